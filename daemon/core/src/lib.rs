@@ -1,0 +1,12 @@
+//! Every decision of plumb.
+//!
+//! Owns: the words of the field as types, the planner, the state machine of an operation, drift,
+//! health and the record. Time comes in as `now`, randomness as a seed.
+//! Must never do: I/O, read a clock or the environment, spawn, await; its `Cargo.toml` names no
+//! crate that could.
+
+pub mod commit;
+pub mod environment;
+pub mod object;
+pub mod presence;
+pub mod class;
