@@ -5,8 +5,10 @@
 //! Must never do: I/O, read a clock or the environment, spawn, await; its `Cargo.toml` names no
 //! crate that could.
 
+pub mod class;
 pub mod commit;
 pub mod environment;
 pub mod object;
 pub mod presence;
-pub mod class;
+pub mod problem;
+pub mod source;
