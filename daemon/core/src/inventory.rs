@@ -1,0 +1,100 @@
+//! The ApplySet parent (KEP-3659): which kinds and namespaces an environment's objects may be found in.
+//!
+//! It is widened before anything is applied and narrowed only after deletes are confirmed, so that a crash
+//! never leaves an object that nobody looks for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::object::{GroupKind, ObjectKey};
+
+/// The parent's label with its own id.
+pub const ID_LABEL: &str = "applyset.kubernetes.io/id";
+/// The annotation that names the tool and its version.
+pub const TOOLING: &str = "applyset.kubernetes.io/tooling";
+/// The annotation that lists `Kind.group`, comma-separated and sorted.
+pub const CONTAINS_GROUP_KINDS: &str = "applyset.kubernetes.io/contains-group-kinds";
+/// The annotation that lists the namespaces of members other than the parent's own, comma-separated and sorted.
+pub const ADDITIONAL_NAMESPACES: &str = "applyset.kubernetes.io/additional-namespaces";
+
+/// The scope of an inventory: the kinds and namespaces that hold members.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Inventory {
+    /// Kinds that may have members.
+    pub kinds: BTreeSet<GroupKind>,
+    /// Namespaces that may have members.
+    pub namespaces: BTreeSet<String>,
+}
+
+impl Inventory {
+    /// Returns the scope of these members.
+    pub fn of<'a>(keys: impl IntoIterator<Item = &'a ObjectKey>) -> Self {
+        let mut inventory = Self::default();
+        for key in keys {
+            inventory.kinds.insert(key.group_kind());
+            inventory.namespaces.extend(key.namespace.clone());
+        }
+        inventory
+    }
+
+    /// Returns everything that either holds: readers of two copies take the union.
+    pub fn union(&self, other: &Self) -> Self {
+        Self {
+            kinds: self.kinds.union(&other.kinds).cloned().collect(),
+            namespaces: self.namespaces.union(&other.namespaces).cloned().collect(),
+        }
+    }
+
+    /// Returns whether everything in `other` is in here too.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.kinds.is_superset(&other.kinds) && self.namespaces.is_superset(&other.namespaces)
+    }
+
+    /// Returns the parent's annotations, for a parent in `parent_namespace`.
+    pub fn annotations(&self, tooling: &str, parent_namespace: &str) -> BTreeMap<String, String> {
+        let kinds: Vec<_> = self.kinds.iter().map(GroupKind::to_string).collect::<BTreeSet<_>>().into_iter().collect();
+        let others: Vec<_> = self.namespaces.iter().filter(|n| *n != parent_namespace).cloned().collect();
+        BTreeMap::from([
+            (TOOLING.to_owned(), tooling.to_owned()),
+            (CONTAINS_GROUP_KINDS.to_owned(), kinds.join(",")),
+            (ADDITIONAL_NAMESPACES.to_owned(), others.join(",")),
+        ])
+    }
+
+    /// Reads the parent's annotations; nothing where the parent has none, so that a missing record is never read as
+    /// an empty one.
+    pub fn from_annotations(annotations: &BTreeMap<String, String>, parent_namespace: &str) -> Option<Self> {
+        let kinds = annotations.get(CONTAINS_GROUP_KINDS)?;
+        let namespaces = annotations.get(ADDITIONAL_NAMESPACES).map(String::as_str).unwrap_or_default();
+        let listed = |text: &str| text.split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+        let mut inventory = Self {
+            kinds: listed(kinds).iter().filter_map(|kind| GroupKind::parse(kind)).collect(),
+            namespaces: listed(namespaces).into_iter().collect(),
+        };
+        inventory.namespaces.insert(parent_namespace.to_owned());
+        Some(inventory)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn annotations_are_read_back_as_written() {
+        let inventory = Inventory {
+            kinds: [GroupKind::new("apps", "Deployment"), GroupKind::new("", "ConfigMap")].into(),
+            namespaces: ["team".to_owned(), "shop".to_owned()].into(),
+        };
+        let written = inventory.annotations("plumb/0.1.0", "team");
+        assert_eq!(written[CONTAINS_GROUP_KINDS], "ConfigMap,Deployment.apps");
+        assert_eq!(written[ADDITIONAL_NAMESPACES], "shop");
+        assert_eq!(Inventory::from_annotations(&written, "team"), Some(inventory));
+    }
+
+    #[test]
+    fn a_parent_without_the_annotation_says_nothing() {
+        assert_eq!(Inventory::from_annotations(&BTreeMap::new(), "team"), None);
+    }
+}
