@@ -1,0 +1,250 @@
+//! `Environment`: one path of a repository, kept true in one cluster.
+#![expect(unreachable_pub, reason = "KubeSchema derives a copy of the struct inside a function")]
+
+use std::collections::BTreeMap;
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    condition::Condition,
+    repository::{RevisionStatus, is_false},
+};
+
+/// One path of a repository and how the cluster is kept true to it.
+#[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "plumb.dev",
+    version = "v1alpha1",
+    kind = "Environment",
+    plural = "environments",
+    shortname = "env",
+    namespaced,
+    status = "EnvironmentStatus",
+    derive = "PartialEq",
+    doc = "A path of a Repository that plumb keeps the cluster true to.",
+    printcolumn = r#"{"name":"Repository","type":"string","jsonPath":".spec.repository"}"#,
+    printcolumn = r#"{"name":"Path","type":"string","jsonPath":".spec.path"}"#,
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Commit","type":"string","jsonPath":".status.lastApplied.commit"}"#,
+    printcolumn = r#"{"name":"Objects","type":"integer","jsonPath":".status.inventory.objects"}"#,
+    printcolumn = r#"{"name":"Status","type":"string","priority":1,"jsonPath":".status.conditions[?(@.type==\"Ready\")].message"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
+)]
+#[serde(rename_all = "camelCase")]
+pub struct EnvironmentSpec {
+    /// Name of a Repository in the same namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub repository: String,
+    /// Directory inside the repository, relative to its root; `.` is the root.
+    #[schemars(length(min = 1, max = 1024))]
+    #[x_kube(validation = Rule::new("!self.startsWith('/') && !self.split('/').exists(part, part == '..')").message("path is relative to the repository's root and has no '..'"))]
+    pub path: String,
+    /// Where the objects go.
+    #[serde(default)]
+    pub target: Target,
+    /// How commits are applied.
+    #[serde(default)]
+    pub sync: Sync,
+    /// What happens when the cluster no longer matches.
+    #[serde(default)]
+    pub drift: Drift,
+    /// What happens to the objects when this Environment is deleted.
+    #[serde(default)]
+    pub deletion: Deletion,
+    /// Stops all writes to the cluster; drift is still noticed and reported.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub suspend: bool,
+}
+
+/// Where the objects go.
+#[derive(JsonSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Target {
+    /// Namespace for namespaced objects that name none; without it such an object is an error.
+    #[schemars(regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"), length(max = 63))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+/// How commits are applied.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sync {
+    /// Whether owned objects that are no longer in Git are deleted.
+    #[serde(default = "default_prune")]
+    pub prune: bool,
+    /// A plan that prunes more than this share of the inventory, and more than 5 objects, is Blocked until
+    /// `plumb allow` says otherwise for that commit.
+    #[schemars(regex(pattern = r"^(100|[0-9]{1,2})%$"))]
+    #[serde(default = "default_prune_limit")]
+    pub prune_limit: String,
+}
+
+fn default_prune() -> bool {
+    true
+}
+
+fn default_prune_limit() -> String {
+    "25%".to_owned()
+}
+
+impl Default for Sync {
+    fn default() -> Self {
+        Self { prune: default_prune(), prune_limit: default_prune_limit() }
+    }
+}
+
+/// What happens when the cluster no longer matches.
+#[derive(JsonSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Drift {
+    /// Whether drift is corrected or only reported.
+    #[serde(default)]
+    pub mode: DriftMode,
+}
+
+/// Whether drift is corrected or only reported.
+#[derive(JsonSchema, Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DriftMode {
+    /// Put back what Git says, at once.
+    #[default]
+    Correct,
+    /// Say what differs and leave it.
+    Report,
+}
+
+/// What happens to the objects when an Environment is deleted.
+#[derive(JsonSchema, Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Deletion {
+    /// They stay; plumb lets go of them.
+    #[default]
+    Orphan,
+}
+
+/// What is known of an environment; written only when it changes.
+#[derive(JsonSchema, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EnvironmentStatus {
+    /// The generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready`, `Reconciling`, `Stalled`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// The commit that was last tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_attempted: Option<Attempt>,
+    /// The commit that was last applied without an error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_applied: Option<Attempt>,
+    /// What the environment owns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<InventoryStatus>,
+    /// What is wrong or was refused, newest plan only, at most 20 lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+    /// The newest drifts, at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<DriftStatus>,
+    /// The newest operations, at most 10.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<HistoryEntry>,
+    /// The requests (`plumb sync`, `plumb allow` …) that were carried out: annotation name to id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub handled: BTreeMap<String, String>,
+}
+
+/// One attempt at a commit.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    /// The commit's id.
+    pub commit: String,
+    /// Digest of the tree ids that were read: equal inputs render to equal objects.
+    pub inputs: String,
+    /// The generation of the Environment's spec.
+    pub generation: i64,
+    /// When (RFC 3339).
+    pub at: String,
+}
+
+/// What an environment owns.
+#[derive(JsonSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InventoryStatus {
+    /// Number of objects.
+    pub objects: u32,
+    /// Kinds that may have members, as `Kind.group`; repeats the ApplySet annotation.
+    pub kinds: Vec<String>,
+    /// Namespaces that may have members; repeats the ApplySet annotation.
+    pub namespaces: Vec<String>,
+    /// Number of objects by health: Current, InProgress, Failed, Terminating, Unknown.
+    pub health: BTreeMap<String, u32>,
+}
+
+/// One drift: who changed what, and what was done.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftStatus {
+    /// `apiVersion`-less reference such as `Deployment shop/web`.
+    pub object: String,
+    /// What happened: Changed, Deleted, LabelRemoved.
+    pub what: String,
+    /// The field manager that did it, or why that can't be known.
+    pub by: String,
+    /// The manager's operation, Apply or Update, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// When the manager wrote, as the cluster recorded it (RFC 3339, whole seconds), where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<String>,
+    /// When plumb noticed (RFC 3339).
+    pub noticed: String,
+    /// Corrected, Reported, or Failed.
+    pub action: String,
+    /// Milliseconds from noticing to corrected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_ms: Option<u32>,
+    /// The fields, at most 10; values of Secrets never.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldChange>,
+    /// How many further fields changed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_fields: u32,
+}
+
+fn is_zero(value: &u32) -> bool {
+    *value == 0
+}
+
+/// One field's change, values as short JSON texts.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FieldChange {
+    /// The field, as the API server writes paths.
+    pub path: String,
+    /// What Git says; absent: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// What was found; absent: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// One finished operation.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryEntry {
+    /// The commit.
+    pub revision: RevisionStatus,
+    /// When the operation ended (RFC 3339).
+    pub at: String,
+    /// How long it took, in milliseconds.
+    pub took_ms: u32,
+    /// Applied, Failed or Blocked.
+    pub result: String,
+    /// What was done, in words: `3 created, 1 changed, 1 pruned`.
+    pub summary: String,
+}

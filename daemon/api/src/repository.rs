@@ -1,0 +1,115 @@
+//! `Repository`: where commits come from.
+#![expect(unreachable_pub, reason = "KubeSchema derives a copy of the struct inside a function")]
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{condition::Condition, duration::DurationText};
+
+/// Where commits come from: a Git repository, one ref of it, and how to reach it.
+#[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "plumb.dev",
+    version = "v1alpha1",
+    kind = "Repository",
+    plural = "repositories",
+    shortname = "repo",
+    namespaced,
+    status = "RepositoryStatus",
+    derive = "PartialEq",
+    doc = "A Git repository that plumb follows.",
+    printcolumn = r#"{"name":"URL","type":"string","jsonPath":".spec.url"}"#,
+    printcolumn = r#"{"name":"Ref","type":"string","jsonPath":".status.revision.ref"}"#,
+    printcolumn = r#"{"name":"Commit","type":"string","jsonPath":".status.revision.commit"}"#,
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Status","type":"string","priority":1,"jsonPath":".status.conditions[?(@.type==\"Ready\")].message"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
+)]
+#[serde(rename_all = "camelCase")]
+pub struct RepositorySpec {
+    /// Address of the repository: `https://…`, `http://…`, or `file:///…` where the daemon was started with
+    /// `--allow-file-repositories`. Credentials belong into `secretRef`, never into the address.
+    #[schemars(regex(pattern = r"^(https?|file)://[^\s]+$"), length(max = 2048))]
+    #[x_kube(
+        validation = Rule::new("!self.matches('^[a-z]+://[^/]*@')").message("credentials belong into a Secret named by secretRef, not into the URL")
+    )]
+    pub url: String,
+    /// What to follow; absent: the branch that the remote's HEAD names.
+    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Reference>,
+    /// How often to look for new commits, give or take 10 %. A file watch on a local repository only makes it sooner.
+    #[serde(default = "default_interval")]
+    pub interval: DurationText,
+    /// How long one look, fetch or push may take before it is given up.
+    #[serde(default = "default_timeout")]
+    pub timeout: DurationText,
+    /// The Secret (same namespace) with the keys `username` and `password`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretReference>,
+    /// Stops looking for new commits; environments stay at the last one seen.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub suspend: bool,
+}
+
+fn default_interval() -> DurationText {
+    DurationText::parse("30s").expect("because the constant is a duration")
+}
+
+fn default_timeout() -> DurationText {
+    DurationText::parse("60s").expect("because the constant is a duration")
+}
+
+pub(crate) fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// What to follow in a repository.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reference {
+    /// A branch, without `refs/heads/`.
+    #[schemars(regex(pattern = r"^[^\s~^:?*\[\\]+$"), length(min = 1, max = 255))]
+    pub branch: String,
+}
+
+/// The name of a Secret in the same namespace.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretReference {
+    /// Name of the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// What is known of a repository; written only when it changes.
+#[derive(JsonSchema, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RepositoryStatus {
+    /// The generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready`, `Reconciling`, `Stalled`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// The newest commit seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<RevisionStatus>,
+}
+
+/// One commit.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RevisionStatus {
+    /// The full name of the ref it was found at.
+    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The commit's id.
+    pub commit: String,
+    /// `Name <email>` of its author.
+    pub author: String,
+    /// The committer's time (RFC 3339).
+    pub committed: String,
+    /// The first line of its message.
+    pub subject: String,
+}

@@ -1,0 +1,28 @@
+//! Requests of a person to the daemon: annotations on an Environment, written by manager `plumb-cli`.
+
+use serde::{Deserialize, Serialize};
+
+/// The field manager that writes requests.
+pub const MANAGER: &str = "plumb-cli";
+/// Asks for a reconcile now.
+pub const SYNC: &str = "plumb.dev/sync";
+/// Allows the prunes of one commit that a limit holds back.
+pub const ALLOW_PRUNE: &str = "plumb.dev/allow-prune";
+/// Suspends the environment while it is there.
+pub const SUSPENDED: &str = "plumb.dev/suspended";
+
+/// The value of a request annotation, as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    /// Names this request; the status echoes it once it was carried out.
+    pub id: String,
+    /// Who asked, as SelfSubjectReview names them: a claim, since whoever may annotate may write anything.
+    pub user: String,
+    /// Why, in the person's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The commit that the request is about, for `plumb allow`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+}
