@@ -8,6 +8,7 @@
 pub mod class;
 pub mod commit;
 pub mod environment;
+pub mod fields;
 pub mod object;
 pub mod presence;
 pub mod problem;
