@@ -113,6 +113,11 @@ impl FieldSet {
         self.at(path.segments()).is_some_and(|node| node.member)
     }
 
+    /// Returns whether this path is in the set and nothing below it.
+    pub fn ends_at(&self, path: &FieldPath) -> bool {
+        self.at(path.segments()).is_some_and(Self::is_leaf)
+    }
+
     /// Returns whether this path, one above it that ends the set there, or one below it is in the set.
     pub fn touches(&self, path: &FieldPath) -> bool {
         let mut node = self;

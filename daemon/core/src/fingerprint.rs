@@ -1,0 +1,192 @@
+//! The fingerprint of what one manager owns of an object: equal means nothing of it changed.
+//!
+//! Owns: the hash, and what counts as equal between a manifest and the object that the API server
+//! made of it. May touch: values handed to it. Must never do: call two things equal that the API
+//! server might tell apart; a needless difference costs one dry-run, a needless equality loses a change.
+//!
+//! Whatever another manager changes, the API server takes from our set, so presence of a path in the
+//! set is part of the hash. That is why an owned field that the server left out (it drops empty
+//! values of built-in kinds) may stand for the empty value in the manifest.
+
+mod canonical;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use base64::Engine as _;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    environment::FieldManager,
+    fields::{FieldSet, managed, managed::ManagedFields, path::FieldPath},
+    fingerprint::canonical::{Dialect, Side},
+    object::Gvk,
+};
+
+/// Bytes kept of the SHA-256: enough that two of a billion objects never meet by chance, and half the memory.
+const LENGTH: usize = 16;
+
+/// What the API server removes from every owned set (its `stripSet`), below `metadata`.
+const NEVER_OWNED: [&str; 9] = [
+    "name",
+    "namespace",
+    "creationTimestamp",
+    "selfLink",
+    "uid",
+    "clusterName",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+];
+
+/// Built-in structs that the API server fills with defaults when they are applied as `{}`: owning the path then
+/// does not mean owning the defaults.
+const FILLED_WHEN_EMPTY: [(&str, &[&str]); 4] = [
+    ("Deployment", &["spec", "strategy"]),
+    ("StatefulSet", &["spec", "updateStrategy"]),
+    ("DaemonSet", &["spec", "updateStrategy"]),
+    ("Namespace", &["spec"]),
+];
+
+/// A digest of the fields that one manager owns, with their values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint([u8; LENGTH]);
+
+impl Fingerprint {
+    /// Returns the fingerprint of what the manager's apply owns of a live object; nothing if it owns nothing, if
+    /// managedFields cannot be read, or if it applied at another version than the object was read at.
+    pub fn of_owned(object: &Value, manager: &FieldManager) -> Option<Self> {
+        let raw = managed::entries(object);
+        let mut applied = raw.iter().filter_map(|entry| ManagedFields::parse(entry).ok());
+        let entry = applied.find(|entry| entry.is_apply_of(manager))?;
+        let gvk = gvk_of(object);
+        if entry.api_version != gvk.api_version() {
+            return None;
+        }
+        let fields = if is_secret(&gvk) { with_string_data_as_data(&entry.fields) } else { entry.fields };
+        let mut owned = fields.project_marking(object, &Value::Null);
+        for (kind, path) in FILLED_WHEN_EMPTY {
+            if kind == gvk.kind && fields.ends_at(&FieldPath::of_fields(path)) {
+                set(&mut owned, path, Value::Null);
+            }
+        }
+        Some(Self::of_canonical(&owned, &gvk, Side::Live))
+    }
+
+    /// Returns the fingerprint that [`Fingerprint::of_owned`] gives right after applying exactly this manifest, as
+    /// far as that can be known without the schema. Where the server changes what it is given in other ways than
+    /// known here, the two differ though nothing changed: a dry-run decides then.
+    pub fn of_manifest(manifest: &Value) -> Self {
+        let gvk = gvk_of(manifest);
+        let mut applied = manifest.as_object().cloned().unwrap_or_default();
+        applied.remove("apiVersion");
+        applied.remove("kind");
+        if drops_status(&gvk, applied.get("status")) {
+            applied.remove("status");
+        }
+        if let Some(Value::Object(metadata)) = applied.get_mut("metadata") {
+            metadata.retain(|name, _| !NEVER_OWNED.contains(&name.as_str()));
+            if metadata.is_empty() {
+                applied.remove("metadata");
+            }
+        }
+        if is_secret(&gvk) {
+            encode_string_data(&mut applied);
+        }
+        Self::of_canonical(&Value::Object(applied), &gvk, Side::Manifest)
+    }
+
+    fn of_canonical(owned: &Value, gvk: &Gvk, side: Side) -> Self {
+        let mut text = Vec::new();
+        canonical::write(owned, Dialect::of(gvk), side, &mut text);
+        let digest = Sha256::digest(&text);
+        let mut kept = [0; LENGTH];
+        kept.copy_from_slice(&digest[..LENGTH]);
+        Self(kept)
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl Serialize for Fingerprint {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fingerprint {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let mut bytes = [0; LENGTH];
+        let pairs: Vec<&str> = (0..text.len()).step_by(2).filter_map(|at| text.get(at..at + 2)).collect();
+        if pairs.len() != LENGTH || text.len() != 2 * LENGTH {
+            return Err(serde::de::Error::custom("a fingerprint has 32 hexadecimal digits"));
+        }
+        for (byte, pair) in bytes.iter_mut().zip(pairs) {
+            *byte = u8::from_str_radix(pair, 16).map_err(serde::de::Error::custom)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+fn gvk_of(object: &Value) -> Gvk {
+    let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
+    Gvk::new(text("apiVersion"), text("kind"))
+}
+
+fn is_secret(gvk: &Gvk) -> bool {
+    gvk.group.is_empty() && gvk.kind == "Secret"
+}
+
+/// Every built-in kind keeps its status behind a subresource, so applying one has no effect. Of custom kinds only
+/// an empty status is known to say nothing.
+fn drops_status(gvk: &Gvk, status: Option<&Value>) -> bool {
+    let empty = match status {
+        Some(Value::Object(status)) => status.is_empty(),
+        Some(status) => status.is_null(),
+        None => true,
+    };
+    empty || Dialect::of(gvk) == Dialect::BuiltIn
+}
+
+/// The server turns `stringData` into `data` and keeps only `data`, while ownership stays at `stringData`.
+fn with_string_data_as_data(fields: &FieldSet) -> FieldSet {
+    let Value::Object(mut entries) = fields.to_value() else { return fields.clone() };
+    let Some(Value::Object(texts)) = entries.remove("f:stringData") else { return fields.clone() };
+    let mut data = match entries.remove("f:data") {
+        Some(Value::Object(data)) => data,
+        _ => Map::new(),
+    };
+    data.extend(texts);
+    entries.insert("f:data".to_owned(), Value::Object(data));
+    FieldSet::parse(&Value::Object(entries)).unwrap_or_else(|_| fields.clone())
+}
+
+fn encode_string_data(secret: &mut Map<String, Value>) {
+    let Some(texts) = secret.remove("stringData") else { return };
+    let mut data = match secret.remove("data") {
+        Some(Value::Object(data)) => data,
+        _ => Map::new(),
+    };
+    for (name, text) in texts.as_object().into_iter().flatten() {
+        let encoded = base64::engine::general_purpose::STANDARD.encode(text.as_str().unwrap_or_default());
+        data.insert(name.clone(), Value::String(encoded));
+    }
+    secret.insert("data".to_owned(), Value::Object(data));
+}
+
+fn set(object: &mut Value, path: &[&str], value: Value) {
+    let mut node = object;
+    for name in path {
+        let Some(below) = node.get_mut(name) else { return };
+        node = below;
+    }
+    *node = value;
+}
