@@ -1,0 +1,124 @@
+//! YAML events from granit-parser. The only file that knows this parser.
+
+use std::borrow::Cow;
+
+use granit_parser::{ErrorKind, Event as Raw, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, options};
+
+use super::{
+    Position,
+    event::{AnchorId, Event, Events, Style, SyntaxError, Tag},
+    split::Chunk,
+};
+
+/// The namespace of the tags written with `!!`.
+const CORE: &str = "tag:yaml.org,2002:";
+
+/// The events of one chunk of a file.
+pub(crate) struct YamlEvents<'a> {
+    parser: Parser<'a, StrInput<'a>>,
+    chunk: Chunk<'a>,
+}
+
+impl<'a> YamlEvents<'a> {
+    /// Starts at the beginning of a chunk; deeper nesting than `depth` is an error.
+    pub(crate) fn new(chunk: Chunk<'a>, depth: usize) -> Self {
+        let options = options! {
+            disallow_directives: true,
+            emit_unresolved_aliases: true,
+            emit_comments: false,
+            flow_nesting_limit: depth,
+            block_nesting_limit: depth,
+        };
+        Self { parser: Parser::new_from_str_with_options(chunk.text, options), chunk }
+    }
+
+    fn position(&self, mark: &Marker) -> Position {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Position {
+            line: self.chunk.line.saturating_add(count(mark.line().saturating_sub(1))),
+            column: count(mark.col()).saturating_add(1),
+        }
+    }
+
+    fn name(&self, span: &Span) -> Cow<'a, str> {
+        let token = span.byte_range().and_then(|range| self.chunk.text.get(range)).unwrap_or_default();
+        Cow::Borrowed(token.trim_start_matches('*'))
+    }
+
+    fn error(&self, error: &ScanError) -> SyntaxError {
+        let (message, remedy) = explain(error.kind());
+        SyntaxError { at: self.position(error.marker()), message, remedy: remedy.to_owned() }
+    }
+}
+
+impl<'a> Events<'a> for YamlEvents<'a> {
+    fn next(&mut self) -> Result<(Event<'a>, Position), SyntaxError> {
+        loop {
+            let (raw, span) = match self.parser.next_event() {
+                None => return Ok((Event::End, Position { line: self.chunk.line, column: 1 })),
+                Some(Err(error)) => return Err(self.error(&error)),
+                Some(Ok(next)) => next,
+            };
+            let at = self.position(&span.start);
+            let event = match raw {
+                Raw::StreamEnd => Event::End,
+                Raw::DocumentStart(..) => Event::DocumentStart,
+                Raw::DocumentEnd => Event::DocumentEnd,
+                Raw::Scalar(text, style, id, written) => {
+                    let style = if style == ScalarStyle::Plain { Style::Plain } else { Style::Quoted };
+                    Event::Scalar { text, style, tag: written.as_deref().map(tag), anchor: anchor(id) }
+                }
+                Raw::SequenceStart(_, id, _) => Event::SequenceStart { anchor: anchor(id) },
+                Raw::SequenceEnd => Event::SequenceEnd,
+                Raw::MappingStart(_, id, _) => Event::MappingStart { anchor: anchor(id) },
+                Raw::MappingEnd => Event::MappingEnd,
+                Raw::Alias(id) => Event::Alias { anchor: id, name: self.name(&span) },
+                Raw::UnresolvedAlias(name) => Event::UnknownAlias { name },
+                // Stream start, and presentation that was not asked for.
+                _ => continue,
+            };
+            return Ok((event, at));
+        }
+    }
+}
+
+fn anchor(id: usize) -> AnchorId {
+    (id != 0).then_some(id)
+}
+
+fn tag(tag: &granit_parser::Tag) -> Tag {
+    match tag.suffix_in_namespace(CORE).as_deref() {
+        Some("int") => Tag::Int,
+        Some("float") => Tag::Float,
+        Some("bool") => Tag::Bool,
+        Some("null") => Tag::Null,
+        Some("binary") => Tag::Binary,
+        Some("merge") => Tag::Merge,
+        _ => Tag::Text,
+    }
+}
+
+/// Returns what is wrong, and what helps in the cases that people meet.
+fn explain(kind: &ErrorKind) -> (String, &'static str) {
+    let remedy = match kind {
+        ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation => {
+            "indent with spaces"
+        }
+        ErrorKind::MappingValueNotAllowed => "indent it as its neighbours, or quote a value that contains \": \"",
+        ErrorKind::UnexpectedCharacter { .. } => "put the value in quotes",
+        ErrorKind::UnclosedQuotedScalar | ErrorKind::DocumentIndicatorInQuotedScalar => "close the quotes",
+        ErrorKind::CommentNotSeparated => "put a space before #",
+        ErrorKind::RecursionLimitExceeded => {
+            return ("sequences and mappings are nested too deeply".to_owned(), "flatten the document");
+        }
+        ErrorKind::DirectiveDisallowed => {
+            return (
+                "a line that starts with % is a directive, which Kubernetes does not read".to_owned(),
+                "remove it",
+            );
+        }
+        ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => "end the key with a colon and a space",
+        _ => "",
+    };
+    (kind.to_string(), remedy)
+}
