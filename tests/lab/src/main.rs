@@ -1,2 +1,19 @@
-//! lab.
-fn main() {}
+//! `lab`: the laboratory on the command line. Parses the arguments and hands over; each subcommand is one file.
+
+mod command;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use command::Lab;
+
+fn main() -> ExitCode {
+    match Lab::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            command::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The subcommands of `lab`. A new one is a file, a variant and a line in `run`.
+
+mod assets;
+mod down;
+mod guard;
+mod up;
+
+use std::io::{Write, stderr};
+
+use clap::{Parser, Subcommand};
+
+/// A throwaway Kubernetes cluster on loopback, from real parts: etcd, kube-apiserver, kube-controller-manager,
+/// kube-scheduler, and kwok as the kubelet.
+///
+/// Needs no container engine, no rights and no network beyond this machine. The binaries are built once from pinned Go
+/// modules (about 10 minutes), or taken from the folder that PLUMB_LAB_ASSETS names.
+#[derive(Debug, Parser)]
+#[command(name = "lab", bin_name = "cargo lab", max_term_width = 120)]
+pub(crate) struct Lab {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Up(up::Up),
+    Down(down::Down),
+    Assets(assets::ListAssets),
+    Guard(guard::Guard),
+}
+
+impl Lab {
+    /// Runs the subcommand.
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Up(up) => up.run(),
+            Command::Down(down) => down.run(),
+            Command::Assets(assets) => assets.run(),
+            Command::Guard(guard) => guard.run(),
+        }
+    }
+}
+
+/// Writes an error with its causes to stderr.
+pub(crate) fn complain(error: &anyhow::Error) {
+    // A closed stderr leaves nobody to complain to.
+    let _ = writeln!(stderr(), "error: {error:#}");
+}

@@ -1,0 +1,64 @@
+//! `lab up`: a control plane to play with, for as long as the command runs.
+#![allow(clippy::print_stdout)]
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use clap::Args;
+use lab::ControlPlane;
+use lab::control_plane::Settings;
+use lab::node::Node;
+use lab::planes::Purpose;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How often it is looked at whether a tool has died: soon enough for a person who waits for an answer of kubectl.
+const WATCH: Duration = Duration::from_secs(1);
+
+/// Start a control plane and keep it until Ctrl-C.
+///
+/// Prints the line that points kubectl at it. Pods run on kwok: they become ready at once, and images whose names begin
+/// with lab/ behave badly on purpose: lab/broken can't be pulled, lab/crash crashes, lab/slow takes five seconds.
+/// Everything is ended and removed when this command ends, however it ends.
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// Keep the cluster's files in this folder, which must be new or empty; it is removed at the end.
+    #[arg(long, value_name = "DIR")]
+    directory: Option<PathBuf>,
+}
+
+impl Up {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let settings = Settings { directory: self.directory, node: Node::Kwok, purpose: Purpose::Person };
+        let plane = ControlPlane::start_with(&settings)?;
+        println!("A control plane is up after {:.1} s: {}", begun.elapsed().as_secs_f64(), plane.server());
+        println!("\n  export KUBECONFIG={}\n", plane.kubeconfig().display());
+        println!("kubectl: {}", plane.kubectl_binary().display());
+        println!("Ctrl-C ends it and removes {}", plane.directory().display());
+        runtime.block_on(until_ended(&plane))
+    }
+}
+
+/// Waits for Ctrl-C, a request to end, or the death of a tool.
+async fn until_ended(plane: &ControlPlane) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut watch = tokio::time::interval(WATCH);
+    loop {
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => return Ok(interrupted?),
+            _ = terminate.recv() => return Ok(()),
+            _ = hang_up.recv() => return Ok(()),
+            _ = watch.tick() => {}
+        }
+        if !plane.is_up() {
+            println!("The control plane was ended from elsewhere.");
+            return Ok(());
+        }
+        if let Some(death) = plane.deaths().first() {
+            bail!("{death}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The binaries under test, built on first use: same profile and target folder as the program that asks.
+//!
+//! Runs `cargo build` and nothing else. `cargo test` builds the binaries of the tested package only, so a test that
+//! runs plumb or the laboratory's guard has to see to it that they are there and fresh.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+
+/// Why a binary can't be built or found.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The running program is not inside a target folder of Cargo.
+    #[error("{} is not in a target folder of Cargo: run it with `cargo test` or `cargo run`", program.display())]
+    NoTarget {
+        /// The running program.
+        program: PathBuf,
+    },
+    /// The path of the running program is not known.
+    #[error("the path of the running program is not known")]
+    Program(#[source] io::Error),
+    /// Cargo can't be started.
+    #[error("`{}` can't be started to build {package}: is Cargo on PATH?", cargo.display())]
+    Cargo {
+        /// The command.
+        cargo: PathBuf,
+        /// The package to be built.
+        package: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The build failed.
+    #[error("`cargo build --package {package} --bins` ended with {status}:\n{output}")]
+    Failed {
+        /// The package.
+        package: String,
+        /// How Cargo ended.
+        status: ExitStatus,
+        /// What Cargo and the compiler said.
+        output: String,
+    },
+    /// The build succeeded without making the binary.
+    #[error("building {package} made no {}: is there a [[bin]] of that name?", path.display())]
+    NotMade {
+        /// The package.
+        package: String,
+        /// Where the binary should be.
+        path: PathBuf,
+    },
+}
+
+/// Returns the plumb binary, built at first use in this process.
+///
+/// # Panics
+/// With the compiler's output if it can't be built: no test that needs it can go on.
+pub fn plumb() -> PathBuf {
+    built("plumb").unwrap_or_else(|error| panic!("the plumb binary is needed here: {error}"))
+}
+
+/// Returns the binary of the laboratory: the running program if it is that, else built at first use.
+///
+/// # Errors
+/// When it can't be built; the error carries the compiler's output.
+pub fn lab() -> Result<PathBuf, BuildError> {
+    let program = env::current_exe().map_err(BuildError::Program)?;
+    if program.file_stem().is_some_and(|stem| stem == "lab") { Ok(program) } else { built("lab") }
+}
+
+/// Returns the binary of a workspace package that has its name, built at first use in this process.
+///
+/// # Errors
+/// When it can't be built; the error carries the compiler's output.
+pub fn built(package: &str) -> Result<PathBuf, BuildError> {
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    // Held during the build: a second test that asks waits instead of building too.
+    let mut built = BUILT.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some(path) = built.get(package) {
+        return Ok(path.clone());
+    }
+    let path = build(package)?;
+    built.insert(package.to_owned(), path.clone());
+    Ok(path)
+}
+
+fn build(package: &str) -> Result<PathBuf, BuildError> {
+    let program = env::current_exe().map_err(BuildError::Program)?;
+    let target = Target::of(&program).ok_or(BuildError::NoTarget { program })?;
+    let cargo = env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
+    let output = Command::new(&cargo)
+        .args(["build", "--quiet", "--package", package, "--bins", "--profile", &target.profile])
+        .args(target.triple.iter().flat_map(|triple| ["--target", triple]))
+        .arg("--target-dir")
+        .arg(&target.root)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| BuildError::Cargo { cargo, package: package.to_owned(), source })?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(BuildError::Failed { package: package.to_owned(), status: output.status, output: said });
+    }
+    let path = target.binaries.join(format!("{package}{}", env::consts::EXE_SUFFIX));
+    if path.is_file() { Ok(path) } else { Err(BuildError::NotMade { package: package.to_owned(), path }) }
+}
+
+/// Where Cargo puts what it builds, read from the path of a program that it built.
+#[derive(Debug, PartialEq, Eq)]
+struct Target {
+    root: PathBuf,
+    triple: Option<String>,
+    profile: String,
+    binaries: PathBuf,
+}
+
+impl Target {
+    /// Reads `ROOT/[TRIPLE/]PROFILE/[deps/]PROGRAM`; Cargo marks ROOT with a file `CACHEDIR.TAG`.
+    fn of(program: &Path) -> Option<Self> {
+        let root = program.ancestors().skip(1).find(|folder| folder.join("CACHEDIR.TAG").is_file())?;
+        let below: Vec<&str> =
+            program.strip_prefix(root).ok()?.iter().map(|part| part.to_str()).collect::<Option<_>>()?;
+        let folders = match below.split_last()?.1 {
+            [folders @ .., "deps" | "examples"] => folders,
+            folders => folders,
+        };
+        let (triple, folder) = match folders {
+            [folder] => (None, *folder),
+            [triple, folder] => (Some((*triple).to_owned()), *folder),
+            _ => return None,
+        };
+        // The one profile whose folder has another name.
+        let profile = if folder == "debug" { "dev" } else { folder };
+        let binaries = folders.iter().fold(root.to_owned(), |path, part| path.join(part));
+        Some(Self { root: root.to_owned(), triple, profile: profile.to_owned(), binaries })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_target_is_read_from_the_path_of_a_program() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("CACHEDIR.TAG"), "").unwrap();
+        let check = |program: &str, triple: Option<&str>, profile: &str, binaries: &str| {
+            let expected = Target {
+                root: root.path().to_owned(),
+                triple: triple.map(str::to_owned),
+                profile: profile.to_owned(),
+                binaries: root.path().join(binaries),
+            };
+            assert_eq!(Target::of(&root.path().join(program)), Some(expected), "{program}");
+        };
+        check("debug/deps/control_plane-0a1b", None, "dev", "debug");
+        check("debug/lab", None, "dev", "debug");
+        check("release/deps/bench-0a1b", None, "release", "release");
+        check(
+            "x86_64-unknown-linux-musl/release/lab",
+            Some("x86_64-unknown-linux-musl"),
+            "release",
+            "x86_64-unknown-linux-musl/release",
+        );
+        assert_eq!(Target::of(Path::new("/usr/bin/lab")), None);
+    }
+}
