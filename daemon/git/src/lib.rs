@@ -1,1 +1,20 @@
-//! Under construction.
+//! Everything that plumb does with Git: remotes, the workers that talk to them, mirrors and snapshots.
+//!
+//! Owns: git2 and notify, which no other crate uses. The network is touched in [`worker`] only, which runs in a child
+//! process; [`workers`] is the daemon's end of the pipe; [`mirror`], [`snapshot`] and [`directory`] read local files;
+//! [`watch`] notices a commit to a local repository at once.
+//! Must never do: check out files, run hooks or the `git` program, read a clock for a decision, put a password into an
+//! argument, the environment, an error or a log.
+
+pub mod directory;
+pub mod error;
+mod globals;
+pub mod mirror;
+pub mod poll;
+mod protocol;
+pub mod remote;
+pub mod snapshot;
+mod walk;
+pub mod watch;
+pub mod worker;
+pub mod workers;

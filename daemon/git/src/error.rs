@@ -1,0 +1,240 @@
+//! What can go wrong with Git, in words that say what to do.
+//!
+//! The errors cross the pipe between a worker and the daemon, so they are plain text inside; nothing in them may hold a
+//! password (see `worker::fault`, where libgit2's own words are cleaned).
+
+use plumb_core::{
+    class::Class,
+    commit::{CommitId, RepoPath},
+};
+use serde::{Deserialize, Serialize};
+
+/// A failure to reach, fetch or read a repository.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum GitError {
+    /// The server could not be reached at all.
+    #[error("cannot reach {url}: {detail}; check the address, the name service and the network policies")]
+    Unreachable {
+        /// The repository.
+        url: String,
+        /// What the network said.
+        detail: String,
+    },
+    /// The server did not finish within the deadline.
+    #[error("{url} did not answer within {seconds} s; raise spec.timeout if the repository is large")]
+    TimedOut {
+        /// The repository.
+        url: String,
+        /// The deadline.
+        seconds: u64,
+    },
+    /// The server asks for credentials and none were given.
+    #[error(
+        "{url} asks for credentials; name a Secret with username and password in spec.secretRef (some servers ask so \
+         for a repository that does not exist)"
+    )]
+    CredentialsMissing {
+        /// The repository.
+        url: String,
+    },
+    /// The server refused the credentials, or they do not allow reading.
+    #[error("{url} refused the credentials; check username and password in the Secret and its right to read")]
+    CredentialsRefused {
+        /// The repository.
+        url: String,
+    },
+    /// The server's certificate could not be verified.
+    #[error("the certificate of {url} is not trusted: {detail}; add its authority to the system's certificates")]
+    Certificate {
+        /// The repository.
+        url: String,
+        /// What the check said.
+        detail: String,
+    },
+    /// The server points somewhere else and the credentials must not follow.
+    #[error("{url} redirects to another host ({detail}); write the final address into spec.url")]
+    Redirected {
+        /// The repository.
+        url: String,
+        /// From where to where.
+        detail: String,
+    },
+    /// There is no repository at this address.
+    #[error("there is no repository at {url}; check spec.url (some servers say so when credentials are missing)")]
+    RepositoryNotFound {
+        /// The repository.
+        url: String,
+    },
+    /// The repository has no commit yet.
+    #[error("{url} has no commit yet; push a first one")]
+    Empty {
+        /// The repository.
+        url: String,
+    },
+    /// The wanted branch does not exist.
+    #[error("{url} has no branch {branch}; it has {existing}")]
+    BranchNotFound {
+        /// The repository.
+        url: String,
+        /// The wanted branch.
+        branch: String,
+        /// Some of those that exist, as a sentence.
+        existing: String,
+    },
+    /// The remote's HEAD points at a branch without commits.
+    #[error("HEAD of {url} points at no commit; name a branch in spec.ref: it has {existing}")]
+    HeadUnborn {
+        /// The repository.
+        url: String,
+        /// Some of the branches that exist, as a sentence.
+        existing: String,
+    },
+    /// A repository format that plumb cannot read.
+    #[error("{url} uses {format}, which plumb cannot read; use a repository with SHA-1 ids and files as refs")]
+    Unsupported {
+        /// The repository.
+        url: String,
+        /// `SHA-256`, `reftable` or the name of another extension.
+        format: String,
+    },
+    /// A local repository that belongs to somebody else.
+    #[error("{path} belongs to another user; trust it with --safe-directory {path}, or change its owner")]
+    ForeignOwner {
+        /// The directory.
+        path: String,
+    },
+    /// The server sent something that is not Git, or failed on its side.
+    #[error("{url} did not answer as a Git server: {detail}")]
+    Server {
+        /// The repository.
+        url: String,
+        /// What was wrong, in libgit2's words.
+        detail: String,
+    },
+    /// The fetch would take more than the limit.
+    #[error("{url} sent more than {limit_mebibytes} MiB; use a smaller repository for environments")]
+    TooLarge {
+        /// The repository.
+        url: String,
+        /// The limit.
+        limit_mebibytes: u64,
+    },
+    /// All workers are busy.
+    #[error("no Git worker became free for {url} within {seconds} s; other repositories of this server are slow")]
+    Busy {
+        /// The repository.
+        url: String,
+        /// How long it waited.
+        seconds: u64,
+    },
+    /// The worker itself failed.
+    #[error("the Git worker failed: {detail}")]
+    Worker {
+        /// What happened.
+        detail: String,
+    },
+    /// A local mirror cannot be read or written.
+    #[error("the mirror at {path} cannot be used: {detail}; check the disk, or remove it and it is fetched anew")]
+    Mirror {
+        /// The mirror.
+        path: String,
+        /// What libgit2 said.
+        detail: String,
+    },
+    /// The commit is not in the mirror.
+    #[error("commit {commit} is not in the mirror; it is fetched with its branch")]
+    CommitMissing {
+        /// The commit.
+        commit: CommitId,
+    },
+    /// The path does not exist in this snapshot.
+    #[error("there is no directory {path} {place}; check spec.path")]
+    PathMissing {
+        /// The path.
+        path: RepoPath,
+        /// `in commit 0123456` or the directory.
+        place: String,
+    },
+    /// The path is a file.
+    #[error("{path} {place} is a file; spec.path names a directory")]
+    PathIsFile {
+        /// The path.
+        path: RepoPath,
+        /// `in commit 0123456` or the directory.
+        place: String,
+    },
+    /// A local file or directory cannot be read.
+    #[error("cannot read {path}: {detail}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the system said.
+        detail: String,
+    },
+    /// A local repository cannot be watched.
+    #[error("cannot watch {path} for commits: {detail}; it is still looked at every spec.interval")]
+    Watch {
+        /// The repository.
+        path: String,
+        /// What the system said.
+        detail: String,
+    },
+}
+
+impl GitError {
+    /// Returns what helps against it.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Unreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::Server { .. }
+            | Self::Busy { .. }
+            | Self::Worker { .. }
+            | Self::CommitMissing { .. }
+            | Self::Watch { .. } => Class::Retry,
+            Self::CredentialsMissing { .. }
+            | Self::CredentialsRefused { .. }
+            | Self::Certificate { .. }
+            | Self::Redirected { .. }
+            | Self::RepositoryNotFound { .. }
+            | Self::Empty { .. }
+            | Self::BranchNotFound { .. }
+            | Self::HeadUnborn { .. }
+            | Self::Unsupported { .. }
+            | Self::ForeignOwner { .. }
+            | Self::TooLarge { .. }
+            | Self::Mirror { .. }
+            | Self::PathMissing { .. }
+            | Self::PathIsFile { .. }
+            | Self::Unreadable { .. } => Class::Wait,
+        }
+    }
+
+    /// Returns a word for the condition's reason, from a closed set.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "Unreachable",
+            Self::TimedOut { .. } => "TimedOut",
+            Self::CredentialsMissing { .. } => "CredentialsMissing",
+            Self::CredentialsRefused { .. } => "CredentialsRefused",
+            Self::Certificate { .. } => "CertificateNotTrusted",
+            Self::Redirected { .. } => "Redirected",
+            Self::RepositoryNotFound { .. } => "RepositoryNotFound",
+            Self::Empty { .. } => "RepositoryEmpty",
+            Self::BranchNotFound { .. } => "BranchNotFound",
+            Self::HeadUnborn { .. } => "HeadUnborn",
+            Self::Unsupported { .. } => "UnsupportedRepository",
+            Self::ForeignOwner { .. } => "ForeignOwner",
+            Self::Server { .. } => "ServerFailed",
+            Self::TooLarge { .. } => "RepositoryTooLarge",
+            Self::Busy { .. } => "WorkersBusy",
+            Self::Worker { .. } => "WorkerFailed",
+            Self::Mirror { .. } => "MirrorFailed",
+            Self::CommitMissing { .. } => "CommitMissing",
+            Self::PathMissing { .. } => "PathMissing",
+            Self::PathIsFile { .. } => "PathIsFile",
+            Self::Unreadable { .. } => "Unreadable",
+            Self::Watch { .. } => "WatchFailed",
+        }
+    }
+}

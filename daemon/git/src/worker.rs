@@ -1,0 +1,87 @@
+//! The child's side: what `plumb git-worker` runs.
+//!
+//! Owns: all talk with Git servers. It reads one request per line, does it on a thread of its own, and writes one answer.
+//! When its input closes (the daemon is gone) it returns at once, even while a server keeps that thread waiting; the
+//! process then ends and takes the thread with it.
+//! Must never do: outlive the daemon, take a secret from anywhere but its input, decide when to try again.
+
+mod advertised;
+mod fault;
+mod local;
+mod smart;
+
+use std::{
+    io::{self, BufRead, BufReader, Read, Write},
+    panic::{self, AssertUnwindSafe},
+    path::PathBuf,
+    sync::mpsc::{self, Receiver},
+    thread,
+};
+
+use crate::{
+    error::GitError,
+    globals,
+    protocol::{MAX_LINE_BYTES, Request, Response},
+    remote::Advertised,
+};
+
+/// What a worker is told when it starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Local repositories that may belong to another user, as Git's `safe.directory`; `*` means all.
+    pub safe_directories: Vec<PathBuf>,
+}
+
+/// Answers requests until the input closes.
+///
+/// *Guarantees:* answers come in the order of the requests; nothing but answers is written to `output`.
+///
+/// *Errors:* a line that is no request or is too long, an output that is closed, a scratch directory that cannot be made.
+pub fn serve(input: impl Read, output: impl Write + Send + 'static, settings: Settings) -> io::Result<()> {
+    globals::prepare();
+    let scratch = smart::Scratch::new()?;
+    // One request waits at most: the daemon sends the next only after the answer.
+    let (requests, queue) = mpsc::sync_channel::<Request>(1);
+    thread::Builder::new().name("git".into()).spawn(move || perform(&queue, output, &settings, &scratch))?;
+
+    let mut input = BufReader::new(input);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let limit = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX);
+        if input.by_ref().take(limit).read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        if line.last() != Some(&b'\n') {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a request was cut off or is too long"));
+        }
+        let request = serde_json::from_slice(&line)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a line is not a request"))?;
+        requests.send(request).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+    }
+}
+
+fn perform(queue: &Receiver<Request>, mut output: impl Write, settings: &Settings, scratch: &smart::Scratch) {
+    for Request { id, target, job } in queue {
+        let work = || {
+            target.into_remote().and_then(|remote| match remote.url.local_path() {
+                Some(path) => local::perform(&remote, path, &job, settings),
+                None => smart::perform(&remote, &job, scratch),
+            })
+        };
+        // Without an answer the daemon would wait for the deadline.
+        let outcome = panic::catch_unwind(AssertUnwindSafe(work))
+            .unwrap_or_else(|_| Err(GitError::Worker { detail: "it panicked; its standard error says where".into() }));
+        if answer(&mut output, id, outcome).is_err() {
+            // The daemon has gone; the reading thread sees its end of input.
+            return;
+        }
+    }
+}
+
+fn answer(output: &mut impl Write, id: u64, outcome: Result<Advertised, GitError>) -> io::Result<()> {
+    let mut line = serde_json::to_vec(&Response { id, outcome })?;
+    line.push(b'\n');
+    output.write_all(&line)?;
+    output.flush()
+}

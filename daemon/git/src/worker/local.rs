@@ -1,0 +1,114 @@
+//! Repositories on this machine, by `file://`.
+//!
+//! Objects are copied from one database to the other directly: libgit2's own local transport would list and pack every
+//! ref of the source for each fetch of one.
+
+use std::{fs, io::Write, os::unix::fs::MetadataExt, path::Path};
+
+use git2::{ErrorCode, Oid, Repository, Sort};
+use plumb_core::commit::{CommitId, RefName};
+
+use super::{
+    Settings,
+    advertised::{self},
+    fault,
+};
+use crate::{
+    error::GitError,
+    mirror,
+    protocol::Job,
+    remote::{Advertised, RefSelector, Remote},
+};
+
+/// Does one job at a local repository.
+pub(super) fn perform(remote: &Remote, path: &Path, job: &Job, settings: &Settings) -> Result<Advertised, GitError> {
+    let source = Repository::open(path).map_err(|error| fault::of_local(&error, remote))?;
+    check_owner(&source, settings)?;
+    match job {
+        Job::Advertise(selector) => look_up(remote, &source, selector),
+        Job::Fetch { mirror, what } => {
+            let selector = what.reference.clone().map_or(RefSelector::Head, RefSelector::Branch);
+            let found = look_up(remote, &source, &selector)?;
+            mirror::clear_leftovers(mirror);
+            let target = mirror::open(mirror)?;
+            copy(&source, &target, &found).map_err(|error| mirror::fault(mirror, &error))?;
+            Ok(found)
+        }
+    }
+}
+
+fn look_up(remote: &Remote, source: &Repository, selector: &RefSelector) -> Result<Advertised, GitError> {
+    let name = match selector {
+        RefSelector::Head => "HEAD",
+        RefSelector::Branch(name) => name.as_str(),
+    };
+    let fault = |error: &git2::Error| fault::of_local(error, remote);
+    let found = source.find_reference(name).and_then(|reference| {
+        let target = reference.symbolic_target()?.map(str::to_owned);
+        Ok((target, reference.peel_to_commit()?.id()))
+    });
+    let (target, id) = match found {
+        Ok(found) => found,
+        Err(error) if matches!(error.code(), ErrorCode::NotFound | ErrorCode::UnbornBranch) => {
+            let references = source.references().map_err(|error| fault(&error))?;
+            let names: Vec<_> =
+                references.flatten().filter_map(|reference| reference.name().ok().map(str::to_owned)).collect();
+            return Err(advertised::missing(&remote.url, names.iter().map(String::as_str), selector));
+        }
+        Err(error) => return Err(fault(&error)),
+    };
+    let reference = match selector {
+        RefSelector::Head => target.and_then(|target| RefName::parse(&target).ok()),
+        RefSelector::Branch(name) => Some(name.clone()),
+    };
+    let commit = CommitId::parse(&id.to_string()).map_err(|error| GitError::Worker { detail: error.to_string() })?;
+    Ok(Advertised { reference, commit })
+}
+
+/// Copies the commit with all that it needs and the mirror lacks, then moves the mirror's ref.
+fn copy(source: &Repository, target: &Repository, found: &Advertised) -> Result<(), git2::Error> {
+    let wanted = Oid::from_str(found.commit.as_str())?;
+    let database = target.odb()?;
+    if !database.exists(wanted) {
+        let mut walk = source.revwalk()?;
+        walk.set_sorting(Sort::TIME)?;
+        walk.push(wanted)?;
+        for reference in target.references()?.flatten() {
+            // A commit that the source no longer has (it was force-pushed away) excludes nothing.
+            if let Some(id) = reference.target().filter(|id| source.find_commit(*id).is_ok()) {
+                walk.hide(id)?;
+            }
+        }
+        let mut pack = source.packbuilder()?;
+        pack.set_threads(1);
+        pack.insert_walk(&mut walk)?;
+        let mut writer = database.packwriter()?;
+        pack.foreach(|bytes| writer.write_all(bytes).is_ok())?;
+        writer.commit()?;
+    }
+    target.reference(&mirror::upstream(found.reference.as_ref()), wanted, true, "fetch")?;
+    Ok(())
+}
+
+/// Refuses a repository of another user, whose configuration would then decide what is read (Git's `safe.directory`).
+fn check_owner(source: &Repository, settings: &Settings) -> Result<(), GitError> {
+    let user = rustix::process::geteuid().as_raw();
+    let directory = source.workdir().unwrap_or_else(|| source.path());
+    let foreign = [directory, source.path()]
+        .into_iter()
+        .any(|path| fs::metadata(path).is_ok_and(|metadata| metadata.uid() != user));
+    if foreign && !trusted(directory, settings) {
+        let path = directory.display().to_string();
+        return Err(GitError::ForeignOwner { path: path.trim_end_matches('/').to_owned() });
+    }
+    Ok(())
+}
+
+fn trusted(directory: &Path, settings: &Settings) -> bool {
+    let real = directory.canonicalize();
+    settings.safe_directories.iter().any(|safe| {
+        safe.as_os_str() == "*"
+            || safe == directory
+            || real.as_ref().is_ok_and(|real| safe.canonicalize().is_ok_and(|safe| safe == *real))
+    })
+}

@@ -1,0 +1,138 @@
+//! The daemon's side of Git over the network: a pool of workers and the questions that can be asked.
+//!
+//! Owns: who waits for whom, deadlines, when a worker is reused or ended. It knows workers only as a reader and a writer,
+//! so a simulation can answer in process.
+//! Must never do: talk to a Git server itself, repeat a request that a worker has answered.
+
+mod admission;
+mod child;
+mod line;
+
+use std::{
+    any::Any,
+    io,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time,
+};
+
+pub use self::child::WorkerCommand;
+use self::{admission::Admission, line::Line};
+use crate::{
+    error::GitError,
+    protocol::{Job, Request, Response, Target},
+    remote::{Advertised, RefSelector, Remote},
+};
+
+/// Requests after which a worker is replaced by a fresh one, against leaks in what it links; a start costs milliseconds.
+const REQUESTS_PER_WORKER: u64 = 500;
+
+/// The two ends of a running worker, and what ends it when dropped.
+pub struct Connection {
+    /// Its output.
+    pub reader: Box<dyn AsyncRead + Send + Unpin>,
+    /// Its input.
+    pub writer: Box<dyn AsyncWrite + Send + Unpin>,
+    /// Dropped with the connection: ends the process and removes its home.
+    pub guard: Box<dyn Any + Send>,
+}
+
+/// Starts one worker. Production: [`WorkerCommand::spawner`]; a simulation: anything that answers.
+pub type Spawner = Box<dyn Fn() -> io::Result<Connection> + Send + Sync>;
+
+/// The pool; clones share it.
+///
+/// *Guarantees:* at most `limit` workers run at once. A server that hangs holds at most half of them and, once a deadline
+/// has passed at it, one, until it answers again. One fetch at a time writes into a mirror. A request that is dropped ends
+/// its worker.
+#[derive(Clone)]
+pub struct Workers {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    spawn: Spawner,
+    idle: Mutex<Vec<Worker>>,
+    admission: Admission,
+}
+
+struct Worker {
+    line: Line,
+    served: u64,
+    _guard: Box<dyn Any + Send>,
+}
+
+impl Workers {
+    /// Makes a pool of at most `limit` workers (at least one); none is started yet.
+    pub fn new(spawn: Spawner, limit: usize) -> Self {
+        let shared = Shared { spawn, idle: Mutex::default(), admission: Admission::new(limit.max(1)) };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Asks what one ref of the remote holds (`git ls-remote`).
+    pub async fn advertised(&self, remote: &Remote, selector: &RefSelector) -> Result<Advertised, GitError> {
+        self.request(remote, Job::Advertise(selector.clone())).await
+    }
+
+    /// Brings what the ref holds now into the mirror, and returns that: a push may have come since it was advertised.
+    ///
+    /// *Assumptions:* the mirror was made by [`Mirror::open_or_create`](crate::mirror::Mirror::open_or_create), and is this
+    /// remote's own.
+    pub async fn fetch(&self, remote: &Remote, mirror: &Path, what: &Advertised) -> Result<Advertised, GitError> {
+        self.request(remote, Job::Fetch { mirror: mirror.to_owned(), what: what.clone() }).await
+    }
+
+    async fn request(&self, remote: &Remote, job: Job) -> Result<Advertised, GitError> {
+        let seconds = remote.timeout.as_secs().max(1);
+        let server = remote.url.server();
+        let mirror = match &job {
+            Job::Advertise(_) => None,
+            Job::Fetch { mirror, .. } => Some(mirror.as_path()),
+        };
+        let admitted = time::timeout(remote.timeout, self.shared.admission.admit(&server, mirror)).await;
+        let Ok(_place) = admitted else { return Err(GitError::Busy { url: remote.url.to_string(), seconds }) };
+        let outcome = match time::timeout(remote.timeout, self.exchange(remote, job)).await {
+            Ok(outcome) => outcome,
+            // The worker was dropped with the exchange, and is killed.
+            Err(_) => Err(GitError::TimedOut { url: remote.url.to_string(), seconds }),
+        };
+        self.shared.admission.learn(&server, matches!(outcome, Err(GitError::TimedOut { .. })));
+        outcome
+    }
+
+    async fn exchange(&self, remote: &Remote, job: Job) -> Result<Advertised, GitError> {
+        let kept = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(worker) = kept
+            && let Ok(outcome) = self.ask(worker, remote, job.clone()).await
+        {
+            return outcome;
+        }
+        // There was none, or it died while it was idle (out of memory, say). Both jobs may be done twice.
+        let fresh = (self.shared.spawn)().map_err(|error| failed(&error))?;
+        let Connection { reader, writer, guard } = fresh;
+        let worker = Worker { line: Line::new(reader, writer), served: 0, _guard: guard };
+        self.ask(worker, remote, job).await.map_err(|error| failed(&error))?
+    }
+
+    /// Puts one request to a worker, which is kept only if all went well.
+    async fn ask(&self, mut worker: Worker, remote: &Remote, job: Job) -> io::Result<Result<Advertised, GitError>> {
+        worker.served += 1;
+        let request = Request { id: worker.served, target: Target::from(remote), job };
+        let Response { id, outcome } = worker.line.exchange(&request).await?;
+        if id != request.id {
+            return Err(io::Error::other("its answer belongs to another request"));
+        }
+        if outcome.is_ok() && worker.served < REQUESTS_PER_WORKER {
+            self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+        }
+        Ok(outcome)
+    }
+}
+
+fn failed(error: &io::Error) -> GitError {
+    GitError::Worker { detail: error.to_string() }
+}

@@ -1,0 +1,63 @@
+//! Pools of workers for the tests: threads of this process, or real child processes.
+
+use std::{
+    any::Any,
+    env, io,
+    os::unix::net::UnixStream,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use plumb_git::{
+    remote::{Remote, RemoteUrl},
+    worker::{self, Settings},
+    workers::{Connection, Spawner, WorkerCommand, Workers},
+};
+
+/// A deadline that no test reaches unless it wants to.
+pub const LONG: Duration = Duration::from_secs(60);
+
+pub fn remote(url: RemoteUrl) -> Remote {
+    Remote { url, credentials: None, timeout: LONG }
+}
+
+/// Workers as threads of this process; counts how many were started.
+pub fn in_process(settings: Settings) -> (Workers, Arc<AtomicUsize>) {
+    let started = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&started);
+    let spawn: Spawner = Box::new(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        let (ours, theirs) = UnixStream::pair()?;
+        let settings = settings.clone();
+        let output = theirs.try_clone()?;
+        thread::spawn(move || worker::serve(theirs, output, settings));
+        connection(ours, Box::new(()))
+    });
+    (Workers::new(spawn, 4), started)
+}
+
+/// Turns one end of a socket into a connection.
+pub fn connection(socket: UnixStream, guard: Box<dyn Any + Send>) -> io::Result<Connection> {
+    socket.set_nonblocking(true)?;
+    let (reader, writer) = tokio::net::UnixStream::from_std(socket)?.into_split();
+    Ok(Connection { reader: Box::new(reader), writer: Box::new(writer), guard })
+}
+
+/// Real worker processes, each with its home in the given directory.
+pub fn processes(homes: PathBuf, limit: usize) -> Workers {
+    let command = WorkerCommand { program: program(), arguments: Vec::new(), environment: Vec::new(), homes };
+    Workers::new(command.spawner(), limit)
+}
+
+fn program() -> PathBuf {
+    let test = env::current_exe().expect("the path of this test");
+    let profile = test.parent().and_then(|deps| deps.parent()).expect("target/<profile>/deps");
+    let program = profile.join("examples/git_worker");
+    assert!(program.exists(), "{} is built by `cargo test -p plumb-git`", program.display());
+    program
+}
