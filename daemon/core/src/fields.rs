@@ -228,6 +228,16 @@ impl FieldSet {
         owned
     }
 
+    /// Returns what is owned one step below.
+    pub(crate) fn children(&self) -> impl Iterator<Item = (&Segment, &Self)> {
+        self.children.iter()
+    }
+
+    /// Returns what is owned below one step.
+    pub(crate) fn child(&self, segment: &Segment) -> Option<&Self> {
+        self.children.get(segment)
+    }
+
     fn is_leaf(&self) -> bool {
         self.member && self.children.is_empty()
     }

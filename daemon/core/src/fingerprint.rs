@@ -14,16 +14,20 @@ mod tests;
 
 use std::fmt;
 
-use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     environment::FieldManager,
-    fields::{FieldSet, managed, managed::ManagedFields, path::FieldPath},
+    fields::{
+        FieldSet, managed,
+        managed::ManagedFields,
+        path::{FieldPath, Segment},
+    },
     fingerprint::canonical::{Dialect, Side},
     object::Gvk,
+    redact,
 };
 
 /// Bytes kept of the SHA-256: enough that two of a billion objects never meet by chance, and half the memory.
@@ -81,22 +85,7 @@ impl Fingerprint {
     /// known here, the two differ though nothing changed: a dry-run decides then.
     pub fn of_manifest(manifest: &Value) -> Self {
         let gvk = gvk_of(manifest);
-        let mut applied = manifest.as_object().cloned().unwrap_or_default();
-        applied.remove("apiVersion");
-        applied.remove("kind");
-        if drops_status(&gvk, applied.get("status")) {
-            applied.remove("status");
-        }
-        if let Some(Value::Object(metadata)) = applied.get_mut("metadata") {
-            metadata.retain(|name, _| !NEVER_OWNED.contains(&name.as_str()));
-            if metadata.is_empty() {
-                applied.remove("metadata");
-            }
-        }
-        if is_secret(&gvk) {
-            encode_string_data(&mut applied);
-        }
-        Self::of_canonical(&Value::Object(applied), &gvk, Side::Manifest)
+        Self::of_canonical(&applied_part(manifest, &gvk), &gvk, Side::Manifest)
     }
 
     fn of_canonical(owned: &Value, gvk: &Gvk, side: Side) -> Self {
@@ -136,7 +125,50 @@ impl<'de> Deserialize<'de> for Fingerprint {
     }
 }
 
-fn gvk_of(object: &Value) -> Gvk {
+/// Returns what of a manifest the manager that applies it owns afterwards.
+pub(crate) fn applied_part(manifest: &Value, gvk: &Gvk) -> Value {
+    let mut applied = if is_secret(gvk) { redact::merged(manifest) } else { manifest.clone() };
+    let Some(fields) = applied.as_object_mut() else { return applied };
+    fields.remove("apiVersion");
+    fields.remove("kind");
+    if drops_status(gvk, fields.get("status")) {
+        fields.remove("status");
+    }
+    if let Some(Value::Object(metadata)) = fields.get_mut("metadata") {
+        metadata.retain(|name, _| !NEVER_OWNED.contains(&name.as_str()));
+        if metadata.is_empty() {
+            fields.remove("metadata");
+        }
+    }
+    applied
+}
+
+/// Returns whether the value that was applied to a field is the one that the live object has there, as far as the API
+/// server tells them apart.
+pub(crate) fn same(applied: &Value, live: Option<&Value>, path: &FieldPath, gvk: &Gvk) -> bool {
+    let dialect = if path.starts_with(&["metadata"]) { Dialect::BuiltIn } else { Dialect::of(gvk) };
+    let names: Vec<&str> = path.segments().iter().filter_map(Segment::field_name).collect();
+    let (name, parent) = match names.as_slice() {
+        [.., parent, name] => (*name, *parent),
+        [name] => (*name, ""),
+        [] => ("", ""),
+    };
+    let is_field = path.segments().last().is_some_and(|last| last.field_name().is_some());
+    let text = |value: &Value, side: Side| {
+        let mut text = Vec::new();
+        if is_field {
+            let field = Map::from_iter([(name.to_owned(), value.clone())]);
+            canonical::write_below(parent, &Value::Object(field), dialect, side, &mut text);
+        } else {
+            canonical::write_below(name, value, dialect, side, &mut text);
+        }
+        text
+    };
+    text(applied, Side::Manifest) == text(live.unwrap_or(&Value::Null), Side::Live)
+}
+
+/// Returns the kind of an object; empty where it does not say.
+pub(crate) fn gvk_of(object: &Value) -> Gvk {
     let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
     Gvk::new(text("apiVersion"), text("kind"))
 }
@@ -167,19 +199,6 @@ fn with_string_data_as_data(fields: &FieldSet) -> FieldSet {
     data.extend(texts);
     entries.insert("f:data".to_owned(), Value::Object(data));
     FieldSet::parse(&Value::Object(entries)).unwrap_or_else(|_| fields.clone())
-}
-
-fn encode_string_data(secret: &mut Map<String, Value>) {
-    let Some(texts) = secret.remove("stringData") else { return };
-    let mut data = match secret.remove("data") {
-        Some(Value::Object(data)) => data,
-        _ => Map::new(),
-    };
-    for (name, text) in texts.as_object().into_iter().flatten() {
-        let encoded = base64::engine::general_purpose::STANDARD.encode(text.as_str().unwrap_or_default());
-        data.insert(name.clone(), Value::String(encoded));
-    }
-    secret.insert("data".to_owned(), Value::Object(data));
 }
 
 fn set(object: &mut Value, path: &[&str], value: Value) {

@@ -5,6 +5,7 @@
 //! Must never do: I/O, read a clock or the environment, spawn, await; its `Cargo.toml` names no
 //! crate that could.
 
+pub mod attribution;
 pub mod class;
 pub mod commit;
 pub mod environment;
@@ -14,4 +15,5 @@ pub mod object;
 pub mod presence;
 pub mod problem;
 pub mod quantity;
+pub mod redact;
 pub mod source;

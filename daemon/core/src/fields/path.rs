@@ -85,6 +85,14 @@ impl Segment {
         }
     }
 
+    /// Returns the name of the field, for an `f:` segment.
+    pub(crate) fn field_name(&self) -> Option<&str> {
+        match self {
+            Self::Field(name) => Some(name),
+            Self::Key(_) | Self::Value(_) | Self::Index(_) => None,
+        }
+    }
+
     /// Returns what the step leads to.
     fn step<'a>(&self, value: &'a Value) -> Option<&'a Value> {
         match self {

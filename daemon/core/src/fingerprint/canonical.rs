@@ -120,6 +120,11 @@ pub(super) fn write(value: &Value, dialect: Dialect, side: Side, out: &mut Vec<u
     Writer { side, out }.value("", value, dialect, 0);
 }
 
+/// Writes the canonical text of a part of an object: the value of the field `name`, or an item of the list there.
+pub(super) fn write_below(name: &str, value: &Value, dialect: Dialect, side: Side, out: &mut Vec<u8>) {
+    Writer { side, out }.item(name, value, dialect, 1);
+}
+
 struct Writer<'a> {
     side: Side,
     out: &'a mut Vec<u8>,
