@@ -9,9 +9,9 @@ const DOCUMENTS: usize = 100_000;
 /// Real manifests stay below 30; JSON schemas inside CRDs below 60. Each level is a few hundred bytes of stack.
 const DEPTH: usize = 128;
 
-/// An ordinary manifest has 12 to 15 bytes per node, so this is about the same limit as the one on bytes; it is there
-/// for files of nothing but tiny mappings, which take up to 650 bytes of memory per three nodes.
-const NODES: usize = 2_000_000;
+/// An ordinary manifest has about 16 bytes per node, so this is 16 MB of them in one file. A file of nothing but tiny
+/// mappings takes up to 650 bytes of memory per mapping, key and value: about 200 MB at this limit.
+const NODES: usize = 1_000_000;
 
 /// Aliases repeat whole subtrees: without a limit 50 KB of text become gigabytes ("billion laughs"). Real manifests
 /// repeat a few hundred nodes.
