@@ -52,6 +52,11 @@ impl<'c, 'r> Checks<'c, 'r> {
             self.reading.report(at, message, "write a mapping with apiVersion, kind and metadata");
             return None;
         };
+        if ["apiVersion", "kind"].iter().all(|field| object.get(*field).is_none_or(Value::is_null)) {
+            let message = "the document has neither apiVersion nor kind, so it is not an object of Kubernetes";
+            self.reading.report(at, message, "add them, or keep files that hold no objects outside this path");
+            return None;
+        }
         let version = self.text(&subject, object, "apiVersion").map(str::to_owned);
         let kind = self.text(&subject, object, "kind").map(str::to_owned);
         subject.name = kind.clone().unwrap_or_default();
@@ -67,17 +72,12 @@ impl<'c, 'r> Checks<'c, 'r> {
         Some(Manifest { gvk, key, value: Arc::new(value), origin: at.in_file(self.reading.file) })
     }
 
-    /// Returns apiVersion or kind, whose absence usually means that the file is no manifest at all.
+    /// Returns apiVersion or kind.
     fn text<'v>(&mut self, subject: &Subject, object: &'v Map<String, Value>, field: &str) -> Option<&'v str> {
         match object.get(field) {
             Some(Value::String(text)) if !text.is_empty() => Some(text),
             None | Some(Value::Null | Value::String(_)) => {
-                let message = format!("the object has no {field}");
-                self.reading.report(
-                    subject.at,
-                    message,
-                    "add it, or keep files that hold no objects outside this path",
-                );
+                self.reading.report(subject.at, format!("the object has no {field}"), "add it");
                 None
             }
             Some(other) => {

@@ -46,7 +46,14 @@ impl<'a> YamlEvents<'a> {
     }
 
     fn error(&self, error: &ScanError) -> SyntaxError {
-        let (message, remedy) = explain(error.kind());
+        let at_end = error.marker().byte_offset() == Some(self.chunk.text.len());
+        let (message, remedy) = match error.kind() {
+            // What the parser says when the text ends inside quotes.
+            ErrorKind::InvalidQuotedScalarIndent if at_end => {
+                ("the quoted text has no end".to_owned(), "close the quotes")
+            }
+            kind => explain(kind),
+        };
         SyntaxError { at: self.position(error.marker()), message, remedy: remedy.to_owned() }
     }
 }
@@ -107,6 +114,7 @@ fn explain(kind: &ErrorKind) -> (String, &'static str) {
         ErrorKind::MappingValueNotAllowed => "indent it as its neighbours, or quote a value that contains \": \"",
         ErrorKind::UnexpectedCharacter { .. } => "put the value in quotes",
         ErrorKind::UnclosedQuotedScalar | ErrorKind::DocumentIndicatorInQuotedScalar => "close the quotes",
+        ErrorKind::UnclosedFlowCollection { .. } => "close it",
         ErrorKind::CommentNotSeparated => "put a space before #",
         ErrorKind::RecursionLimitExceeded => {
             return ("sequences and mappings are nested too deeply".to_owned(), "flatten the document");
