@@ -5,6 +5,7 @@
 //! Must never do: I/O, read a clock or the environment, spawn, await; its `Cargo.toml` names no
 //! crate that could.
 
+pub mod adoption;
 pub mod attribution;
 pub mod class;
 pub mod commit;
