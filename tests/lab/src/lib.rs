@@ -7,6 +7,7 @@
 
 pub mod assets;
 pub mod control_plane;
+pub mod git;
 pub mod guard;
 pub mod node;
 pub mod planes;

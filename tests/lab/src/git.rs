@@ -1,0 +1,58 @@
+//! Real Git for tests: bare repositories, working copies to commit with, and a smart HTTP server.
+//!
+//! Runs the `git` of this machine, apart from the user's and the system's configuration and from every `GIT_…` variable
+//! of the environment. Touches folders of its own among the temporary files.
+
+mod bare_repository;
+mod command;
+mod http_server;
+mod working_copy;
+
+use std::io;
+use std::path::PathBuf;
+
+pub use bare_repository::BareRepository;
+pub use http_server::{Behaviour, HttpServer, Request};
+pub use working_copy::WorkingCopy;
+
+/// The branch of new repositories, whatever the user's Git prefers.
+pub const DEFAULT_BRANCH: &str = "main";
+
+/// Why Git for tests does not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// `git` can't be started.
+    #[error("`git` can't be started: install Git 2.28 or newer")]
+    Start(#[source] io::Error),
+    /// `git` ended with an error.
+    #[error("`git {arguments}` failed: {stderr}")]
+    Failed {
+        /// The command line.
+        arguments: String,
+        /// What git said.
+        stderr: String,
+    },
+    /// A file or folder can't be used.
+    #[error("{doing} {} failed", path.display())]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// With which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The server can't listen.
+    #[error("the Git server can't listen on port {port} of 127.0.0.1: another process has taken it")]
+    Listen {
+        /// The port.
+        port: u16,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// There is no free port for the server.
+    #[error("{0}")]
+    NoPort(String),
+}

@@ -1,0 +1,263 @@
+//! A smart HTTP server for Git: the real `git http-backend` behind a small web server on loopback.
+//!
+//! Runs on a thread of its own, so that it works with and without an async runtime around it, and can misbehave on
+//! demand: hang, fail, or not listen at all.
+
+mod cgi;
+
+use std::fmt;
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::{self, JoinHandle};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio::sync::{oneshot, watch};
+
+use super::GitError;
+use crate::port;
+
+/// The largest body that is read: larger than any push of a test, small enough not to hurt the machine.
+const LARGEST_BODY: usize = 256 * 1024 * 1024;
+
+/// What the server does with requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Answers them.
+    Serve,
+    /// Takes them and does not answer until the behaviour changes.
+    Hang,
+    /// Answers each with 503.
+    Fail,
+    /// Does not listen: connections are refused, open ones are cut.
+    Refuse,
+}
+
+/// A request that came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The method.
+    pub method: String,
+    /// The path, `/shop.git/info/refs`.
+    pub path: String,
+    /// The query, `service=git-upload-pack`.
+    pub query: String,
+    /// The user that it names, with the right password or not.
+    pub user: Option<String>,
+    /// The status of the answer; nothing while there is none.
+    pub status: Option<u16>,
+}
+
+/// A running server for every repository below a folder; ends on drop.
+#[derive(Debug)]
+pub struct HttpServer {
+    port: u16,
+    shared: Arc<Shared>,
+    behaviour: watch::Sender<Behaviour>,
+    listening: Mutex<Option<Listening>>,
+}
+
+struct Shared {
+    root: PathBuf,
+    credentials: Option<(String, String)>,
+    behaviour: watch::Receiver<Behaviour>,
+    requests: Mutex<Vec<Request>>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the password.
+        let user = self.credentials.as_ref().map(|(user, _)| user);
+        f.debug_struct("Shared").field("root", &self.root).field("user", &user).finish_non_exhaustive()
+    }
+}
+
+/// The thread that serves.
+#[derive(Debug)]
+struct Listening {
+    socket: TcpListener,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl HttpServer {
+    /// Serves the repositories below a folder; with a user and password, to nobody else.
+    ///
+    /// # Errors
+    /// When there is no free port or no thread.
+    pub fn start(root: &Path, credentials: Option<(&str, &str)>) -> Result<Self, GitError> {
+        let (port, listener) = port::listener().map_err(|error| GitError::NoPort(error.to_string()))?;
+        let (behaviour, current) = watch::channel(Behaviour::Serve);
+        let shared = Arc::new(Shared {
+            root: root.to_owned(),
+            credentials: credentials.map(|(user, password)| (user.to_owned(), password.to_owned())),
+            behaviour: current,
+            requests: Mutex::default(),
+        });
+        let listening = Listening::begin(port, listener, Arc::clone(&shared))?;
+        Ok(Self { port, shared, behaviour, listening: Mutex::new(Some(listening)) })
+    }
+
+    /// Returns the URL of a repository, `url("shop")` for the folder `shop.git`. Holds no credentials.
+    pub fn url(&self, repository: &str) -> String {
+        format!("http://127.0.0.1:{}/{repository}.git", self.port)
+    }
+
+    /// Returns every request since the start, or since the last [`HttpServer::forget`], in the order of their coming.
+    pub fn requests(&self) -> Vec<Request> {
+        lock(&self.shared.requests).clone()
+    }
+
+    /// Forgets the requests so far; call it while none is under way.
+    pub fn forget(&self) {
+        lock(&self.shared.requests).clear();
+    }
+
+    /// Changes what the server does with requests, including those that hang.
+    ///
+    /// # Errors
+    /// When it is to listen again and another process has taken its port.
+    pub fn set(&self, behaviour: Behaviour) -> Result<(), GitError> {
+        self.behaviour.send_replace(behaviour);
+        let mut listening = lock(&self.listening);
+        if behaviour == Behaviour::Refuse {
+            listening.take().into_iter().for_each(Listening::end);
+        } else if listening.is_none() {
+            let port = self.port;
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+            let listener = listener.map_err(|source| GitError::Listen { port, source })?;
+            *listening = Some(Listening::begin(port, listener, Arc::clone(&self.shared))?);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for HttpServer {
+    fn drop(&mut self) {
+        lock(&self.listening).take().into_iter().for_each(Listening::end);
+    }
+}
+
+impl Listening {
+    fn begin(port: u16, listener: TcpListener, shared: Arc<Shared>) -> Result<Self, GitError> {
+        let failed = |source| GitError::Listen { port, source };
+        listener.set_nonblocking(true).map_err(failed)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let socket = listener.try_clone().map_err(failed)?;
+        let listener = {
+            let _inside = runtime.enter();
+            tokio::net::TcpListener::from_std(listener).map_err(failed)?
+        };
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::spawn(move || {
+            let router = Router::new().fallback(answer).with_state(shared);
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = axum::serve(listener, router) => {}
+                    _ = stopped => {}
+                }
+            });
+            // The runtime ends here, and with it every connection and every `git http-backend`.
+        });
+        Ok(Self { socket, stop, thread })
+    }
+
+    /// Stops listening and returns when the port is closed.
+    fn end(self) {
+        // An error means that the thread is gone already.
+        let _ = self.stop.send(());
+        let _ = self.thread.join();
+        // Closing is not enough: a process that another thread is about to start holds the socket too, for a moment,
+        // and it would go on taking connections. The shutdown is for all holders. (Only a stream offers it; the kind of
+        // a socket is no matter to the system call.)
+        let _ = TcpStream::from(OwnedFd::from(self.socket)).shutdown(Shutdown::Both);
+    }
+}
+
+async fn answer(State(shared): State<Arc<Shared>>, request: axum::extract::Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let given = parts.headers.get(header::AUTHORIZATION).and_then(|value| basic(value.to_str().ok()?));
+    let number = {
+        let mut requests = lock(&shared.requests);
+        requests.push(Request {
+            method: parts.method.to_string(),
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            user: given.as_ref().map(|(user, _)| user.clone()),
+            status: None,
+        });
+        requests.len() - 1
+    };
+    let response = answer_to(&shared, given.as_ref(), &parts, body).await;
+    if let Some(request) = lock(&shared.requests).get_mut(number) {
+        request.status = Some(response.status().as_u16());
+    }
+    response
+}
+
+async fn answer_to(
+    shared: &Shared,
+    given: Option<&(String, String)>,
+    parts: &axum::http::request::Parts,
+    body: Body,
+) -> Response {
+    let mut behaviour = shared.behaviour.clone();
+    let now = behaviour.wait_for(|behaviour| *behaviour != Behaviour::Hang).await.map(|behaviour| *behaviour);
+    if !now.is_ok_and(|behaviour| behaviour == Behaviour::Serve) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    if shared.credentials.is_some() && shared.credentials.as_ref() != given {
+        let challenge = [(header::WWW_AUTHENTICATE, r#"Basic realm="lab""#)];
+        return (StatusCode::UNAUTHORIZED, challenge, "wrong user or password\n").into_response();
+    }
+    let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let user = given.map(|(user, _)| user.as_str());
+    cgi::run(&shared.root, user, parts, body).await.unwrap_or_else(|error| {
+        (StatusCode::INTERNAL_SERVER_ERROR, format!("git http-backend: {error}\n")).into_response()
+    })
+}
+
+/// Reads user and password of a header as RFC 7617 writes them.
+fn basic(header: &str) -> Option<(String, String)> {
+    let decoded = String::from_utf8(STANDARD.decode(header.strip_prefix("Basic ")?).ok()?).ok()?;
+    let (user, password) = decoded.split_once(':')?;
+    Some((user.to_owned(), password.to_owned()))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn basic_credentials_are_read() {
+        let check = |header: &str, expected: Option<(&str, &str)>| {
+            let expected = expected.map(|(user, password)| (user.to_owned(), password.to_owned()));
+            assert_eq!(basic(header), expected, "{header}");
+        };
+        check("Basic YW5uOnM6M2NyZXQ=", Some(("ann", "s:3cret")));
+        check("Basic YW5u", None);
+        check("Basic ???", None);
+        check("Bearer YW5uOnM6M2NyZXQ=", None);
+    }
+
+    #[test]
+    fn a_server_does_not_show_its_password() {
+        let root = tempfile::tempdir().unwrap();
+        let server = HttpServer::start(root.path(), Some(("ann", "s3cret"))).unwrap();
+        let shown = format!("{server:?}");
+        assert!(shown.contains("ann") && !shown.contains("s3cret"), "{shown}");
+    }
+}
