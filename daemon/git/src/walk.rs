@@ -128,6 +128,10 @@ struct Walk<'store, S> {
 
 impl<S: Store> Walk<'_, S> {
     fn directory(&mut self, seen: &RepoPath, real: &RepoPath) -> Result<(), S::Fault> {
+        if self.active.contains(real) {
+            self.read.problems.push(LinkFault::Cycle.problem(seen));
+            return Ok(());
+        }
         if self.active.len() == MAX_DEPTH {
             self.problem(seen, &format!("is nested deeper than {MAX_DEPTH} directories"), "flatten it");
             return Ok(());
@@ -191,10 +195,6 @@ impl<S: Store> Walk<'_, S> {
             _ => Err(LinkFault::Malformed),
         };
         match found {
-            Ok(Found { path, node: Node::Directory }) if self.active.contains(&path) => {
-                self.read.problems.push(LinkFault::Cycle.problem(seen));
-                Ok(())
-            }
             Ok(Found { path, node: Node::Directory }) => {
                 self.crossed.insert(path.clone());
                 self.directory(seen, &path)
@@ -246,3 +246,5 @@ fn usable(name: &[u8]) -> Option<&str> {
     std::str::from_utf8(name).ok().filter(|name| !matches!(*name, "" | "." | "..") && !name.contains('/'))
 }
 
+#[cfg(test)]
+mod tests;

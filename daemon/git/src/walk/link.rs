@@ -25,6 +25,7 @@ pub(super) enum LinkFault {
     Leaves,
     Missing(String),
     Loop,
+    /// A directory that is being read already; the problem stands at its second appearance.
     Cycle,
     NotADirectory,
     Malformed,
@@ -41,8 +42,10 @@ impl LinkFault {
                 let message = format!("is a link to {target}, which does not exist");
                 return super::problem(seen, message, "correct or remove the link");
             }
-            Self::Loop => ("is a link that leads to itself", "remove one of the links"),
-            Self::Cycle => ("is a link to a directory that holds it", "link to a smaller directory"),
+            Self::Loop => {
+                ("is a link that leads through more than 40 others, perhaps itself", "link to the target directly")
+            }
+            Self::Cycle => ("is reached through a link inside itself", "link to a smaller directory"),
             Self::NotADirectory => ("is a link through something that is not a directory", "correct the link"),
             Self::Malformed => ("is a link whose target is not a path", "make the link anew"),
             Self::Submodule => ("is a link into a submodule, which plumb does not fetch", "copy the files"),

@@ -1,6 +1,10 @@
 //! plumb-git against real repositories made by the `git` program: by file, over `git http-backend`, in this process and in
 //! real worker processes.
 
+mod http;
 mod local;
 mod pool;
 mod repository;
+mod server;
+mod snapshot;
+mod watch;

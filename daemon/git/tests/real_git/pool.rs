@@ -20,14 +20,14 @@ use plumb_git::{
 };
 
 /// A deadline that no test reaches unless it wants to.
-pub const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
-pub fn remote(url: RemoteUrl) -> Remote {
+pub(crate) fn remote(url: RemoteUrl) -> Remote {
     Remote { url, credentials: None, timeout: LONG }
 }
 
 /// Workers as threads of this process; counts how many were started.
-pub fn in_process(settings: Settings) -> (Workers, Arc<AtomicUsize>) {
+pub(crate) fn in_process(settings: Settings) -> (Workers, Arc<AtomicUsize>) {
     let started = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&started);
     let spawn: Spawner = Box::new(move || {
@@ -42,14 +42,14 @@ pub fn in_process(settings: Settings) -> (Workers, Arc<AtomicUsize>) {
 }
 
 /// Turns one end of a socket into a connection.
-pub fn connection(socket: UnixStream, guard: Box<dyn Any + Send>) -> io::Result<Connection> {
+pub(crate) fn connection(socket: UnixStream, guard: Box<dyn Any + Send>) -> io::Result<Connection> {
     socket.set_nonblocking(true)?;
     let (reader, writer) = tokio::net::UnixStream::from_std(socket)?.into_split();
     Ok(Connection { reader: Box::new(reader), writer: Box::new(writer), guard })
 }
 
 /// Real worker processes, each with its home in the given directory.
-pub fn processes(homes: PathBuf, limit: usize) -> Workers {
+pub(crate) fn processes(homes: PathBuf, limit: usize) -> Workers {
     let command = WorkerCommand { program: program(), arguments: Vec::new(), environment: Vec::new(), homes };
     Workers::new(command.spawner(), limit)
 }

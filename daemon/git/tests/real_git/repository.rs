@@ -12,19 +12,19 @@ use plumb_git::remote::{FileUrls, RemoteUrl};
 use tempfile::TempDir;
 
 /// A repository in a directory of its own, which holds nothing else.
-pub struct TestRepository {
+pub(crate) struct TestRepository {
     home: TempDir,
     path: PathBuf,
 }
 
 impl TestRepository {
     /// Makes an empty one with a working tree and the branch `main`.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(&["-b", "main"])
     }
 
     /// Makes one with other options of `git init`.
-    pub fn with(options: &[&str]) -> Self {
+    pub(crate) fn with(options: &[&str]) -> Self {
         let home = tempfile::tempdir().expect("a temporary directory");
         let path = home.path().join("repository");
         fs::create_dir(&path).expect("a new directory");
@@ -35,21 +35,21 @@ impl TestRepository {
         repository
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Returns a directory beside the repository that goes with it.
-    pub fn beside(&self, name: &str) -> PathBuf {
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
 
-    pub fn url(&self) -> RemoteUrl {
+    pub(crate) fn url(&self) -> RemoteUrl {
         RemoteUrl::parse(&format!("file://{}", self.path.display()), FileUrls::Allowed).expect("a file address")
     }
 
     /// Runs git here and returns what it printed.
-    pub fn git<S: AsRef<OsStr>>(&self, arguments: &[S]) -> String {
+    pub(crate) fn git<S: AsRef<OsStr>>(&self, arguments: &[S]) -> String {
         let output = Command::new("git")
             .args(["-c", "commit.gpgsign=false", "-c", "protocol.file.allow=always"])
             .args(arguments)
@@ -71,32 +71,32 @@ impl TestRepository {
         String::from_utf8(output.stdout).expect("git writes UTF-8").trim().to_owned()
     }
 
-    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) {
         let path = self.path.join(path);
         fs::create_dir_all(path.parent().expect("a path below the repository")).expect("a directory");
         fs::write(path, content).expect("a file");
     }
 
-    pub fn link(&self, path: &str, target: &str) {
+    pub(crate) fn link(&self, path: &str, target: &str) {
         let path = self.path.join(path);
         fs::create_dir_all(path.parent().expect("a path below the repository")).expect("a directory");
         std::os::unix::fs::symlink(target, path).expect("a link");
     }
 
     /// Commits everything in the working tree.
-    pub fn commit(&self, message: &str) -> CommitId {
+    pub(crate) fn commit(&self, message: &str) -> CommitId {
         self.git(&["add", "-A"]);
         self.git(&["commit", "-q", "--allow-empty", "-m", message]);
         self.head()
     }
 
     /// Writes one file and commits.
-    pub fn change(&self, path: &str, content: &str) -> CommitId {
+    pub(crate) fn change(&self, path: &str, content: &str) -> CommitId {
         self.write(path, content);
         self.commit(&format!("change {path}"))
     }
 
-    pub fn head(&self) -> CommitId {
+    pub(crate) fn head(&self) -> CommitId {
         CommitId::parse(&self.git(&["rev-parse", "HEAD"])).expect("a commit id")
     }
 }

@@ -1,0 +1,77 @@
+//! A commit to a local repository is noticed at once.
+
+use std::{fs, time::Instant};
+
+use plumb_git::watch::LocalWatch;
+use tokio::time;
+
+use crate::{pool::LONG, repository::TestRepository};
+
+async fn noticed(watch: &mut LocalWatch, what: &str) {
+    time::timeout(LONG, watch.changed()).await.unwrap_or_else(|_| panic!("{what} is noticed")).expect(what);
+}
+
+/// Waits until all events so far have been heard, so that the next one belongs to the next change.
+async fn settled(watch: &mut LocalWatch) {
+    while time::timeout(std::time::Duration::from_millis(100), watch.changed()).await.is_ok() {}
+}
+
+#[tokio::test]
+async fn commits_branches_and_packed_refs_are_noticed_and_a_working_tree_is_not() {
+    let source = TestRepository::new();
+    source.change("a", "1");
+    let mut watch = LocalWatch::new(source.path()).expect("a watch");
+
+    let start = Instant::now();
+    source.change("a", "2");
+    let committed = start.elapsed();
+    noticed(&mut watch, "a commit").await;
+    println!("a commit took {committed:?} and was noticed after {:?}", start.elapsed());
+    settled(&mut watch).await;
+
+    source.git(&["branch", "team/feature"]);
+    noticed(&mut watch, "a branch in a new directory").await;
+    settled(&mut watch).await;
+    source.git(&["update-ref", "refs/heads/team/feature", "HEAD~1"]);
+    noticed(&mut watch, "a change in that directory").await;
+    settled(&mut watch).await;
+    source.git(&["pack-refs", "--all"]);
+    noticed(&mut watch, "packed refs").await;
+    settled(&mut watch).await;
+    source.git(&["symbolic-ref", "HEAD", "refs/heads/team/feature"]);
+    noticed(&mut watch, "another HEAD").await;
+    settled(&mut watch).await;
+
+    source.write("b", "not committed");
+    source.git(&["add", "b"]);
+    let quiet = time::timeout(std::time::Duration::from_millis(200), watch.changed()).await;
+    assert!(quiet.is_err(), "an index that changes is no commit");
+}
+
+#[tokio::test]
+async fn bare_repositories_and_linked_working_trees_are_watched_where_their_refs_are() {
+    let source = TestRepository::new();
+    source.change("a", "1");
+    let bare = source.beside("bare.git");
+    source.git(&["clone", "-q", "--bare", ".", &bare.display().to_string()]);
+    let linked = source.beside("linked");
+    source.git(&["worktree", "add", "-q", "-b", "other", &linked.display().to_string()]);
+    let mut in_bare = LocalWatch::new(&bare).expect("a watch");
+    let mut in_linked = LocalWatch::new(&linked).expect("a watch");
+
+    source.change("a", "2");
+    source.git(&["push", "-q", &bare.display().to_string(), "main"]);
+    noticed(&mut in_bare, "a push").await;
+    noticed(&mut in_linked, "a commit in the main working tree").await;
+}
+
+#[tokio::test]
+async fn a_repository_that_is_missing_or_goes_away_is_said_so() {
+    let source = TestRepository::new();
+    let nothing = LocalWatch::new(&source.beside("nothing")).err().expect("nothing is there");
+    assert!(nothing.to_string().contains("cannot watch"), "{nothing}");
+    let mut watch = LocalWatch::new(source.path()).expect("a watch");
+    fs::remove_dir_all(source.path()).expect("it can be removed");
+    let lost = async { while watch.changed().await.is_ok() {} };
+    time::timeout(LONG, lost).await.expect("the loss is reported");
+}
