@@ -50,11 +50,16 @@ pub(crate) fn connection(socket: UnixStream, guard: Box<dyn Any + Send>) -> io::
 
 /// Real worker processes, each with its home in the given directory.
 pub(crate) fn processes(homes: PathBuf, limit: usize) -> Workers {
-    let command = WorkerCommand { program: program(), arguments: Vec::new(), environment: Vec::new(), homes };
+    started_with(program(), homes, limit)
+}
+
+pub(crate) fn started_with(program: PathBuf, homes: PathBuf, limit: usize) -> Workers {
+    let command = WorkerCommand { program, arguments: Vec::new(), environment: Vec::new(), homes };
     Workers::new(command.spawner(), limit)
 }
 
-fn program() -> PathBuf {
+/// Returns the worker program of these tests.
+pub(crate) fn program() -> PathBuf {
     let test = env::current_exe().expect("the path of this test");
     let profile = test.parent().and_then(|deps| deps.parent()).expect("target/<profile>/deps");
     let program = profile.join("examples/git_worker");
