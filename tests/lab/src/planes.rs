@@ -20,6 +20,9 @@ const END_DEADLINE: Duration = Duration::from_secs(30);
 /// How often the lock of a guard that was told to end is tried.
 const END_POLL: Duration = Duration::from_millis(50);
 
+/// How long tools whose guard was killed may keep their folder busy: the system kills them at once, but not in an instant.
+const REMOVE_DEADLINE: Duration = Duration::from_secs(5);
+
 /// Why the records of control planes can't be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanesError {
@@ -117,7 +120,7 @@ pub fn root() -> Result<PathBuf, PlanesError> {
 /// # Errors
 /// When the record can't be written.
 pub fn hold(record: &Record) -> Result<Held, PlanesError> {
-    let path = root()?.join(format!("{}.json", record.guard));
+    let path = record_of(record.guard)?;
     let write = || {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
         file.lock()?;
@@ -179,10 +182,28 @@ fn read(path: &Path) -> Option<Record> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
+/// Removes the folder and record of a control plane whose guard is known to be dead.
+pub(crate) fn remove_left(guard: u32, directory: &Path) -> Result<(), PlanesError> {
+    remove(directory)?;
+    // Never written, or removed by somebody's `down`.
+    let _ = fs::remove_file(record_of(guard)?);
+    Ok(())
+}
+
+fn record_of(guard: u32) -> Result<PathBuf, PlanesError> {
+    Ok(root()?.join(format!("{guard}.json")))
+}
+
+/// Removes a folder, against tools that write a last file while they are killed.
 fn remove(directory: &Path) -> Result<(), PlanesError> {
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("removing", directory)(error)),
-        _ => Ok(()),
+    let deadline = Instant::now() + REMOVE_DEADLINE;
+    loop {
+        match fs::remove_dir_all(directory) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if Instant::now() > deadline => return Err(failed("removing", directory)(error)),
+            Err(_) => thread::sleep(END_POLL),
+        }
     }
 }
 

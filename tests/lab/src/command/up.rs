@@ -54,6 +54,9 @@ async fn until_ended(plane: &ControlPlane) -> anyhow::Result<()> {
             _ = watch.tick() => {}
         }
         if !plane.is_up() {
+            if plane.directory().exists() {
+                bail!("the guard of the control plane was killed, and its tools with it: run `cargo lab up` again");
+            }
             println!("The control plane was ended from elsewhere.");
             return Ok(());
         }

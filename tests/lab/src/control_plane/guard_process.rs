@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use super::LabError;
 use crate::guard::layout::Layout;
 use crate::guard::order::{Answer, Order};
 use crate::guard::tool;
-use crate::planes::Purpose;
+use crate::planes::{self, Purpose};
 
 /// How long an order may take. The guard itself gives each tool 90 s; this is for a guard that hangs.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(600);
@@ -74,11 +75,14 @@ impl GuardProcess {
     /// Gives an order and waits for the answer.
     pub(super) fn ask(&self, order: &Order) -> Result<Answer, LabError> {
         let mut line = lock(&self.line);
-        let Some(Line { orders, answers }) = line.as_mut() else { return Err(self.gone("it was ended")) };
+        let Some(Line { orders, answers }) = line.as_mut() else { return Err(self.gone("it has been ended")) };
         let mut text = serde_json::to_string(order).expect("because orders are plain data");
         text.push('\n');
-        orders.write_all(text.as_bytes()).map_err(|error| self.gone(&error.to_string()))?;
-        answers.recv_timeout(ANSWER_DEADLINE).map_err(|error| self.gone(&error.to_string()))
+        orders.write_all(text.as_bytes()).map_err(|error| self.gone(&format!("it does not read: {error}")))?;
+        answers.recv_timeout(ANSWER_DEADLINE).map_err(|error| match error {
+            RecvTimeoutError::Timeout => self.gone(&format!("it says nothing for {} s", ANSWER_DEADLINE.as_secs())),
+            RecvTimeoutError::Disconnected => self.gone("it has ended"),
+        })
     }
 
     /// Returns which tools ended by themselves, with the ends of their logs.
@@ -104,12 +108,16 @@ impl Drop for GuardProcess {
         let deadline = Instant::now() + END_DEADLINE;
         while matches!(self.child.try_wait(), Ok(None)) {
             if Instant::now() > deadline {
-                // It hangs; the system kills the tools with it, and `cargo lab down` removes the folder.
+                // It hangs; the system kills the tools with it.
                 let _ = self.child.kill();
                 let _ = self.child.wait();
-                return;
+                break;
             }
             thread::sleep(END_POLL);
+        }
+        if self.layout.root().exists() {
+            // It was killed. What can't be removed now is left to `cargo lab down`.
+            let _ = planes::remove_left(self.child.id(), self.layout.root());
         }
     }
 }
