@@ -12,6 +12,7 @@ pub mod commit;
 pub mod environment;
 pub mod fields;
 pub mod fingerprint;
+pub mod health;
 pub mod object;
 pub mod presence;
 pub mod problem;
