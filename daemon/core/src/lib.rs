@@ -7,15 +7,27 @@
 
 pub mod adoption;
 pub mod attribution;
+pub mod backoff;
 pub mod class;
 pub mod commit;
+pub mod desired;
+pub mod diff;
 pub mod environment;
 pub mod fields;
 pub mod fingerprint;
 pub mod health;
+pub mod inventory;
+pub mod kinds;
+pub mod live;
 pub mod object;
+pub mod operation;
+pub mod order;
+pub mod plan;
+pub mod policy;
 pub mod presence;
 pub mod problem;
 pub mod quantity;
+pub mod record;
 pub mod redact;
 pub mod source;
+pub mod standing;
