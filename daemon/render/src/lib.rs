@@ -11,7 +11,7 @@ pub mod renders;
 mod tool;
 pub mod yaml;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use plumb_core::{class::Class, object::Manifest, problem::Problem, source::SourceTree};
 use serde::Serialize;
@@ -24,12 +24,20 @@ pub use renders::Renders;
 pub struct Parameters {}
 
 /// The objects of one render.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Rendered {
     /// The objects, sorted by where they stand.
     pub manifests: Vec<Manifest>,
     /// What the result depends on; equal keys have equal manifests.
     pub key: RenderKey,
+}
+
+impl fmt::Debug for Rendered {
+    /// Leaves the values out: some are Secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys = self.manifests.iter().map(|manifest| &manifest.key);
+        f.debug_struct("Rendered").field("key", &self.key).field("manifests", &keys.collect::<Vec<_>>()).finish()
+    }
 }
 
 /// Why there is no result.

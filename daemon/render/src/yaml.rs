@@ -16,6 +16,9 @@ mod reading;
 mod scalar;
 mod split;
 mod text;
+mod written;
+
+use std::fmt;
 
 use plumb_core::{commit::RepoPath, object::Origin, problem::Problem};
 use serde_json::Value;
@@ -70,7 +73,7 @@ impl Position {
 }
 
 /// One document that is not null.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Document {
     /// Its content, as kubectl would send it.
     pub value: Value,
@@ -79,6 +82,13 @@ pub struct Document {
     /// Where each element of its top-level `items` sequence stands; all other places are found again by
     /// [`crate::position::locate`].
     pub items: Vec<Position>,
+}
+
+impl fmt::Debug for Document {
+    /// Leaves the value out: it may be a Secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Document({})", self.origin)
+    }
 }
 
 /// Reads the documents of one file.

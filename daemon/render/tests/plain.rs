@@ -170,6 +170,14 @@ fn labels_and_annotations_are_text() {
 }
 
 #[test]
+fn messages_stay_short() {
+    let name = "a".repeat(100_000);
+    let error = render(&tree(&[("f.yaml", &object(&name))]), &Parameters::default()).expect_err("too long");
+    assert!(error.problems()[0].to_string().len() < 1_024, "{error}");
+    assert!(error.to_string().starts_with("the files are not valid: env/f.yaml:4:3: ConfigMap aaaa"), "{error}");
+}
+
+#[test]
 fn objects_that_are_there_twice_name_both_places() {
     let (a, b) = (object("a"), object("b"));
     let again = format!("{b}---\n{a}");

@@ -108,7 +108,7 @@ fn content_that_would_be_dropped_is_refused() {
         "%YAML 1.2\n---\na: 1\n",
         &["1:1: a line that starts with % is a directive, which Kubernetes does not read (remove it)"],
     );
-    refuses("a: 1\n--- {b: 2}\n", &["2:4: \"{b: 2}\" stands behind --- (put it on a line of its own)"]);
+    refuses("a: 1\n--- {b: 2}\n", &["2:4: text stands behind --- (put it on a line of its own)"]);
     refuses(b"a: 1\nb: x\xffy\n", &["2:5: the byte 0xff is not UTF-8 (store the file as UTF-8)"]);
     refuses(
         "a: \"x\u{1}\"\n",
@@ -121,7 +121,10 @@ fn content_that_would_be_dropped_is_refused() {
         &["1:13: the value of !!binary is not text, and JSON holds only text: kubectl would damage it \
          (remove the tag and keep it in base64, as Secret.data and ConfigMap.binaryData expect it)"],
     );
-    refuses("a: .inf\n", &["1:4: .inf is a number that JSON does not have (write \".inf\" if it is text)"]);
+    refuses(
+        "a: .inf\n",
+        &["1:4: infinity and .nan are numbers that JSON does not have (put it in quotes if it is text)"],
+    );
 }
 
 #[test]
@@ -130,7 +133,7 @@ fn every_problem_of_a_file_is_reported() {
         "a: *x\nb: !!int c\n~: 1\nd: [*y]\n? [e]\n: 1\n",
         &[
             "1:4: *x repeats an anchor that this document does not have (define it before, or put a text that starts with * in quotes)",
-            "2:10: \"c\" can't be read as !!int (remove the tag or correct the value)",
+            "2:10: the value can't be read as !!int (remove the tag or correct the value)",
             "3:1: the key null has no name in JSON (put the key in quotes)",
             "4:5: *y repeats an anchor that this document does not have (define it before, or put a text that starts with * in quotes)",
             "5:3: a key must be text, not a sequence or a mapping (put the key in quotes; {{ … }} is a template, which has to be rendered first)",
@@ -157,7 +160,7 @@ fn every_problem_of_a_file_is_reported() {
         ],
     );
     refuses("a:\n\tb: 2\n", &["2:2: tabs disallowed within this context (block indentation) (indent with spaces)"]);
-    refuses("a: @b\n", &["1:4: unexpected character: `@` (put the value in quotes)"]);
+    refuses("a: @b\n", &["1:4: unexpected character: `@' (put the value in quotes)"]);
     refuses(
         "{a: 1}\n",
         &[

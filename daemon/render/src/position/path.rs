@@ -6,7 +6,7 @@ use crate::yaml::{
 };
 
 /// The nearest node to a path.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Found<'n> {
     /// Where its key stands, or the node itself in a sequence.
     pub(crate) at: Position,

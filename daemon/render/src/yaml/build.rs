@@ -1,9 +1,6 @@
 //! Events into one JSON value, by kubectl's rules for merges, aliases and duplicate keys.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, map::Entry};
 
@@ -11,13 +8,20 @@ use super::{
     Document, Position,
     event::{AnchorId, Event, Events},
     key::{self, Key},
+    limits::Weight,
     reading::Reading,
     scalar::{self, Unreadable},
+    written::Written,
 };
 
-/// The rest of a document can't be read; the reason is already among the problems.
-#[derive(Debug)]
-pub(super) struct Stop;
+/// What can't be read on; the reason is already among the problems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The rest of the document.
+    Document,
+    /// The rest of the file: it reaches a limit.
+    File,
+}
 
 /// The key of a List whose elements are objects of their own, and so have origins of their own.
 const ITEMS: &str = "items";
@@ -53,28 +57,6 @@ pub(super) fn document<'a>(
 /// Returns whether a text may hold an alias; most have none, and then no anchored value needs to be kept twice.
 pub(super) fn has_alias(text: &str) -> bool {
     text.as_bytes().windows(2).any(|pair| pair[0] == b'*' && !matches!(pair[1], b' ' | b'\t' | b'\r' | b'\n' | b'*'))
-}
-
-/// How much something weighs against the limits.
-#[derive(Debug, Clone, Copy, Default)]
-struct Weight {
-    nodes: usize,
-    bytes: usize,
-}
-
-impl Weight {
-    fn add(&mut self, other: Self) {
-        self.nodes = self.nodes.saturating_add(other.nodes);
-        self.bytes = self.bytes.saturating_add(other.bytes);
-    }
-
-    fn since(self, earlier: Self) -> Self {
-        Self { nodes: self.nodes - earlier.nodes, bytes: self.bytes - earlier.bytes }
-    }
-
-    fn within(self, nodes: usize, bytes: usize) -> bool {
-        self.nodes <= nodes && self.bytes <= bytes
-    }
 }
 
 /// An anchored value that is complete.
@@ -154,14 +136,14 @@ impl<'b, 'r, 'a, E: Events<'a>> Builder<'b, 'r, E> {
             }
             Event::DocumentStart | Event::DocumentEnd | Event::End | Event::SequenceEnd | Event::MappingEnd => {
                 self.reading.report(at, "the document ends inside a value", "complete it");
-                Err(Stop)
+                Err(Stop::Document)
             }
         }
     }
 
     fn mapping(&mut self) -> Result<Map<String, Value>, Stop> {
         let mut map = Map::new();
-        let mut keys = Keys::default();
+        let mut keys = Written::default();
         loop {
             let (event, at) = self.next()?;
             if matches!(event, Event::MappingEnd) {
@@ -237,7 +219,7 @@ impl<'b, 'r, 'a, E: Events<'a>> Builder<'b, 'r, E> {
     fn insert(
         &mut self,
         map: &mut Map<String, Value>,
-        keys: &mut Keys,
+        keys: &mut Written,
         name: String,
         written: Option<String>,
         value: Value,
@@ -271,7 +253,7 @@ impl<'b, 'r, 'a, E: Events<'a>> Builder<'b, 'r, E> {
     }
 
     /// Applies `<<` where it stands: what is written before it is overwritten, what comes after it overwrites.
-    fn merge(&mut self, map: &mut Map<String, Value>, keys: &mut Keys, at: Position) -> Result<(), Stop> {
+    fn merge(&mut self, map: &mut Map<String, Value>, keys: &mut Written, at: Position) -> Result<(), Stop> {
         let (event, value_at) = self.next()?;
         let inline = matches!(event, Event::SequenceStart { .. });
         let sources = match self.node(event, value_at)? {
@@ -318,7 +300,7 @@ impl<'b, 'r, 'a, E: Events<'a>> Builder<'b, 'r, E> {
         let limits = &self.reading.options.limits;
         if !self.kept.within(limits.anchored_nodes, limits.anchored_bytes) {
             self.reading.report(at, "the document anchors too much", "anchor only what is repeated");
-            return Err(Stop);
+            return Err(Stop::Document);
         }
         self.anchors.insert(anchor, Anchored { value: value.clone(), weight });
         Ok(())
@@ -337,7 +319,7 @@ impl<'b, 'r, 'a, E: Events<'a>> Builder<'b, 'r, E> {
                 "the aliases of the document repeat too much",
                 "write the values out, or repeat smaller ones",
             );
-            return Err(Stop);
+            return Err(Stop::Document);
         }
         let (value, weight) = (value.clone(), *weight);
         self.count(weight, at)?;
@@ -350,7 +332,7 @@ impl<'b, 'r, 'a, E: Events<'a>> Builder<'b, 'r, E> {
         if self.reading.nodes > self.reading.options.limits.nodes {
             let message = format!("the file has more than {} keys and values", self.reading.options.limits.nodes);
             self.reading.report(at, message, "split it into several files");
-            return Err(Stop);
+            return Err(Stop::File);
         }
         Ok(())
     }
@@ -361,7 +343,7 @@ impl<'b, 'r, 'a, E: Events<'a>> Builder<'b, 'r, E> {
             let message =
                 format!("sequences and mappings are nested more than {} deep", self.reading.options.limits.depth);
             self.reading.report(at, message, "flatten the document");
-            return Err(Stop);
+            return Err(Stop::Document);
         }
         self.count(Weight { nodes: 1, bytes: 0 }, at)
     }
@@ -369,33 +351,5 @@ impl<'b, 'r, 'a, E: Events<'a>> Builder<'b, 'r, E> {
     fn unreadable(&mut self, at: Position, unreadable: Unreadable) -> Value {
         self.reading.report(at, unreadable.message, unreadable.remedy);
         Value::Null
-    }
-}
-
-/// What is known about the keys of one mapping beyond the mapping itself.
-#[derive(Default)]
-struct Keys {
-    /// A digest and the line of every key that was written; only for messages, so a collision costs a wrong number.
-    lines: Vec<(u64, u32)>,
-    /// The keys that came from `<<` and were not written since.
-    merged: BTreeSet<String>,
-    /// The line of the last `<<`.
-    merge: Option<u32>,
-}
-
-impl Keys {
-    fn note(&mut self, key: &str, at: Position) {
-        self.lines.push((Self::digest(key), at.line));
-    }
-
-    fn line(&self, key: &str) -> u32 {
-        let digest = Self::digest(key);
-        self.lines.iter().find(|(other, _)| *other == digest).map_or(0, |(_, line)| *line)
-    }
-
-    fn digest(key: &str) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        key.hash(&mut hasher);
-        hasher.finish()
     }
 }

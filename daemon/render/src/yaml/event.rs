@@ -34,7 +34,6 @@ pub(crate) enum Tag {
 pub(crate) type AnchorId = Option<usize>;
 
 /// One step of a parser through a document.
-#[derive(Debug)]
 pub(crate) enum Event<'a> {
     DocumentStart,
     DocumentEnd,

@@ -30,6 +30,9 @@ const ANCHORED_BYTES: usize = 32 << 20;
 /// More problems than this help nobody; the rest is counted.
 pub(super) const PROBLEMS: usize = 50;
 
+/// Characters of a message: it ends up in a status and in an event, which holds 1,024.
+pub(super) const MESSAGE: usize = 400;
+
 /// Limits of one file, or of each of its documents where it says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -63,5 +66,29 @@ impl Default for Limits {
             anchored_nodes: ANCHORED_NODES,
             anchored_bytes: ANCHORED_BYTES,
         }
+    }
+}
+
+/// How much something weighs against the limits.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Weight {
+    /// Keys and values.
+    pub(super) nodes: usize,
+    /// Bytes of text in them.
+    pub(super) bytes: usize,
+}
+
+impl Weight {
+    pub(super) fn add(&mut self, other: Self) {
+        self.nodes = self.nodes.saturating_add(other.nodes);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
+
+    pub(super) fn since(self, earlier: Self) -> Self {
+        Self { nodes: self.nodes - earlier.nodes, bytes: self.bytes - earlier.bytes }
+    }
+
+    pub(super) fn within(self, nodes: usize, bytes: usize) -> bool {
+        self.nodes <= nodes && self.bytes <= bytes
     }
 }

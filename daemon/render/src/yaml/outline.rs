@@ -12,14 +12,12 @@ use super::{
 };
 
 /// One node of a document.
-#[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) at: Position,
     pub(crate) content: Content,
 }
 
 /// What a node holds.
-#[derive(Debug)]
 pub(crate) enum Content {
     /// A scalar as it is written, without its quotes.
     Scalar(String),
@@ -30,7 +28,6 @@ pub(crate) enum Content {
 }
 
 /// One entry of a mapping.
-#[derive(Debug)]
 pub(crate) struct Field {
     pub(crate) name: String,
     /// Where the key stands.
@@ -39,7 +36,6 @@ pub(crate) struct Field {
 }
 
 /// The nodes of one document.
-#[derive(Debug)]
 pub(crate) struct Outline {
     root: Node,
 }
@@ -63,7 +59,7 @@ impl Outline {
         let chunk = split(&text)
             .filter_map(|part| match part {
                 Part::Document(chunk) => Some(chunk),
-                Part::BadSeparator(..) | Part::Directive(_) => None,
+                Part::BadSeparator(_) | Part::Directive(_) => None,
             })
             .take_while(|chunk| chunk.line <= at.line)
             .last()?;

@@ -8,13 +8,12 @@ use super::{
     event::{Event, Events, SyntaxError},
     granit::YamlEvents,
     json::JsonEvents,
-    limits::PROBLEMS,
+    limits::{MESSAGE, PROBLEMS},
     split::{Chunk, Part, split},
     text,
 };
 
 /// Everything that reading a file gave: documents and problems, either of which may be empty.
-#[derive(Debug)]
 pub(crate) struct Reading<'r> {
     pub(crate) file: &'r RepoPath,
     pub(crate) options: &'r Options,
@@ -48,17 +47,18 @@ pub(super) fn is_json(text: &str) -> bool {
 }
 
 impl Reading<'_> {
-    /// Notes a problem.
+    /// Notes a problem; a message that quotes a very long key or name is cut.
     pub(crate) fn report(&mut self, at: Position, message: impl Into<String>, remedy: impl Into<String>) {
         if self.full() {
             self.unreported += 1;
-        } else {
-            self.problems.push(Problem {
-                origin: at.in_file(self.file),
-                message: message.into(),
-                remedy: remedy.into(),
-            });
+            return;
         }
+        let mut message = message.into();
+        if let Some((end, _)) = message.char_indices().nth(MESSAGE) {
+            message.truncate(end);
+            message.push('…');
+        }
+        self.problems.push(Problem { origin: at.in_file(self.file), message, remedy: remedy.into() });
     }
 
     /// Returns whether further problems are only counted, so that nothing needs to be looked up for them.
@@ -77,7 +77,7 @@ impl Reading<'_> {
 
     pub(super) fn syntax(&mut self, error: SyntaxError) -> Stop {
         self.report(error.at, error.message, error.remedy);
-        Stop
+        Stop::Document
     }
 
     /// Returns all problems; those beyond the limit as one.
@@ -99,9 +99,8 @@ impl Reading<'_> {
         for part in split(text) {
             let stopped = match part {
                 Part::Document(chunk) => self.chunk(chunk),
-                Part::BadSeparator(at, tail) => {
-                    let shown: String = tail.chars().take(40).collect();
-                    self.report(at, format!("{shown:?} stands behind ---"), "put it on a line of its own");
+                Part::BadSeparator(at) => {
+                    self.report(at, "text stands behind ---", "put it on a line of its own");
                     Ok(())
                 }
                 Part::Directive(at) => {
@@ -110,7 +109,7 @@ impl Reading<'_> {
                     Ok(())
                 }
             };
-            if stopped.is_err() && self.exhausted() {
+            if stopped == Err(Stop::File) {
                 return;
             }
         }
@@ -141,15 +140,9 @@ impl Reading<'_> {
             let at = Position { line: document.origin.line, column: document.origin.column };
             let message = format!("the file has more than {} documents", self.options.limits.documents);
             self.report(at, message, "split it into several files");
-            self.nodes = usize::MAX;
-            return Err(Stop);
+            return Err(Stop::File);
         }
         self.documents.push(document);
         Ok(())
-    }
-
-    /// Returns whether a limit of the whole file is reached, so that no further document can be read.
-    fn exhausted(&self) -> bool {
-        self.nodes > self.options.limits.nodes
     }
 }

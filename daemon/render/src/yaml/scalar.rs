@@ -89,8 +89,8 @@ fn json(plain: Plain, text: &str) -> Result<Value, Unreadable> {
         return Ok(Value::Number((float as i64).into()));
     }
     JsonNumber::from_f64(float).map(Value::Number).ok_or_else(|| Unreadable {
-        message: format!("{text} is a number that JSON does not have"),
-        remedy: format!("write \"{text}\" if it is text"),
+        message: "infinity and .nan are numbers that JSON does not have".to_owned(),
+        remedy: "put it in quotes if it is text".to_owned(),
     })
 }
 
@@ -104,10 +104,12 @@ fn literal(text: &str) -> Result<Value, Unreadable> {
     let number = text.parse().map(Number::Signed).ok().or_else(|| text.parse().map(Number::Float).ok());
     match number {
         Some(number) => json(Plain::Number(number), text).map_err(|_| Unreadable {
-            message: format!("the number {text} is too large"),
+            message: "the number is too large".to_owned(),
             remedy: "write a smaller one, or put it in quotes".to_owned(),
         }),
-        None => Err(Unreadable { message: format!("{text:?} is not a number"), remedy: "put it in quotes".to_owned() }),
+        None => {
+            Err(Unreadable { message: "the value is not a number".to_owned(), remedy: "put it in quotes".to_owned() })
+        }
     }
 }
 
@@ -124,7 +126,7 @@ fn tagged(text: &str, tag: Tag) -> Result<Value, Unreadable> {
         return json(plain, text);
     }
     Err(Unreadable {
-        message: format!("{text:?} can't be read as !!{name}"),
+        message: format!("the value can't be read as !!{name}"),
         remedy: "remove the tag or correct the value".to_owned(),
     })
 }
