@@ -67,7 +67,8 @@ impl Inventory {
     pub fn from_annotations(annotations: &BTreeMap<String, String>, parent_namespace: &str) -> Option<Self> {
         let kinds = annotations.get(CONTAINS_GROUP_KINDS)?;
         let namespaces = annotations.get(ADDITIONAL_NAMESPACES).map(String::as_str).unwrap_or_default();
-        let listed = |text: &str| text.split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+        let listed =
+            |text: &str| text.split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>();
         let mut inventory = Self {
             kinds: listed(kinds).iter().filter_map(|kind| GroupKind::parse(kind)).collect(),
             namespaces: listed(namespaces).into_iter().collect(),

@@ -59,9 +59,10 @@ impl Kinds {
         if let Some(kind) = self.served.get(gvk) {
             return Presence::Present(kind);
         }
-        let unknown = self.unknown.iter().any(|(group, version)| {
-            *group == gvk.group && (version.is_empty() || *version == gvk.version)
-        });
+        let unknown = self
+            .unknown
+            .iter()
+            .any(|(group, version)| *group == gvk.group && (version.is_empty() || *version == gvk.version));
         if unknown { Presence::Unknown } else { Presence::Absent }
     }
 

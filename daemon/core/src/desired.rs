@@ -1,0 +1,191 @@
+//! Desired state: rendered manifests with scopes, namespaces and the owner's label filled in.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    environment::ApplySetId,
+    fingerprint::Fingerprint,
+    kinds::{Kind, Kinds, Scope},
+    live::{PRUNE_ANNOTATION, PruneWish},
+    object::{Manifest, ObjectKey, Origin, PART_OF},
+    order::Rank,
+    presence::Presence,
+    problem::Problem,
+};
+
+/// Larger objects are refused by etcd in any case (1.5 MiB a request); said before anything is sent.
+pub const OBJECT_BYTES_MAX: usize = 1_500_000;
+
+/// One object as it is to be applied.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DesiredObject {
+    /// Which object, with its namespace settled.
+    pub key: ObjectKey,
+    /// Its kind as the cluster serves it.
+    pub kind: Kind,
+    /// What is sent: the manifest with namespace and `part-of` label.
+    pub manifest: Arc<Value>,
+    /// The fingerprint that the live object has right after this was applied, if the server changes nothing.
+    pub fingerprint: Fingerprint,
+    /// Where it stands in Git.
+    pub origin: Origin,
+    /// Its step in the kind order.
+    pub rank: Rank,
+}
+
+/// Everything that one commit wants of one environment.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Desired {
+    /// The objects.
+    pub objects: BTreeMap<ObjectKey, DesiredObject>,
+    /// Objects that could not be settled; while there is one, nothing is pruned.
+    pub problems: Vec<Problem>,
+    /// Whether a problem comes from not knowing (a failed discovery), so that trying again may help.
+    pub unknown: bool,
+}
+
+/// Settles the scope and the namespace of every manifest and adds the owner's label.
+///
+/// `namespace` is the environment's `target.namespace`.
+pub fn resolve(manifests: &[Manifest], kinds: &Kinds, id: &ApplySetId, namespace: Option<&str>) -> Desired {
+    let mut desired = Desired::default();
+    for manifest in manifests {
+        let kind = match kinds.find(&manifest.gvk) {
+            Presence::Present(kind) => kind,
+            Presence::Absent => {
+                desired.problems.push(unknown_kind(manifest, kinds));
+                continue;
+            }
+            Presence::Unknown => {
+                desired.unknown = true;
+                desired.problems.push(problem(
+                    manifest,
+                    format!("the API server could not say whether it serves {}", manifest.gvk),
+                    "it is tried again; kubectl get apiservices shows which group is down",
+                ));
+                continue;
+            }
+        };
+        match settle(manifest, kind, id, namespace) {
+            Ok(object) => insert(&mut desired, object),
+            Err(problem) => desired.problems.push(problem),
+        }
+    }
+    desired.problems.sort();
+    desired
+}
+
+fn insert(desired: &mut Desired, object: DesiredObject) {
+    if let Some(first) = desired.objects.get(&object.key) {
+        desired.problems.push(Problem {
+            origin: object.origin.clone(),
+            message: format!("{} stands here and at {}", object.key, first.origin),
+            remedy: "keep one of the two".to_owned(),
+        });
+        return;
+    }
+    desired.objects.insert(object.key.clone(), object);
+}
+
+fn problem(manifest: &Manifest, message: String, remedy: &str) -> Problem {
+    Problem {
+        origin: manifest.origin.clone(),
+        message: format!("{}: {message}", manifest.key),
+        remedy: remedy.to_owned(),
+    }
+}
+
+fn unknown_kind(manifest: &Manifest, kinds: &Kinds) -> Problem {
+    let versions = kinds.versions(&manifest.gvk.group_kind());
+    let remedy = if versions.is_empty() {
+        "check apiVersion and kind, or add the CustomResourceDefinition to this environment or install it".to_owned()
+    } else {
+        format!("this cluster serves {} at {}", manifest.gvk.kind, versions.join(", "))
+    };
+    problem(manifest, format!("the cluster does not serve {}", manifest.gvk), &remedy)
+}
+
+fn settle(
+    manifest: &Manifest,
+    kind: &Kind,
+    id: &ApplySetId,
+    namespace: Option<&str>,
+) -> Result<DesiredObject, Problem> {
+    let mut key = manifest.key.clone();
+    key.namespace = match (kind.scope, key.namespace, namespace) {
+        (Scope::Cluster, _, _) => None,
+        (Scope::Namespaced, Some(own), _) => Some(own),
+        (Scope::Namespaced, None, Some(target)) => Some(target.to_owned()),
+        (Scope::Namespaced, None, None) => {
+            return Err(problem(
+                manifest,
+                "it names no namespace and the environment has no default".to_owned(),
+                "set metadata.namespace here, or spec.target.namespace of the Environment",
+            ));
+        }
+    };
+    if !kind.watchable {
+        let message = format!("objects of kind {} can't be listed and watched, so plumb can't own one", manifest.gvk);
+        return Err(problem(manifest, message, "take it out of the environment"));
+    }
+    let value = labelled(manifest, &key, id)?;
+    if let Some(limit) = too_large(&value) {
+        let message = format!("it is {limit} bytes long; an object can't be larger than {OBJECT_BYTES_MAX}");
+        return Err(problem(manifest, message, "split it, or keep the data elsewhere"));
+    }
+    let fingerprint = Fingerprint::of_manifest(&value);
+    let rank = Rank::of(&key.group_kind());
+    Ok(DesiredObject {
+        key,
+        kind: kind.clone(),
+        manifest: Arc::new(value),
+        fingerprint,
+        origin: manifest.origin.clone(),
+        rank,
+    })
+}
+
+fn too_large(value: &Value) -> Option<usize> {
+    let length = value.to_string().len();
+    (length > OBJECT_BYTES_MAX).then_some(length)
+}
+
+/// Returns the manifest as it is sent; refuses what a manifest must not carry.
+fn labelled(manifest: &Manifest, key: &ObjectKey, id: &ApplySetId) -> Result<Value, Problem> {
+    let mut value = manifest.value.as_ref().clone();
+    let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) else {
+        return Err(problem(manifest, "metadata is not a map".to_owned(), "give it a name"));
+    };
+    for server_owned in ["managedFields", "resourceVersion", "uid", "generation", "selfLink"] {
+        if metadata.get(server_owned).is_some_and(|value| !value.is_null()) {
+            let message = format!("metadata.{server_owned} belongs to the API server");
+            return Err(problem(manifest, message, "remove it (kubectl get -o yaml adds it)"));
+        }
+        metadata.remove(server_owned);
+    }
+    metadata.remove("creationTimestamp");
+    match &key.namespace {
+        Some(namespace) => metadata.insert("namespace".to_owned(), json!(namespace)),
+        None => metadata.remove("namespace"),
+    };
+    let labels = metadata.entry("labels").or_insert_with(|| json!({}));
+    if labels.is_null() {
+        *labels = json!({});
+    }
+    let Some(labels) = labels.as_object_mut() else {
+        return Err(problem(manifest, "metadata.labels is not a map".to_owned(), "write key: value pairs"));
+    };
+    if labels.contains_key(PART_OF) {
+        let message = format!("the label {PART_OF} says who owns an object, and plumb sets it");
+        return Err(problem(manifest, message, "remove the label from the file"));
+    }
+    labels.insert(PART_OF.to_owned(), json!(id.as_str()));
+    if let PruneWish::Malformed(text) = PruneWish::parse(manifest.annotation(PRUNE_ANNOTATION)) {
+        let message = format!("the annotation {PRUNE_ANNOTATION} is {text:?}");
+        return Err(problem(manifest, message, "it can be \"disabled\" or \"force\""));
+    }
+    Ok(value)
+}

@@ -1,0 +1,176 @@
+//! The planner: what is desired and what is live in, what would change and what is refused out.
+//!
+//! Total, deterministic, synchronous. A [`Plan`] is plain data and leaves nothing to choose while acting:
+//! every write carries its precondition.
+
+pub mod input;
+pub mod judge;
+pub mod prune;
+pub mod refusal;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::{fingerprint::Fingerprint, inventory::Inventory, object::ObjectKey, order::Rank, policy::DriftMode};
+
+pub use input::{Applied, Input};
+use judge::Verdict;
+pub use refusal::{Refusal, Why};
+
+/// Everything that one operation will do, in its order, and everything it will not do.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[must_use]
+pub struct Plan {
+    /// The parent's scope, to be written before anything is applied; absent: it already covers everything.
+    pub widen: Option<Inventory>,
+    /// Applies, by rank; those of one rank go side by side.
+    pub applies: BTreeMap<Rank, Vec<Apply>>,
+    /// Deletes in the order of reversed ranks; they start only when every apply succeeded.
+    pub prunes: Vec<(Rank, Vec<Prune>)>,
+    /// The parent's scope after everything that was to go is gone; absent: nothing to narrow.
+    pub narrow: Option<Inventory>,
+    /// Objects found to be as they should be.
+    pub unchanged: usize,
+    /// What was learned about objects that needed no write: to be remembered as applied.
+    pub learned: BTreeMap<ObjectKey, Applied>,
+    /// Live objects that differ from what was last applied, without a commit.
+    pub drifts: Vec<Drift>,
+    /// What was not done, and why.
+    pub refusals: Vec<Refusal>,
+}
+
+impl Plan {
+    /// Returns whether acting on it would write nothing.
+    pub fn is_empty(&self) -> bool {
+        self.widen.is_none() && self.applies.is_empty() && self.prunes.is_empty() && self.narrow.is_none()
+    }
+
+    /// Returns whether a person has to allow its prunes first.
+    pub fn blocked(&self) -> Option<&Refusal> {
+        self.refusals.iter().find(|refusal| refusal.why.blocks())
+    }
+}
+
+/// One server-side apply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Apply {
+    /// Which object.
+    pub key: ObjectKey,
+    /// Why it is applied.
+    pub reason: Reason,
+    /// Whether conflicts are overridden: only while the last state seen carried our label. Otherwise it is a first apply.
+    pub force: bool,
+}
+
+/// Why an object is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Reason {
+    /// It is not there.
+    Create,
+    /// A commit changed it.
+    Change,
+    /// It drifted.
+    Correct,
+}
+
+/// One delete with its preconditions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Prune {
+    /// Which object.
+    pub key: ObjectKey,
+    /// The `apiVersion` it was read at.
+    pub api_version: String,
+    /// Precondition: its UID.
+    pub uid: String,
+    /// Precondition: its resourceVersion.
+    pub resource_version: String,
+}
+
+/// One live object that differs without a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Drift {
+    /// Which object.
+    pub key: ObjectKey,
+    /// What happened to it, as far as the label-filtered watch can tell.
+    pub what: DriftKind,
+    /// Whether the plan corrects it.
+    pub corrected: bool,
+    /// The fingerprint it has now; absent: it is not there.
+    pub found: Option<Fingerprint>,
+}
+
+/// How an object drifted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum DriftKind {
+    /// Fields that plumb owned differ.
+    Changed,
+    /// It is gone, or lost its label; one GET tells which.
+    Missing,
+}
+
+/// Plans one operation.
+pub fn plan(input: &Input<'_>) -> Plan {
+    let mut plan = Plan::default();
+    for desired in input.desired.objects.values() {
+        match judge::judge(desired, input) {
+            Verdict::Unchanged => plan.unchanged += 1,
+            Verdict::Learned(applied) => {
+                plan.unchanged += 1;
+                plan.learned.insert(desired.key.clone(), applied);
+            }
+            Verdict::Apply(apply) => plan.applies.entry(desired.rank).or_default().push(apply),
+            Verdict::Drifted(what, apply) => drifted(&mut plan, input, what, apply, desired.rank),
+            Verdict::Refused(why) => plan.refusals.push(Refusal { key: Some(desired.key.clone()), why }),
+        }
+    }
+    prune::prune(input, &mut plan);
+    scope(input, &mut plan);
+    if input.policy.suspended {
+        suspend(&mut plan);
+    }
+    plan
+}
+
+fn drifted(plan: &mut Plan, input: &Input<'_>, what: DriftKind, apply: Apply, rank: Rank) {
+    let corrected = input.policy.drift == DriftMode::Correct && !input.policy.suspended;
+    let found = input.live.objects.get(&apply.key).and_then(|object| object.fingerprint.clone());
+    plan.drifts.push(Drift { key: apply.key.clone(), what, corrected, found });
+    if corrected {
+        plan.applies.entry(rank).or_default().push(apply);
+    }
+}
+
+/// Widens the parent before anything new is applied; narrows it in a plan that prunes nothing, once every kind is
+/// known: what is still listed then is what is still there.
+fn scope(input: &Input<'_>, plan: &mut Plan) {
+    let recorded = input.recorded.clone().unwrap_or_default();
+    let wanted = Inventory::of(input.desired.objects.keys());
+    if input.recorded.is_none() || !input.annotated || !recorded.covers(&wanted) {
+        plan.widen = Some(recorded.union(&wanted));
+        return;
+    }
+    let settled = plan.prunes.is_empty() && input.live.unknown.is_empty() && input.desired.problems.is_empty();
+    let needed = wanted.union(&Inventory::of(input.live.objects.keys()));
+    let narrower = recorded.kinds != needed.kinds || !extra_is_parent(input, &recorded, &needed);
+    if settled && narrower {
+        plan.narrow = Some(needed);
+    }
+}
+
+/// Returns whether all that `recorded` names beyond `needed` is the parent's own namespace, which annotations imply.
+fn extra_is_parent(input: &Input<'_>, recorded: &Inventory, needed: &Inventory) -> bool {
+    recorded.namespaces.difference(&needed.namespaces).all(|namespace| *namespace == input.environment.namespace)
+}
+
+fn suspend(plan: &mut Plan) {
+    plan.widen = None;
+    plan.narrow = None;
+    let held =
+        plan.applies.values().map(Vec::len).sum::<usize>() + plan.prunes.iter().map(|(_, p)| p.len()).sum::<usize>();
+    plan.applies.clear();
+    plan.prunes.clear();
+    if held > 0 {
+        plan.refusals.push(Refusal { key: None, why: Why::Suspended { writes: held } });
+    }
+}

@@ -1,0 +1,94 @@
+//! The verdict on one desired object: leave it, apply it, or refuse it.
+
+use super::{Apply, DriftKind, Reason, input::Applied, input::Input, refusal::Why};
+use crate::{desired::DesiredObject, live::LiveObject, object::ObjectKey, presence::Presence};
+
+/// What is to be done with one desired object.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Verdict {
+    /// It is as it should be.
+    Unchanged,
+    /// It is as it should be, and this is how it looks.
+    Learned(Applied),
+    /// It has to be applied because of a commit.
+    Apply(Apply),
+    /// It differs without a commit; this would correct it.
+    Drifted(DriftKind, Apply),
+    /// It must not be touched.
+    Refused(Why),
+}
+
+/// Returns the objects about which only a dry-run can tell whether they are as they should be: live, ours, not
+/// remembered, and different from the manifest by the local comparison.
+pub fn to_predict(input: &Input<'_>) -> Vec<ObjectKey> {
+    let undecided = input.desired.objects.values().filter(|desired| {
+        let Presence::Present(live) = input.live.find(&desired.key) else { return false };
+        !input.policy.suspended
+            && refused(desired, live, input).is_none()
+            && !input.applied.contains_key(&desired.key)
+            && live.fingerprint.is_some()
+            && live.fingerprint.as_ref() != Some(&desired.fingerprint)
+    });
+    undecided.map(|desired| desired.key.clone()).collect()
+}
+
+pub(super) fn judge(desired: &DesiredObject, input: &Input<'_>) -> Verdict {
+    if let Some(by) = input.claims.get(&desired.key) {
+        return Verdict::Refused(Why::Claimed { by: by.clone() });
+    }
+    match input.live.find(&desired.key) {
+        // A kind that this commit's own definition introduces has no objects yet, whatever the watch says.
+        Presence::Unknown if desired.kind.defined_by.is_none() => {
+            let reason = input.live.unknown.get(&desired.key.group_kind()).cloned().unwrap_or_default();
+            Verdict::Refused(Why::Unknown { reason })
+        }
+        Presence::Unknown | Presence::Absent => missing(desired, input),
+        Presence::Present(live) => match refused(desired, live, input) {
+            Some(why) => Verdict::Refused(why),
+            None => compare(desired, live, input),
+        },
+    }
+}
+
+fn refused(_: &DesiredObject, live: &LiveObject, input: &Input<'_>) -> Option<Why> {
+    if live.deleting {
+        return Some(Why::Deleting);
+    }
+    let claimant = live.claimants.iter().find_map(|manager| input.environments.get(manager));
+    claimant.filter(|by| *by != input.environment).map(|by| Why::Claimed { by: by.clone() })
+}
+
+/// Not there, or without our label: a first apply, which is never forced.
+fn missing(desired: &DesiredObject, input: &Input<'_>) -> Verdict {
+    let apply = |reason| Apply { key: desired.key.clone(), reason, force: false };
+    let remembered = input.applied.get(&desired.key);
+    let was_there = match remembered {
+        Some(applied) => applied.manifest == desired.fingerprint,
+        None => input.settled,
+    };
+    if was_there {
+        Verdict::Drifted(DriftKind::Missing, apply(Reason::Correct))
+    } else {
+        Verdict::Apply(apply(Reason::Create))
+    }
+}
+
+fn compare(desired: &DesiredObject, live: &LiveObject, input: &Input<'_>) -> Verdict {
+    let apply = |reason| Apply { key: desired.key.clone(), reason, force: true };
+    match input.applied.get(&desired.key) {
+        Some(applied) if applied.manifest != desired.fingerprint => Verdict::Apply(apply(Reason::Change)),
+        Some(applied) if live.fingerprint.as_ref() == Some(&applied.left) => Verdict::Unchanged,
+        Some(_) => Verdict::Drifted(DriftKind::Changed, apply(Reason::Correct)),
+        None => {
+            let same = live.fingerprint.as_ref() == Some(&desired.fingerprint)
+                || live.fingerprint.is_some() && live.fingerprint.as_ref() == input.predictions.get(&desired.key);
+            match (&live.fingerprint, same) {
+                (Some(left), true) => {
+                    Verdict::Learned(Applied { manifest: desired.fingerprint.clone(), left: left.clone() })
+                }
+                _ if input.settled => Verdict::Drifted(DriftKind::Changed, apply(Reason::Correct)),
+                _ => Verdict::Apply(apply(Reason::Change)),
+            }
+        }
+    }
+}

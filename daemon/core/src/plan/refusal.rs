@@ -1,0 +1,204 @@
+//! Why the planner did not act: data of its own, so that it can be shown, counted and tested.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::{environment::EnvironmentName, object::ObjectKey};
+
+/// How many objects a sentence names before it only counts.
+const NAMED_MAX: usize = 3;
+
+/// One thing that was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// The object; absent where it is about the whole plan.
+    pub key: Option<ObjectKey>,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Why {
+    /// Nothing is known of its kind.
+    Unknown {
+        /// The reason in words.
+        reason: String,
+    },
+    /// Its deletion has begun.
+    Deleting,
+    /// Another environment desires or owns it too.
+    Claimed {
+        /// The other one.
+        by: EnvironmentName,
+    },
+    /// No longer desired, but `sync.prune` is off.
+    PruneOff,
+    /// No longer desired, but something of this commit could not be settled.
+    Incomplete {
+        /// How many problems.
+        problems: usize,
+    },
+    /// No longer desired, but another environment has yet to say whether it desires it.
+    Undecided {
+        /// The first of them.
+        other: EnvironmentName,
+    },
+    /// No longer desired, but its label was not set by this environment's manager.
+    ForeignLabel,
+    /// No longer desired, but something else owns it.
+    Owned {
+        /// The owner, as `Kind name`.
+        by: String,
+    },
+    /// No longer desired, but annotated `plumb.dev/prune: disabled`.
+    Protected,
+    /// No longer desired, but its `plumb.dev/prune` annotation is not understood.
+    Malformed {
+        /// The annotation's value.
+        value: String,
+    },
+    /// No longer desired, but it holds objects of others (a namespace or a definition).
+    Holds {
+        /// Some of them.
+        objects: Vec<ObjectKey>,
+    },
+    /// No longer desired, but it holds objects of this environment that stay.
+    HoldsOwn {
+        /// They.
+        objects: Vec<ObjectKey>,
+    },
+    /// No longer desired, but what it holds could not be read.
+    HoldsUnknown,
+    /// The commit renders to nothing while the environment owns objects.
+    Emptied {
+        /// How many it owns.
+        inventory: usize,
+    },
+    /// More prunes than `sync.pruneLimit` lets through.
+    PruneLimit {
+        /// How many would be pruned.
+        count: usize,
+        /// Of how many.
+        inventory: usize,
+        /// The limit.
+        percent: u8,
+    },
+    /// Neither annotations nor status say what the environment owns, and not all kinds could be searched.
+    Unrecorded,
+    /// The environment is suspended.
+    Suspended {
+        /// How many writes wait.
+        writes: usize,
+    },
+}
+
+impl Why {
+    /// Returns whether a person has to allow the commit's prunes first.
+    pub fn blocks(&self) -> bool {
+        matches!(self, Self::Emptied { .. } | Self::PruneLimit { .. })
+    }
+
+    /// Returns whether the environment is as it should be all the same.
+    pub fn harmless(&self) -> bool {
+        matches!(
+            self,
+            Self::PruneOff | Self::Protected | Self::Suspended { .. } | Self::Deleting | Self::Undecided { .. }
+        )
+    }
+
+    /// Returns the closed label value of metrics and events.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Unknown { .. } => "Unknown",
+            Self::Deleting => "Deleting",
+            Self::Claimed { .. } => "Claimed",
+            Self::PruneOff => "PruneOff",
+            Self::Incomplete { .. } => "Incomplete",
+            Self::Undecided { .. } => "Undecided",
+            Self::ForeignLabel => "ForeignLabel",
+            Self::Owned { .. } => "Owned",
+            Self::Protected => "Protected",
+            Self::Malformed { .. } => "Malformed",
+            Self::Holds { .. } => "Holds",
+            Self::HoldsOwn { .. } => "HoldsOwn",
+            Self::HoldsUnknown => "HoldsUnknown",
+            Self::Emptied { .. } => "Emptied",
+            Self::PruneLimit { .. } => "PruneLimit",
+            Self::Unrecorded => "Unrecorded",
+            Self::Suspended { .. } => "Suspended",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(key) = &self.key {
+            write!(f, "{key}: ")?;
+        }
+        write!(f, "{}", self.why)
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { reason } => write!(f, "nothing is known of its kind ({reason}), so it is neither created nor pruned"),
+            Self::Deleting => f.write_str("it is being deleted; it is applied again when it is gone"),
+            Self::Claimed { by } => write!(
+                f,
+                "environment {by} claims it too; neither of the two applies or prunes it until one of them lets it go"
+            ),
+            Self::PruneOff => f.write_str("no longer in Git; kept because sync.prune is false"),
+            Self::Incomplete { problems } => write!(
+                f,
+                "no longer in Git; kept because {problems} object(s) of this commit could not be settled"
+            ),
+            Self::Undecided { other } => write!(
+                f,
+                "no longer in Git; kept until environment {other} has said whether it desires it"
+            ),
+            Self::ForeignLabel => f.write_str(
+                "no longer in Git; kept because its part-of label was set by someone else (remove the label to let it go)",
+            ),
+            Self::Owned { by } => write!(f, "no longer in Git; kept because it belongs to {by}"),
+            Self::Protected => f.write_str("no longer in Git; kept because of its annotation plumb.dev/prune: disabled"),
+            Self::Malformed { value } => write!(
+                f,
+                "no longer in Git; kept because its annotation plumb.dev/prune is {value:?} (it can be \"disabled\" or \"force\")"
+            ),
+            Self::Holds { objects } => {
+                f.write_str("no longer in Git; kept because it still holds objects of others: ")?;
+                name_some(f, objects)?;
+                f.write_str(" (annotate it plumb.dev/prune: force to delete them all)")
+            }
+            Self::HoldsOwn { objects } => {
+                f.write_str("no longer in Git; kept because deleting it would delete objects that stay: ")?;
+                name_some(f, objects)
+            }
+            Self::HoldsUnknown => f.write_str("no longer in Git; kept because what it holds could not be read in full"),
+            Self::Emptied { inventory } => write!(
+                f,
+                "this commit renders to no objects at all, and the environment owns {inventory}; nothing is pruned until it is allowed"
+            ),
+            Self::PruneLimit { count, inventory, percent } => write!(
+                f,
+                "this commit would prune {count} of {inventory} objects, more than sync.pruneLimit ({percent}%) lets through; nothing is pruned until it is allowed"
+            ),
+            Self::Unrecorded => f.write_str(
+                "neither the annotations nor the status of the Environment say what it owns, and not every kind could be searched; nothing is pruned",
+            ),
+            Self::Suspended { writes } => write!(f, "suspended: {writes} write(s) wait (plumb resume)"),
+        }
+    }
+}
+
+fn name_some(f: &mut fmt::Formatter<'_>, objects: &[ObjectKey]) -> fmt::Result {
+    let named: Vec<_> = objects.iter().take(NAMED_MAX).map(ToString::to_string).collect();
+    f.write_str(&named.join(", "))?;
+    if objects.len() > NAMED_MAX {
+        write!(f, " and {} more", objects.len() - NAMED_MAX)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! One fact of the audit trail. Event, counter and log line are made from the same value.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::{
+    attribution::Attribution, class::Class, commit::Revision, environment::EnvironmentName, object::ObjectKey,
+};
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum RecordKind {
+    /// An operation applied a commit in full.
+    Applied,
+    /// An operation, a render or a fetch failed.
+    Failed,
+    /// Something was refused.
+    Refused,
+    /// A commit's prunes wait for a person's word.
+    Blocked,
+    /// Objects were deleted.
+    Pruned,
+    /// An object made by another tool was taken over.
+    Adopted,
+    /// An object drifted, and was left.
+    DriftFound,
+    /// An object drifted, and was put back.
+    DriftCorrected,
+    /// A person allowed a commit's prunes.
+    Allowed,
+    /// The environment was suspended.
+    Suspended,
+    /// The environment was resumed.
+    Resumed,
+    /// Objects were let go of.
+    LetGo,
+}
+
+impl RecordKind {
+    /// Every kind, in the order of the enum: for metrics that exist before they are counted.
+    pub const ALL: [Self; 12] = [
+        Self::Applied,
+        Self::Failed,
+        Self::Refused,
+        Self::Blocked,
+        Self::Pruned,
+        Self::Adopted,
+        Self::DriftFound,
+        Self::DriftCorrected,
+        Self::Allowed,
+        Self::Suspended,
+        Self::Resumed,
+        Self::LetGo,
+    ];
+
+    /// Returns the closed label value, which is also the Event's reason.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Applied => "Applied",
+            Self::Failed => "Failed",
+            Self::Refused => "Refused",
+            Self::Blocked => "Blocked",
+            Self::Pruned => "Pruned",
+            Self::Adopted => "Adopted",
+            Self::DriftFound => "DriftFound",
+            Self::DriftCorrected => "DriftCorrected",
+            Self::Allowed => "Allowed",
+            Self::Suspended => "Suspended",
+            Self::Resumed => "Resumed",
+            Self::LetGo => "LetGo",
+        }
+    }
+
+    /// Returns whether a person should look.
+    pub fn warns(self) -> bool {
+        matches!(self, Self::Failed | Self::Refused | Self::Blocked | Self::DriftFound | Self::DriftCorrected)
+    }
+}
+
+/// One fact.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Record {
+    /// When.
+    pub at: jiff::Timestamp,
+    /// Whose.
+    pub environment: EnvironmentName,
+    /// The commit concerned.
+    pub revision: Option<Revision>,
+    /// What happened.
+    pub kind: RecordKind,
+    /// The objects concerned.
+    pub objects: Vec<ObjectKey>,
+    /// In words.
+    pub message: String,
+    /// Who changed what, for drift.
+    pub attribution: Option<Attribution>,
+    /// What helps, for failures.
+    pub class: Option<Class>,
+    /// How long it took.
+    pub took: Option<Duration>,
+}

@@ -1,0 +1,143 @@
+//! How an environment stands: one verdict in kstatus's vocabulary, with a reason for programs and a sentence for people.
+
+use serde::Serialize;
+
+use crate::{
+    class::Class,
+    commit::Revision,
+    health::HealthStatus,
+    operation::Failure,
+    plan::{Refusal, Why},
+    problem::Problem,
+};
+
+/// How many lines of trouble a condition's message shows before it only counts.
+const LINES_MAX: usize = 3;
+/// How many lines of trouble a status keeps.
+pub const PROBLEMS_MAX: usize = 20;
+/// Longest line of trouble that a status keeps, in characters.
+const LINE_LENGTH_MAX: usize = 1000;
+
+/// What an environment's standing is judged from.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Facts {
+    /// The commit that was last tried.
+    pub revision: Option<Revision>,
+    /// Whether it is suspended.
+    pub suspended: bool,
+    /// Why there is nothing to apply: no repository, no commit, a path that is missing.
+    pub source: Option<Failure>,
+    /// What is wrong in the files.
+    pub problems: Vec<Problem>,
+    /// Whether those problems may go away by trying again.
+    pub problems_unknown: bool,
+    /// What the last operation could not do.
+    pub failures: Vec<Failure>,
+    /// What it would not do.
+    pub refusals: Vec<Refusal>,
+    /// Objects that drifted and were left, as sentences.
+    pub drifted: Vec<String>,
+    /// Health of every owned object, with a sentence for those that are not Current.
+    pub health: Vec<(HealthStatus, String)>,
+}
+
+/// The verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// Whether everything is as the commit says, and healthy.
+    pub ready: bool,
+    /// Whether it is on its way there without a person.
+    pub reconciling: bool,
+    /// Whether a person has to act.
+    pub stalled: bool,
+    /// One word.
+    pub reason: &'static str,
+    /// A sentence, or a few lines.
+    pub message: String,
+    /// Every line of trouble, bounded.
+    pub problems: Vec<String>,
+}
+
+/// Judges how an environment stands.
+pub fn stand(facts: &Facts) -> Standing {
+    let trouble = trouble(facts);
+    let problems: Vec<String> = trouble.lines.iter().take(PROBLEMS_MAX).map(|line| shorten(line)).collect();
+    let at = facts.revision.as_ref().map(|revision| format!(" at {}", revision.commit.short())).unwrap_or_default();
+    let message = if facts.suspended {
+        format!("suspended{at}: drift is reported, nothing is written (plumb resume)")
+    } else if problems.is_empty() {
+        format!("{} object(s) as in Git{at}, all healthy", facts.health.len())
+    } else {
+        let shown: Vec<_> = problems.iter().take(LINES_MAX).cloned().collect();
+        let more = trouble.lines.len().saturating_sub(shown.len());
+        let rest = if more > 0 { format!("\nand {more} more (plumb status shows them)") } else { String::new() };
+        shown.join("\n") + &rest
+    };
+    Standing {
+        ready: trouble.ready && !facts.suspended,
+        reconciling: trouble.reconciling && !facts.suspended,
+        stalled: trouble.stalled && !facts.suspended,
+        reason: if facts.suspended { "Suspended" } else { trouble.reason },
+        message,
+        problems,
+    }
+}
+
+struct Trouble {
+    ready: bool,
+    reconciling: bool,
+    stalled: bool,
+    reason: &'static str,
+    lines: Vec<String>,
+}
+
+fn shorten(line: &str) -> String {
+    match line.char_indices().nth(LINE_LENGTH_MAX) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+/// The worst trouble names the reason; the lines of all are kept, worst first.
+fn trouble(facts: &Facts) -> Trouble {
+    let mut found = Trouble { ready: true, reconciling: false, stalled: false, reason: "Applied", lines: Vec::new() };
+    let mut add = |reason: &'static str, reconciling: bool, lines: Vec<String>| {
+        if lines.is_empty() {
+            return;
+        }
+        if found.ready {
+            (found.ready, found.reason) = (false, reason);
+            (found.reconciling, found.stalled) = (reconciling, !reconciling);
+        }
+        found.lines.extend(lines);
+    };
+    let source_retries = facts.source.as_ref().is_some_and(|failure| failure.class == Class::Retry);
+    add("SourceNotReady", source_retries, facts.source.iter().map(|failure| failure.message.clone()).collect());
+    add("InvalidFiles", facts.problems_unknown, facts.problems.iter().map(ToString::to_string).collect());
+    let blocked = |refusal: &&Refusal| refusal.why.blocks();
+    add("Blocked", false, facts.refusals.iter().filter(blocked).map(|refusal| blocked_line(refusal, facts)).collect());
+    let retried = facts.failures.iter().any(|failure| failure.class == Class::Retry);
+    add("ApplyFailed", retried, facts.failures.iter().map(|failure| failure.message.clone()).collect());
+    let refused = |refusal: &&Refusal| !refusal.why.blocks() && !refusal.why.harmless();
+    let unknown = facts.refusals.iter().any(|refusal| matches!(refusal.why, Why::Unknown { .. }));
+    add("Refused", unknown, facts.refusals.iter().filter(refused).map(ToString::to_string).collect());
+    let of = |status: HealthStatus| {
+        let sick = facts.health.iter().filter(move |(found, _)| *found == status);
+        sick.map(|(_, sentence)| sentence.clone()).collect::<Vec<_>>()
+    };
+    add("Unhealthy", false, of(HealthStatus::Failed));
+    add(
+        "Progressing",
+        true,
+        [of(HealthStatus::InProgress), of(HealthStatus::Terminating), of(HealthStatus::Unknown)].concat(),
+    );
+    add("Drifted", false, facts.drifted.clone());
+    found
+}
+
+fn blocked_line(refusal: &Refusal, facts: &Facts) -> String {
+    match &facts.revision {
+        Some(revision) => format!("{refusal} (plumb allow ENVIRONMENT --prune {})", revision.commit.short()),
+        None => refusal.to_string(),
+    }
+}
