@@ -58,10 +58,11 @@ impl Mirror {
         &self.shared.path
     }
 
-    /// Returns whether the commit is here, so that no fetch is needed.
+    /// Returns whether the commit is here with all its files, so that no fetch is needed.
     pub fn holds(&self, commit: &CommitId) -> Result<bool, GitError> {
         self.with(|repository| match repository.find_commit(oid(commit)?) {
-            Ok(_) => Ok(true),
+            // A first fetch that was cut off may leave a commit without its files, but never a ref.
+            Ok(_) => Ok(repository.references_glob(&format!("{UPSTREAM}*"))?.next().is_some()),
             Err(error) if error.code() == ErrorCode::NotFound => Ok(false),
             Err(error) => Err(error),
         })

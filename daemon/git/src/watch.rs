@@ -5,7 +5,7 @@
 
 use std::{
     ffi::OsStr,
-    fs, io,
+    fs, io, mem,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -57,12 +57,23 @@ impl LocalWatch {
     /// *Errors:* the watch is lost (the repository was removed or replaced); make a new one.
     pub async fn changed(&mut self) -> Result<(), GitError> {
         self.signal.changed.notified().await;
-        // Whatever comes during the wait is covered by the look that follows, and leaves at most one permit.
+        // Whatever comes during the wait is covered by the look that follows, and leaves at most one more turn.
+        let heard = Heard(&self.signal.changed);
         time::sleep(DEBOUNCE).await;
+        mem::forget(heard);
         match self.signal.lost.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(detail) => Err(GitError::Watch { path: self.path.display().to_string(), detail }),
             None => Ok(()),
         }
+    }
+}
+
+/// A change that was heard and not yet told; dropped by a caller that stops waiting, it is heard again.
+struct Heard<'signal>(&'signal Notify);
+
+impl Drop for Heard<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
     }
 }
 

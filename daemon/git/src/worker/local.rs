@@ -3,6 +3,8 @@
 //! Objects are copied from one database to the other directly: libgit2's own local transport would list and pack every
 //! ref of the source for each fetch of one.
 
+mod seed;
+
 use std::{fs, io::Write, os::unix::fs::MetadataExt, path::Path};
 
 use git2::{ErrorCode, Oid, Repository, Sort};
@@ -69,7 +71,12 @@ fn look_up(remote: &Remote, source: &Repository, selector: &RefSelector) -> Resu
 fn copy(source: &Repository, target: &Repository, found: &Advertised) -> Result<(), git2::Error> {
     let wanted = Oid::from_str(found.commit.as_str())?;
     let database = target.odb()?;
-    if !database.exists(wanted) {
+    // Without a ref, what is there comes from a first fetch that was cut off, and may lack something.
+    let first = target.references()?.next().is_none();
+    let seeded = first && seed::seed(source, target).map_err(|error| git2::Error::from_str(&error.to_string()))?;
+    if seeded {
+        database.refresh()?;
+    } else if first || !database.exists(wanted) {
         let mut walk = source.revwalk()?;
         walk.set_sorting(Sort::TIME)?;
         walk.push(wanted)?;

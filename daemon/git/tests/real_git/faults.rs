@@ -24,7 +24,7 @@ use plumb_git::{
 };
 
 use crate::{
-    pool::{LONG, connection, in_process, program, remote},
+    pool::{LONG, connection, in_process, processes, program, remote},
     repository::TestRepository,
     server::{Behaviour, Server},
 };
@@ -204,7 +204,9 @@ async fn a_program_that_cannot_be_started_is_named() {
 #[tokio::test]
 async fn a_busy_server_makes_others_of_it_wait_no_longer_than_the_deadline() {
     let hanging = Server::start(Behaviour::Hang);
-    let (workers, _) = in_process(Settings::default());
+    // Processes, because libgit2's timeout belongs to the process and the other tests have longer ones.
+    let homes = tempfile::tempdir().expect("a directory");
+    let workers = processes(homes.path().to_owned(), 4);
     let first = Remote { timeout: Duration::from_secs(3), ..remote(hanging.url("a")) };
     let second = Remote { timeout: Duration::from_secs(1), ..remote(hanging.url("b")) };
     let failed = workers.advertised(&second, &RefSelector::Head).await.expect_err("it never answers");

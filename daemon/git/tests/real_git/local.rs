@@ -1,11 +1,15 @@
 //! Local repositories, by `file://`.
 
-use std::{fs, sync::atomic::Ordering, time::Instant};
+use std::{
+    fs,
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use plumb_core::commit::{CommitId, RepoPath};
 use plumb_git::{
     mirror::Mirror,
-    remote::{Advertised, RefSelector},
+    remote::{Advertised, FileUrls, RefSelector, RemoteUrl},
     worker::Settings,
     workers::Workers,
 };
@@ -77,8 +81,8 @@ async fn a_real_worker_process_does_it_within_milliseconds() {
         times.push(start.elapsed());
         assert_eq!(text(&mirror, &commit, "a.yaml"), round.to_string());
     }
-    times.sort();
-    println!("look up and fetch one commit: {times:?}");
+    // The best of five, because the machine does other things too.
+    assert!(times.iter().min() < Some(&Duration::from_millis(50)), "{times:?}");
     drop(workers);
     assert_eq!(fs::read_dir(&homes).expect("homes").count(), 0, "the homes go with the workers");
 }
@@ -124,4 +128,33 @@ async fn a_deleted_branch_is_an_error_and_its_name_can_become_a_directory() {
 
     source.git(&["branch", "feature/part"]);
     sync(&workers, &source, &mirror, &RefSelector::branch("feature/part").expect("a good name")).await;
+}
+
+#[tokio::test]
+async fn the_first_fetch_copies_packed_loose_and_borrowed_objects() {
+    let source = TestRepository::new();
+    source.change("packed/a.yaml", "one");
+    source.git(&["gc", "-q"]);
+    let commit = source.change("loose/b.yaml", "two");
+    let borrowing = TestRepository::new();
+    borrowing.git(&["clone", "-q", "--shared", source.url().as_str(), "inner"]);
+    let inner = borrowing.path().join("inner");
+    let borrowed = RemoteUrl::parse(&format!("file://{}", inner.display()), FileUrls::Allowed).expect("an address");
+    let (workers, _) = in_process(Settings::default());
+    for (number, url) in [source.url(), borrowed].into_iter().enumerate() {
+        let mirror = Mirror::open_or_create(&source.beside(&format!("mirror-{number}"))).expect("a mirror");
+        // What a first fetch that was cut off may leave: the commit without its files.
+        let name = format!("objects/{}/{}", &commit.as_str()[..2], &commit.as_str()[2..]);
+        fs::create_dir_all(mirror.path().join(&name).parent().expect("a directory")).expect("a directory");
+        fs::copy(source.path().join(".git").join(&name), mirror.path().join(&name)).expect("an object");
+        assert!(!mirror.holds(&commit).expect("a readable mirror"), "without its files it is not there");
+        let remote = remote(url);
+        let advertised = workers.advertised(&remote, &RefSelector::Head).await.expect("HEAD is there");
+        let fetched = workers.fetch(&remote, mirror.path(), &advertised).await.expect("it can be fetched");
+        assert_eq!(fetched.commit, commit);
+        assert_eq!(text(&mirror, &commit, "packed/a.yaml"), "one");
+        assert_eq!(text(&mirror, &commit, "loose/b.yaml"), "two");
+        let checked = source.git(&["--git-dir", &mirror.path().display().to_string(), "fsck", "--full", "--strict"]);
+        assert_eq!(checked, "");
+    }
 }

@@ -1,6 +1,9 @@
 //! A commit to a local repository is noticed at once.
 
-use std::{fs, time::Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use plumb_git::watch::LocalWatch;
 use tokio::time;
@@ -13,7 +16,7 @@ async fn noticed(watch: &mut LocalWatch, what: &str) {
 
 /// Waits until all events so far have been heard, so that the next one belongs to the next change.
 async fn settled(watch: &mut LocalWatch) {
-    while time::timeout(std::time::Duration::from_millis(100), watch.changed()).await.is_ok() {}
+    while time::timeout(Duration::from_millis(100), watch.changed()).await.is_ok() {}
 }
 
 #[tokio::test]
@@ -22,12 +25,16 @@ async fn commits_branches_and_packed_refs_are_noticed_and_a_working_tree_is_not(
     source.change("a", "1");
     let mut watch = LocalWatch::new(source.path()).expect("a watch");
 
-    let start = Instant::now();
-    source.change("a", "2");
-    let committed = start.elapsed();
-    noticed(&mut watch, "a commit").await;
-    println!("a commit took {committed:?} and was noticed after {:?}", start.elapsed());
-    settled(&mut watch).await;
+    let mut times = Vec::new();
+    for round in 2..7 {
+        source.change("a", &round.to_string());
+        let start = Instant::now();
+        noticed(&mut watch, "a commit").await;
+        times.push(start.elapsed());
+        settled(&mut watch).await;
+    }
+    // The best of five, because the machine does other things too.
+    assert!(times.iter().min() < Some(&Duration::from_millis(100)), "{times:?}");
 
     source.git(&["branch", "team/feature"]);
     noticed(&mut watch, "a branch in a new directory").await;
@@ -44,7 +51,7 @@ async fn commits_branches_and_packed_refs_are_noticed_and_a_working_tree_is_not(
 
     source.write("b", "not committed");
     source.git(&["add", "b"]);
-    let quiet = time::timeout(std::time::Duration::from_millis(200), watch.changed()).await;
+    let quiet = time::timeout(Duration::from_millis(200), watch.changed()).await;
     assert!(quiet.is_err(), "an index that changes is no commit");
 }
 
@@ -74,4 +81,19 @@ async fn a_repository_that_is_missing_or_goes_away_is_said_so() {
     fs::remove_dir_all(source.path()).expect("it can be removed");
     let lost = async { while watch.changed().await.is_ok() {} };
     time::timeout(LONG, lost).await.expect("the loss is reported");
+}
+
+#[tokio::test]
+async fn a_caller_that_stops_waiting_loses_nothing() {
+    let source = TestRepository::new();
+    source.change("a", "1");
+    let mut watch = LocalWatch::new(source.path()).expect("a watch");
+    source.change("a", "2");
+    for _ in 0..20 {
+        // Shorter than the time in which events are gathered.
+        if time::timeout(Duration::from_millis(5), watch.changed()).await.is_ok() {
+            return;
+        }
+    }
+    noticed(&mut watch, "the commit").await;
 }
