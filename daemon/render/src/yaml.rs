@@ -7,6 +7,7 @@
 mod build;
 mod event;
 mod granit;
+mod indent;
 mod json;
 mod key;
 mod limits;

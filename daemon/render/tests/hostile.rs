@@ -170,5 +170,7 @@ fn time_grows_with_the_input_only() {
     check("a long directive", format!("%FOO {}\n---\na: 1\n", "x ".repeat(1 << 20)), &Refused("directive"));
     check("broken documents", "a: [\n---\n".repeat(50_000), &Refused("more problems"));
     check("control characters", "\u{1}".repeat(1 << 20), &Refused("control character"));
+    check("lines without indentation", format!("a: '{}'\n", "x\n".repeat(100_000)), &Refused("indentation"));
+    check("documents without indentation", "a: 'x\ny'\n---\n".repeat(5_000), &Documents(5_000));
     check("marks", "---\n\u{feff}a: 1\n".repeat(20_000), &Documents(20_000));
 }

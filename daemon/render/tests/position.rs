@@ -86,6 +86,7 @@ fn every_kind_of_file_has_places() {
     check("{\"a\": 1}\n{\"b\":\n  {\"c\": [1, {\"d\": 2}]}}", (2, 1), ".b.c[1].d", Some((3, 14)));
     check("---\n\n\u{feff}a:\n  80: x\n", (3, 1), ".a.80", Some((4, 3)));
     check("a: &x {b: 1}\nc: {<<: *x, d: *x}\n", (1, 1), ".c.d.b", Some((2, 13)));
+    check("a: 'x\n}' # c\nb: 1\n", (1, 1), ".b", Some((3, 1)));
     check("a: 1\na: 2\n", (1, 1), ".a", Some((2, 1)));
 }
 

@@ -50,6 +50,21 @@ fn kubectls_values_are_kept() {
 }
 
 #[test]
+fn quoted_text_may_be_indented_as_little_as_its_key() {
+    let expected = json!({"a": {"b": "{ \"c\": 1 }", "d": 1}});
+    reads("a:\n  b: '{\n    \"c\": 1\n  }'\n  d: 1\n", &[expected.clone()]);
+    reads("a:\n  b: '{\n\"c\": 1\n}'\n  d: 1\n", &[expected.clone()]);
+    reads("a:\r\n  b: \"{\r\n \\\"c\\\": 1\r\n }\"\r\n  d: 1\r\n---\nx: 'e\n\nf'\n", &[expected, json!({"x": "e\nf"})]);
+    refuses(
+        "a: &b 'x\ny'\nc: *d\ne: 'x\ny' z\n",
+        &[
+            "3:4: *d repeats an anchor that this document does not have (define it before, or put a text that starts with * in quotes)",
+            "5:4: invalid trailing content after single-quoted scalar",
+        ],
+    );
+}
+
+#[test]
 fn merges_that_lose_nothing_are_applied() {
     let base = json!({"x": 1, "z": 2});
     reads("a: &a {x: 1, z: 2}\nb: {<<: *a, z: 3}\n", &[json!({"a": base, "b": {"x": 1, "z": 3}})]);

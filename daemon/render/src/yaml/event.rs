@@ -70,6 +70,9 @@ pub(crate) struct SyntaxError {
     pub(crate) message: String,
     /// What to do about it; empty where the message says it.
     pub(crate) remedy: String,
+    /// If only the indentation of a line of quoted text is wrong: the offset in the parsed text where that line's first
+    /// character stands.
+    pub(crate) underindented: Option<usize>,
 }
 
 /// A parser. After an error it must not be asked again.

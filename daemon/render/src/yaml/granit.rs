@@ -7,6 +7,7 @@ use granit_parser::{ErrorKind, Event as Raw, Marker, Parser, ScalarStyle, ScanEr
 use super::{
     Position,
     event::{AnchorId, Event, Events, Style, SyntaxError, Tag},
+    indent,
     split::Chunk,
 };
 
@@ -34,9 +35,10 @@ impl<'a> YamlEvents<'a> {
 
     fn position(&self, mark: &Marker) -> Position {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let added = if self.chunk.indented.binary_search(&count(mark.line())).is_ok() { indent::ADDED } else { 0 };
         Position {
             line: self.chunk.line.saturating_add(count(mark.line().saturating_sub(1))),
-            column: count(mark.col()).saturating_add(1),
+            column: count(mark.col().saturating_sub(added)).saturating_add(1),
         }
     }
 
@@ -54,7 +56,11 @@ impl<'a> YamlEvents<'a> {
             }
             kind => explain(kind),
         };
-        SyntaxError { at: self.position(error.marker()), message, remedy: remedy.to_owned() }
+        let underindented = match error.kind() {
+            ErrorKind::InvalidQuotedScalarIndent if !at_end => error.marker().byte_offset(),
+            _ => None,
+        };
+        SyntaxError { at: self.position(error.marker()), message, remedy: remedy.to_owned(), underindented }
     }
 }
 
@@ -115,6 +121,7 @@ fn explain(kind: &ErrorKind) -> (String, &'static str) {
         ErrorKind::UnexpectedCharacter { .. } => "put the value in quotes",
         ErrorKind::UnclosedQuotedScalar | ErrorKind::DocumentIndicatorInQuotedScalar => "close the quotes",
         ErrorKind::UnclosedFlowCollection { .. } => "close it",
+        ErrorKind::InvalidQuotedScalarIndent => "indent the line deeper than its key",
         ErrorKind::CommentNotSeparated => "put a space before #",
         ErrorKind::RecursionLimitExceeded => {
             return ("sequences and mappings are nested too deeply".to_owned(), "flatten the document");

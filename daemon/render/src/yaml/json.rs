@@ -85,6 +85,7 @@ impl<'a> JsonEvents<'a> {
             message: message.into(),
             remedy: "a file that starts with { is read as JSON; put a line of three dashes above it if it is YAML"
                 .to_owned(),
+            underindented: None,
         }
     }
 

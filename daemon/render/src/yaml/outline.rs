@@ -4,6 +4,7 @@ use super::{
     Limits, Position, Strictness,
     event::{Event, Events},
     granit::YamlEvents,
+    indent::{self, Indented},
     json::JsonEvents,
     key::Key,
     reading::is_json,
@@ -63,6 +64,8 @@ impl Outline {
             })
             .take_while(|chunk| chunk.line <= at.line)
             .last()?;
+        let indented = Indented::new(chunk, depth, &mut { indent::BYTES });
+        let chunk = indented.as_ref().map_or(chunk, |indented| indented.chunk(chunk.line));
         root(&mut YamlEvents::new(chunk, depth), depth).map(|root| Self { root })
     }
 

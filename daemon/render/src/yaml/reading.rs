@@ -7,6 +7,7 @@ use super::{
     build::{self, Stop},
     event::{Event, Events, SyntaxError},
     granit::YamlEvents,
+    indent::{self, Indented},
     json::JsonEvents,
     limits::{MESSAGE, PROBLEMS},
     split::{Chunk, Part, split},
@@ -23,11 +24,21 @@ pub(crate) struct Reading<'r> {
     unreported: usize,
     /// Nodes read so far.
     pub(super) nodes: usize,
+    /// How many bytes may still be parsed again for their indentation.
+    indentable: usize,
 }
 
 /// Reads a file to its end, whatever is wrong with parts of it.
 pub(crate) fn scan<'r>(file: &'r RepoPath, bytes: &[u8], options: &'r Options) -> Reading<'r> {
-    let mut reading = Reading { file, options, documents: Vec::new(), problems: Vec::new(), unreported: 0, nodes: 0 };
+    let mut reading = Reading {
+        file,
+        options,
+        documents: Vec::new(),
+        problems: Vec::new(),
+        unreported: 0,
+        nodes: 0,
+        indentable: indent::BYTES,
+    };
     if bytes.len() > options.limits.bytes {
         let message = format!("the file has {} bytes; at most {} are read", bytes.len(), options.limits.bytes);
         reading.report(Position::default(), message, "split it into several files");
@@ -116,6 +127,22 @@ impl Reading<'_> {
     }
 
     fn chunk(&mut self, chunk: Chunk<'_>) -> Result<(), Stop> {
+        let (problems, unreported, nodes) = (self.problems.len(), self.unreported, self.nodes);
+        let stopped = self.document(chunk);
+        if stopped != Err(Stop::Document) {
+            return stopped;
+        }
+        match Indented::new(chunk, self.options.limits.depth, &mut self.indentable) {
+            None => stopped,
+            Some(indented) => {
+                self.problems.truncate(problems);
+                (self.unreported, self.nodes) = (unreported, nodes);
+                self.document(indented.chunk(chunk.line))
+            }
+        }
+    }
+
+    fn document(&mut self, chunk: Chunk<'_>) -> Result<(), Stop> {
         let mut events = YamlEvents::new(chunk, self.options.limits.depth);
         let found = build::document(self, &mut events, build::has_alias(chunk.text))?;
         if found && self.strict() {

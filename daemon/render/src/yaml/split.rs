@@ -9,6 +9,8 @@ pub(crate) struct Chunk<'a> {
     pub(crate) text: &'a str,
     /// The line of the file on which it starts, counted from 1.
     pub(crate) line: u32,
+    /// Its lines that were indented by [`super::indent`], counted from 1.
+    pub(crate) indented: &'a [u32],
 }
 
 /// What splitting finds.
@@ -51,7 +53,7 @@ pub(crate) fn split(text: &str) -> impl Iterator<Item = Part<'_>> {
                 end += row.len();
                 line = line.saturating_add(1);
             }
-            let chunk = Chunk { text: &rest[..end], line: chunk_line };
+            let chunk = Chunk { text: &rest[..end], line: chunk_line, indented: &[] };
             rest = &rest[after..];
             if let Some(part) = document(chunk) {
                 return Some(part);
@@ -77,7 +79,7 @@ fn document(chunk: Chunk<'_>) -> Option<Part<'_>> {
             return Some(Part::Directive(Position { line: row_line, column: 1 }));
         }
         if !content.is_empty() && !content.starts_with('#') {
-            return Some(Part::Document(Chunk { text, line }));
+            return Some(Part::Document(Chunk { text, line, indented: &[] }));
         }
         row_line = row_line.saturating_add(1);
     }
