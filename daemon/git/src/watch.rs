@@ -3,6 +3,8 @@
 //! Owns: a watch on HEAD, packed-refs and everything below refs/. An event only says "look again"; what changed is found
 //! by looking. The poll goes on beside it, so that a lost event costs an interval at most.
 
+mod directory;
+
 use std::{
     ffi::OsStr,
     fs, io, mem,
@@ -15,6 +17,8 @@ use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::{sync::Notify, time};
 
 use crate::error::GitError;
+
+pub use self::directory::DirectoryWatch;
 
 /// How long to wait for the rest of a commit's events: a push moves several files within a few milliseconds.
 const DEBOUNCE: Duration = Duration::from_millis(10);
