@@ -141,9 +141,12 @@ mod tests {
 
     #[test]
     fn bookkeeping_and_secrets_are_not_shown() {
-        let live = json!({"apiVersion": "v1", "kind": "Secret", "data": {"a": "YQ==", "b": "Yg=="}, "status": {"x": 1},
-            "metadata": {"name": "s", "uid": "u", "resourceVersion": "1", "generation": 1, "managedFields": [], "labels": {"x": "y"}}});
-        let desired = json!({"apiVersion": "v1", "kind": "Secret", "data": {"b": "Yw=="}, "stringData": {"a": "a"}, "metadata": {"name": "s"}});
+        let metadata = json!({"name": "s", "uid": "u", "resourceVersion": "1", "generation": 1, "managedFields": [],
+                              "labels": {"x": "y"}});
+        let live = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "status": {"x": 1},
+                          "data": {"a": "YQ==", "b": "Yg=="}});
+        let desired = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"},
+                             "data": {"b": "Yw=="}, "stringData": {"a": "a"}});
         let (before, after) = shown(&live, &desired);
         assert_eq!(before["metadata"], json!({"name": "s", "labels": {"x": "y"}}));
         assert_eq!(before.get("status"), None);

@@ -106,8 +106,8 @@ mod tests {
     const PASSWORD: &str = "aHVudGVyMg==";
 
     fn secret(data: Value) -> Value {
-        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "annotations": {LAST_APPLIED: "hunter2", "a": "b"}},
-               "data": data})
+        let annotations = json!({LAST_APPLIED: "hunter2", "a": "b"});
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"annotations": annotations}, "data": data})
     }
 
     #[test]

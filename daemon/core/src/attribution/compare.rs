@@ -29,7 +29,14 @@ pub(super) fn compare(
     foreign: &[&ManagedFields],
 ) -> Vec<Difference> {
     let mut comparison = Comparison { gvk, foreign, found: Vec::new() };
-    let applied = fingerprint::applied_part(applied, gvk);
+    let mut applied = fingerprint::applied_part(applied, gvk);
+    if let Some(fields) = applied.as_object_mut() {
+        // The status of a custom kind is dropped from an apply if it has a subresource, which shows in who writes it.
+        let status = FieldPath::of_fields(&["status"]);
+        if live.get("status").is_none() || comparison.is_foreign(&status) {
+            fields.remove("status");
+        }
+    }
     comparison.value(&FieldPath::default(), &applied, Some(live), Some(known));
     comparison.found
 }
@@ -55,6 +62,8 @@ impl Comparison<'_> {
             }
             // What was applied empty is filled with defaults by the server; only an owner shows that somebody did it.
             (Value::Object(_) | Value::Null, Some(_)) if is_empty(applied) && !self.is_foreign(path) => {}
+            // An empty list whose items are owned one by one is dropped.
+            (Value::Array(items), None) if items.is_empty() => {}
             _ => self.found.push((path.clone(), Some(applied.clone()), live.cloned())),
         }
     }

@@ -118,3 +118,14 @@ fn a_report_is_bounded_and_says_how_much_is_left_out() {
     let told = Attribution::of(&long, &config(&json!({"a": "b"}), &[]), &ours()).changes[0].to_string();
     assert!(told.chars().count() < 120, "{told}");
 }
+
+#[test]
+fn what_the_server_made_of_a_manifest_is_nobodys_change() {
+    let cases: Vec<Value> = serde_json::from_str(include_str!("../fingerprint/cases.json")).expect("cases");
+    let changed: Vec<String> = cases
+        .iter()
+        .flat_map(|case| Attribution::of(&case["manifest"], &case["live"], &ours()).changes)
+        .map(|change| change.to_string())
+        .collect();
+    assert_eq!(changed, [""; 0]);
+}

@@ -27,7 +27,8 @@ fn a_set_is_written_as_it_was_read() {
     for fields in [
         json!({}),
         deployment_fields(),
-        json!({"f:metadata": {"f:finalizers": {".": {}, "v:\"x.io/keep\"": {}}}, "f:list": {"i:0": {}, "i:12": {"f:a": {}}}}),
+        json!({"f:metadata": {"f:finalizers": {".": {}, "v:\"x.io/keep\"": {}}},
+               "f:list": {"i:0": {}, "i:12": {"f:a": {}}}}),
     ] {
         assert_eq!(set(fields.clone()).to_value(), fields);
     }

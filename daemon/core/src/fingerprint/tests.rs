@@ -131,14 +131,3 @@ fn it_is_written_as_hexadecimal_digits_and_read_back() {
     assert!(serde_json::from_str::<Fingerprint>("\"abc\"").is_err());
     assert!(serde_json::from_str::<Fingerprint>("\"zz\"").is_err());
 }
-#[test]
-fn zz() {
-    let cases: Vec<Value> = serde_json::from_str(&std::fs::read_to_string("/tmp/plumb-pure/corpus.json").expect("x")).expect("cases");
-    for case in &cases {
-        let (a, b) = (Fingerprint::of_owned(&case["live"], &ours()), Some(Fingerprint::of_manifest(&case["manifest"])));
-        println!("{} {}", if a == b { "SAME" } else { "DIFF" }, name_of(&case["manifest"]));
-        if a != b { 
-            let changes = crate::attribution::Attribution::of(&case["manifest"], &case["live"], &ours());
-            for c in changes.changes { println!("     {c}"); } }
-    }
-}

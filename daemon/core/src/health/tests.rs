@@ -9,7 +9,8 @@ use super::{
 use crate::object::ObjectKey;
 
 fn check(api_version: &str, kind: &str, spec: Value, status: Value, expected: (HealthStatus, &str)) {
-    let object = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "x", "generation": 2}, "spec": spec, "status": status});
+    let metadata = json!({"name": "x", "generation": 2});
+    let object = json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec, "status": status});
     assert_eq!(health(&object), Health { status: expected.0, message: expected.1.to_owned() }, "{object}");
 }
 
