@@ -1,5 +1,7 @@
 //! The strict reader: what kubectl loses silently is a problem with its place; everything else is read as kubectl does.
 
+use std::slice::from_ref;
+
 use plumb_core::commit::RepoPath;
 use plumb_render::yaml::{Options, read};
 use serde_json::{Value, json};
@@ -52,9 +54,10 @@ fn kubectls_values_are_kept() {
 #[test]
 fn quoted_text_may_be_indented_as_little_as_its_key() {
     let expected = json!({"a": {"b": "{ \"c\": 1 }", "d": 1}});
-    reads("a:\n  b: '{\n    \"c\": 1\n  }'\n  d: 1\n", &[expected.clone()]);
-    reads("a:\n  b: '{\n\"c\": 1\n}'\n  d: 1\n", &[expected.clone()]);
+    reads("a:\n  b: '{\n    \"c\": 1\n  }'\n  d: 1\n", from_ref(&expected));
+    reads("a:\n  b: '{\n\"c\": 1\n}'\n  d: 1\n", from_ref(&expected));
     reads("a:\r\n  b: \"{\r\n \\\"c\\\": 1\r\n }\"\r\n  d: 1\r\n---\nx: 'e\n\nf'\n", &[expected, json!({"x": "e\nf"})]);
+    reads("a:\n  b: '{\n\t\"c\": 1\n  \t}'\n  d: 1\n", &[json!({"a": {"b": "{ \"c\": 1 }", "d": 1}})]);
     refuses(
         "a: &b 'x\ny'\nc: *d\ne: 'x\ny' z\n",
         &[

@@ -57,7 +57,9 @@ impl<'a> YamlEvents<'a> {
             kind => explain(kind),
         };
         let underindented = match error.kind() {
-            ErrorKind::InvalidQuotedScalarIndent if !at_end => error.marker().byte_offset(),
+            ErrorKind::InvalidQuotedScalarIndent | ErrorKind::TabInIndentation if !at_end => {
+                error.marker().byte_offset()
+            }
             _ => None,
         };
         SyntaxError { at: self.position(error.marker()), message, remedy: remedy.to_owned(), underindented }

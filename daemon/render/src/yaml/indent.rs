@@ -1,5 +1,5 @@
-//! Quoted texts whose later lines are indented no deeper than their key: kubectl reads them, and JSON in annotations
-//! is written so; the parser refuses them, as YAML does.
+//! Quoted texts whose later lines are indented no deeper than their key, or with tabs: kubectl reads them, and JSON in
+//! annotations is written so; the parser refuses them, as YAML does.
 //!
 //! The white space in front of such a line has no meaning, so more of it is added wherever the parser stops for it.
 

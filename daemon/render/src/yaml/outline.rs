@@ -4,13 +4,17 @@ use super::{
     Limits, Position, Strictness,
     event::{Event, Events},
     granit::YamlEvents,
-    indent::{self, Indented},
+    indent::Indented,
     json::JsonEvents,
     key::Key,
     reading::is_json,
     split::{Part, split},
     text,
 };
+
+/// How many bytes are parsed again for their indentation: less than when the file is read, since up to fifty problems of a
+/// file each ask for an outline. Past it, problems name a node further up.
+const INDENTABLE: usize = 1 << 20;
 
 /// One node of a document.
 pub(crate) struct Node {
@@ -64,7 +68,7 @@ impl Outline {
             })
             .take_while(|chunk| chunk.line <= at.line)
             .last()?;
-        let indented = Indented::new(chunk, depth, &mut { indent::BYTES });
+        let indented = Indented::new(chunk, depth, &mut { INDENTABLE });
         let chunk = indented.as_ref().map_or(chunk, |indented| indented.chunk(chunk.line));
         root(&mut YamlEvents::new(chunk, depth), depth).map(|root| Self { root })
     }
