@@ -11,6 +11,7 @@ mod module;
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,7 @@ use crate::progress::{Progress, Step};
 use cache::Cache;
 pub use cache::CacheError;
 pub use go::GoError;
-use module::{Module, ToolSet};
+use module::{GoVersion, Module, ToolSet};
 
 /// The variable that names a folder with the binaries, before all other places.
 pub const PLUMB_LAB_ASSETS: &str = "PLUMB_LAB_ASSETS";
@@ -63,26 +64,14 @@ impl Assets {
 #[derive(Debug, thiserror::Error)]
 pub enum AssetsError {
     /// There is nothing to build with, and nothing built.
-    #[error(
-        "no binaries for the laboratory's control plane ({missing}), and they can't be built: {reason}; there are three ways out:\n  \
-         1. install Go {go} or newer and run this again: the binaries are built once, in about 10 minutes\n  \
-         2. set {PLUMB_LAB_ASSETS} to a folder that has {names}\n  \
-         3. copy {cache} from a machine of this platform ({platform}) where `cargo lab assets` ran",
-        cache = cache.display()
-    )]
+    #[error("no binaries for the laboratory's control plane ({missing}), and they can't be built: {reason}; {ways}")]
     NoWay {
         /// The module that is missing.
         missing: &'static str,
         /// What is wrong with the Go that was looked for.
         reason: String,
-        /// The Go version that the pinned modules want.
-        go: String,
-        /// The binaries that the module makes.
-        names: String,
-        /// The cache folder that was looked in.
-        cache: PathBuf,
-        /// Operating system and processor.
-        platform: String,
+        /// What can be done.
+        ways: Box<WaysOut>,
     },
     /// A variable names a folder that is not there.
     #[error("{variable} names {}, which is not a folder: correct the variable or unset it", directory.display())]
@@ -109,6 +98,26 @@ pub enum AssetsError {
         #[source]
         source: GoError,
     },
+}
+
+/// What a person can do who has neither binaries nor a Go that builds them.
+#[derive(Debug)]
+pub struct WaysOut {
+    go: GoVersion,
+    names: Vec<&'static str>,
+    cache: PathBuf,
+    platform: String,
+}
+
+impl fmt::Display for WaysOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { go, names, cache, platform } = self;
+        writeln!(f, "there are three ways out:")?;
+        writeln!(f, "  1. install Go {go} or newer and run this again: they are built once, in about 10 minutes")?;
+        writeln!(f, "  2. set {PLUMB_LAB_ASSETS} to a folder that has {}", names.join(", "))?;
+        let cache = cache.display();
+        write!(f, "  3. copy {cache} from a machine of this platform ({platform}) where `cargo lab assets` ran")
+    }
 }
 
 /// Returns the binaries of a control plane, building what is nowhere to be found.
@@ -188,16 +197,13 @@ impl Sources {
     }
 
     fn no_way(&self, module: &Module, reason: String) -> AssetsError {
-        let wanted = module::MODULES.iter().map(Module::go_version).max().unwrap_or(module.go_version());
-        let names: Vec<&str> =
-            module::MODULES.iter().flat_map(|module| module.binaries.iter()).map(|b| b.name).collect();
-        AssetsError::NoWay {
-            missing: module.name,
-            reason,
-            go: wanted.to_string(),
-            names: names.join(", "),
+        let binaries = module::MODULES.iter().flat_map(|module| module.binaries);
+        let ways = WaysOut {
+            go: module::MODULES.iter().map(Module::go_version).max().unwrap_or(module.go_version()),
+            names: binaries.map(|binary| binary.name).collect(),
             cache: self.cache.root().to_owned(),
             platform: module::platform(),
-        }
+        };
+        AssetsError::NoWay { missing: module.name, reason, ways: Box::new(ways) }
     }
 }

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::io;
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 
 /// Why a binary can't be built or found.
@@ -87,24 +87,46 @@ pub fn built(package: &str) -> Result<PathBuf, BuildError> {
 }
 
 fn build(package: &str) -> Result<PathBuf, BuildError> {
+    // Cargo has built it already when it runs tests of that very package, and says so.
+    if let Some(path) = env::var_os(format!("CARGO_BIN_EXE_{package}")) {
+        return Ok(PathBuf::from(path));
+    }
     let program = env::current_exe().map_err(BuildError::Program)?;
     let target = Target::of(&program).ok_or(BuildError::NoTarget { program })?;
     let cargo = env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
-    let output = Command::new(&cargo)
-        .args(["build", "--quiet", "--package", package, "--bins", "--profile", &target.profile])
+    let failed = |source| BuildError::Cargo { cargo: cargo.clone(), package: package.to_owned(), source };
+    let mut cargo_build = Command::new(&cargo)
+        .args(["build", "--package", package, "--bins", "--profile", &target.profile])
         .args(target.triple.iter().flat_map(|triple| ["--target", triple]))
         .arg("--target-dir")
         .arg(&target.root)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())
-        .output()
-        .map_err(|source| BuildError::Cargo { cargo, package: package.to_owned(), source })?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(BuildError::Failed { package: package.to_owned(), status: output.status, output: said });
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let output = listen(cargo_build.stderr.take().expect("because stderr was asked for as a pipe"));
+    let status = cargo_build.wait().map_err(failed)?;
+    if !status.success() {
+        return Err(BuildError::Failed { package: package.to_owned(), status, output });
     }
     let path = target.binaries.join(format!("{package}{}", env::consts::EXE_SUFFIX));
     if path.is_file() { Ok(path) } else { Err(BuildError::NotMade { package: package.to_owned(), path }) }
+}
+
+/// Returns what Cargo says; passes on at once that it waits for another Cargo, which else would look like a hang.
+fn listen(stderr: ChildStderr) -> String {
+    let mut output = String::new();
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        if line.trim_start().starts_with("Blocking") {
+            // Past the capture of the test harness; a closed stderr must not fail a build.
+            let _ = writeln!(io::stderr(), "{line}");
+        }
+        output.push_str(&line);
+        output.push('\n');
+    }
+    output
 }
 
 /// Where Cargo puts what it builds, read from the path of a program that it built.

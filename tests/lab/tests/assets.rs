@@ -1,5 +1,6 @@
 //! Where binaries come from, with a stand-in for the Go command: the order of places, the three ways out, and two
 //! builders at once.
+#![allow(clippy::unwrap_used)] // clippy knows tests, but not the functions that tests share
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

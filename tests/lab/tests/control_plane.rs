@@ -1,5 +1,7 @@
 //! The control plane that tests share: it comes up, runs Pods, and refuses who has no rights.
+#![allow(clippy::unwrap_used)] // clippy knows tests, but not the functions that tests share
 
+use std::io::{Write, stderr};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -34,7 +36,7 @@ fn new_namespace(prefix: &str) -> String {
 fn it_comes_up_and_says_which_version_it_is() {
     let begun = Instant::now();
     let plane = shared();
-    eprintln!("the shared control plane was there after {:.1} s", begun.elapsed().as_secs_f64());
+    writeln!(stderr(), "the shared control plane was there after {:.1} s", begun.elapsed().as_secs_f64()).unwrap();
     let version = plane.kubectl(&["version", "-o", "json"]).unwrap();
     let version: serde_json::Value = serde_json::from_str(&version).unwrap();
     for side in ["clientVersion", "serverVersion"] {
@@ -55,20 +57,37 @@ fn a_deployment_becomes_ready() {
 #[test]
 fn images_of_the_laboratory_behave_badly_on_purpose() {
     let namespace = new_namespace("bad");
-    for (name, image, reason) in
-        [("broken", "lab/broken:1", "ImagePullBackOff"), ("crash", "lab/crash:1", "CrashLoopBackOff")]
-    {
-        shared().kubectl(&["-n", &namespace, "run", name, &format!("--image={image}")]).unwrap();
-        let path = "jsonpath={.status.containerStatuses[0].state.waiting.reason}";
-        eventually(shared(), &["-n", &namespace, "get", "pod", name, "-o", path], |answer| answer == reason);
+    let waits = "jsonpath={.status.containerStatuses[0].state.waiting.reason}";
+    let ready = r#"jsonpath={.status.phase} {.status.conditions[?(@.type=="Ready")].status}"#;
+    let cases = [
+        ("broken", waits, "ImagePullBackOff"),
+        ("crash", waits, "CrashLoopBackOff"),
+        ("unready", ready, "Running False"),
+        ("slow", ready, "Running True"),
+        ("never", "jsonpath={.status.phase} {.spec.nodeName}", "Pending lab"),
+    ];
+    for (name, ..) in cases {
+        shared().kubectl(&["-n", &namespace, "run", name, &format!("--image=lab/{name}:1")]).unwrap();
+    }
+    for (name, path, expected) in cases {
+        eventually(shared(), &["-n", &namespace, "get", "pod", name, "-o", path], |answer| answer == expected);
     }
 }
 
 #[test]
-fn jobs_complete_and_namespaces_end() {
+fn jobs_complete_or_fail_and_namespaces_end() {
     let namespace = new_namespace("job");
-    shared().kubectl(&["-n", &namespace, "create", "job", "once", "--image=tool:1"]).unwrap();
-    shared().kubectl(&["-n", &namespace, "wait", "job/once", "--for=condition=Complete", "--timeout=60s"]).unwrap();
+    for (name, image, end) in [("good", "tool:1", "Complete"), ("bad", "lab/fail:1", "Failed")] {
+        let job = serde_json::json!({
+            "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "namespace": namespace},
+            "spec": {"backoffLimit": 0, "template": {"spec": {
+                "restartPolicy": "Never", "containers": [{"name": "app", "image": image}],
+            }}},
+        });
+        shared().kubectl_with_input(&["apply", "-f", "-"], &job.to_string()).unwrap();
+        let condition = format!("--for=condition={end}");
+        shared().kubectl(&["-n", &namespace, "wait", &format!("job/{name}"), &condition, "--timeout=60s"]).unwrap();
+    }
     shared().kubectl(&["delete", "namespace", &namespace, "--timeout=60s"]).unwrap();
 }
 

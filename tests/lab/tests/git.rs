@@ -1,4 +1,5 @@
 //! Real Git through files and through smart HTTP, with and without credentials, behaving and misbehaving.
+#![allow(clippy::unwrap_used)] // clippy knows tests, but not the functions that tests share
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -1,7 +1,8 @@
 //! Control planes of one's own: side by side, broken and mended, and gone without a trace however they end.
+#![allow(clippy::unwrap_used)] // clippy knows tests, but not the functions that tests share
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Write, stderr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -80,7 +81,7 @@ fn signal(process: &Child, name: &str) {
 fn two_live_side_by_side_and_end_with_their_values() {
     let begun = Instant::now();
     let one = ControlPlane::start().unwrap();
-    eprintln!("a control plane of one's own was there after {:.1} s", begun.elapsed().as_secs_f64());
+    writeln!(stderr(), "a control plane of one's own was there after {:.1} s", begun.elapsed().as_secs_f64()).unwrap();
     let two = ControlPlane::start().unwrap();
     one.kubectl(&["create", "namespace", "only-here"]).unwrap();
     let elsewhere = two.kubectl(&["get", "namespace", "only-here"]).unwrap_err().to_string();
@@ -233,9 +234,8 @@ fn a_folder_in_use_is_refused_and_left_as_it_is() {
 
 #[test]
 fn help_says_what_there_is() {
-    let help = Command::new(env!("CARGO_BIN_EXE_lab")).arg("--help").stdout(Stdio::piped()).spawn().unwrap();
-    let mut text = String::new();
-    help.stdout.unwrap().read_to_string(&mut text).unwrap();
+    let help = Command::new(env!("CARGO_BIN_EXE_lab")).arg("--help").output().unwrap();
+    let text = String::from_utf8_lossy(&help.stdout).into_owned();
     for word in ["up", "down", "assets", "PLUMB_LAB_ASSETS", "kwok"] {
         assert!(text.contains(word), "{word}: {text}");
     }

@@ -20,7 +20,7 @@ impl Down {
             match ended {
                 Ended::Stopped(directory) => println!("Ended {}.", directory.display()),
                 Ended::Removed(directory) => {
-                    println!("Removed {}, left by a guard that was killed.", directory.display())
+                    println!("Removed {}, left by a guard that was killed.", directory.display());
                 }
             }
         }

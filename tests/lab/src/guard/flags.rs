@@ -3,6 +3,10 @@
 use super::layout::Layout;
 use crate::node;
 
+/// How long a node may be silent. kwok's nodes send no heartbeats: with the usual 50 seconds, the controller manager
+/// would then mark the node and every Pod on it as not ready, and the Pods would stay so.
+const NODE_GRACE: &str = "8760h";
+
 /// The ports of one control plane, all on loopback.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ports {
@@ -72,6 +76,7 @@ impl Flags<'_> {
             flag("service-account-private-key-file", self.layout.token_private_key().display()),
             flag("root-ca-file", self.layout.authority().display()),
             flag("concurrent-gc-syncs", 5),
+            flag("node-monitor-grace-period", NODE_GRACE),
         ];
         flags.extend(self.controller());
         flags

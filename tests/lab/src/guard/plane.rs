@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::future::Future;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1;
@@ -238,9 +238,9 @@ impl Plane {
         self.until("the node is not ready", || probe::node_takes_pods(client)).await
     }
 
-    fn spawn(&mut self, name: &'static str, binary: &PathBuf, flags: &[String]) -> Result<(), PlaneError> {
+    fn spawn(&mut self, name: &'static str, binary: &Path, flags: &[String]) -> Result<(), PlaneError> {
         let tool = Tool::spawn(name, binary, flags, &self.layout, self.report.clone())
-            .map_err(|source| PlaneError::Spawn { binary: binary.clone(), source })?;
+            .map_err(|source| PlaneError::Spawn { binary: binary.to_owned(), source })?;
         self.tools.insert(name, tool);
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
 use tokio::process::Command;
@@ -111,7 +111,7 @@ fn open_log(path: &Path) -> io::Result<File> {
 }
 
 /// Returns the last lines of a log.
-pub(crate) fn last_lines(log: &PathBuf) -> io::Result<String> {
+pub(crate) fn last_lines(log: &Path) -> io::Result<String> {
     let mut file = File::open(log)?;
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(SHOWN_BYTES)))?;
