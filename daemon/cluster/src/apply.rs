@@ -1,0 +1,85 @@
+//! Server-side apply of one object.
+//!
+//! Owns: the request and the reading of its answer. `take` holds the conversation of a first apply. Must never do:
+//! decide whether to force.
+
+use http::{Method, StatusCode};
+use plumb_core::{environment::FieldManager, kinds::Kind, object::ObjectKey};
+use serde_json::Value;
+
+use crate::{
+    cluster::Cluster,
+    error::{Action, ApiError},
+    path,
+    request::Ask,
+};
+
+/// The media type of server-side apply; JSON is YAML.
+const APPLY_PATCH: &str = "application/apply-patch+yaml";
+
+/// Whether an apply takes fields that others own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Force {
+    /// It does not: the answer is a conflict.
+    No,
+    /// It does.
+    Yes,
+}
+
+/// Whether an apply is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Persistence {
+    /// It is.
+    Stored,
+    /// It is only answered.
+    DryRun,
+}
+
+/// One object to be applied.
+#[derive(Debug, Clone)]
+pub struct Apply<'a> {
+    /// Its kind, at the version of `object`.
+    pub kind: &'a Kind,
+    /// Its key, with the namespace filled in or cleared.
+    pub key: &'a ObjectKey,
+    /// The whole manifest, the part-of label included.
+    pub object: &'a Value,
+    /// Who applies.
+    pub manager: &'a FieldManager,
+    /// Whether it takes fields that others own.
+    pub force: Force,
+    /// Whether it is stored.
+    pub persistence: Persistence,
+}
+
+/// What an apply left.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Applied {
+    /// The whole object.
+    pub object: Value,
+    /// Whether it was not there before.
+    pub created: bool,
+    /// What the API server warns of, such as deprecated versions.
+    pub warnings: Vec<String>,
+}
+
+impl Cluster {
+    /// Applies an object with strict field validation.
+    ///
+    /// *Guarantees:* a repetition after a lost answer changes nothing.
+    ///
+    /// # Errors
+    /// `Conflict` (never when forced), `Invalid` with the fields, `Denied`, else as every request.
+    pub async fn apply(&self, apply: &Apply<'_>) -> Result<Applied, ApiError> {
+        let verb = if apply.persistence == Persistence::DryRun { "try to apply" } else { "apply" };
+        let action = Action::on(verb, apply.key);
+        let mut parameters = vec![("fieldManager", apply.manager.as_str()), ("fieldValidation", "Strict")];
+        parameters.extend((apply.force == Force::Yes).then_some(("force", "true")));
+        parameters.extend((apply.persistence == Persistence::DryRun).then_some(("dryRun", "All")));
+        let uri = format!("{}{}", path::object(apply.kind, apply.key), path::query(parameters));
+        let ask = Ask::new(action.clone(), Method::PATCH, uri).with(APPLY_PATCH, apply.object);
+        let answer = self.send(ask).await?;
+        let object = answer.value(&action)?;
+        Ok(Applied { object, created: answer.code == StatusCode::CREATED, warnings: answer.warnings })
+    }
+}
