@@ -1,0 +1,65 @@
+//! Reads an object of the API server into the few words that plans need.
+//!
+//! Looks into managedFields without parsing them where a look is enough: this runs for every event.
+
+use plumb_core::{
+    adoption,
+    environment::FieldManager,
+    fingerprint::Fingerprint,
+    health::health,
+    live::{LiveObject, PRUNE_ANNOTATION, PruneWish},
+    object::{Gvk, ObjectKey, PART_OF},
+};
+use serde_json::Value;
+
+/// Returns which object it is; nothing for what is no object.
+pub(super) fn key(object: &Value) -> Option<ObjectKey> {
+    let gvk = Gvk::new(object["apiVersion"].as_str()?, object["kind"].as_str()?);
+    let namespace = object["metadata"]["namespace"].as_str().filter(|namespace| !namespace.is_empty());
+    Some(ObjectKey {
+        group: gvk.group,
+        kind: gvk.kind,
+        namespace: namespace.map(str::to_owned),
+        name: object["metadata"]["name"].as_str()?.to_owned(),
+    })
+}
+
+/// Returns what plans need of an object; nothing if it carries no label.
+pub(super) fn read(key: &ObjectKey, object: &Value) -> Option<LiveObject> {
+    let part_of = adoption::part_of(object)?;
+    let manager = part_of.manager();
+    let metadata = &object["metadata"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let owners = metadata["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default();
+    Some(LiveObject {
+        key: key.clone(),
+        api_version: text(&object["apiVersion"]),
+        uid: text(&metadata["uid"]),
+        resource_version: text(&metadata["resourceVersion"]),
+        label_is_ours: applied(object, &manager).is_some_and(owns_label),
+        fingerprint: Fingerprint::of_owned(object, &manager),
+        claimants: adoption::claimants(object, &manager).into_iter().collect(),
+        owners: owners.iter().map(|owner| format!("{} {}", text(&owner["kind"]), text(&owner["name"]))).collect(),
+        prune: PruneWish::parse(metadata["annotations"][PRUNE_ANNOTATION].as_str()),
+        deleting: metadata["deletionTimestamp"].is_string(),
+        health: health(object),
+        part_of,
+    })
+}
+
+/// Returns the `apiVersion` at which a manager applied the object; nothing if it did not.
+pub(super) fn applied_at(object: &Value, manager: &FieldManager) -> Option<String> {
+    applied(object, manager)?["apiVersion"].as_str().map(str::to_owned)
+}
+
+/// Returns the raw entry of what a manager applied.
+fn applied<'a>(object: &'a Value, manager: &FieldManager) -> Option<&'a Value> {
+    object["metadata"]["managedFields"].as_array()?.iter().find(|entry| {
+        let subresource = entry["subresource"].as_str().unwrap_or_default();
+        entry["manager"] == manager.as_str() && entry["operation"] == "Apply" && subresource.is_empty()
+    })
+}
+
+fn owns_label(entry: &Value) -> bool {
+    entry["fieldsV1"]["f:metadata"]["f:labels"].get(format!("f:{PART_OF}")).is_some()
+}
