@@ -1,1 +1,19 @@
-//! Under construction.
+//! The only user of kube's client and runtime.
+//!
+//! Owns: the connections to API servers, what is asked of them, the watches of owned objects and the index that they
+//! feed. Takes any tower service as its client, so that a simulation can stand in for a cluster.
+//! Must never do: decide. What a conflict means, what drifted and what may be deleted is `plumb_core`'s to say.
+
+pub mod apply;
+pub mod client;
+pub mod cluster;
+pub mod error;
+pub mod index;
+pub mod resources;
+pub mod take;
+pub mod watches;
+
+mod backoff;
+mod discovery;
+mod path;
+mod request;

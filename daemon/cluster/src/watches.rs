@@ -1,0 +1,171 @@
+//! One watch for each kind that holds owned objects, feeding the index.
+//!
+//! Owns: the tasks that list and watch, and the news of what has to be looked at again. Streams only objects that carry
+//! the part-of label. May touch: the API server, the index. Must never do: hold the index's lock across an await, or
+//! wait for whoever reads the news.
+
+mod follow;
+pub mod news;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use plumb_core::{
+    kinds::Kind,
+    object::{GroupKind, Gvk},
+};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cluster::Cluster,
+    index::{Index, Observation},
+};
+use follow::Follow;
+use news::{News, Sender};
+
+/// The index, as watches and plans share it; locked only for moments.
+pub type SharedIndex = Arc<Mutex<Index>>;
+
+/// The watches of one cluster.
+#[derive(Debug)]
+pub struct Watches {
+    cluster: Cluster,
+    index: SharedIndex,
+    sender: Sender,
+    stop: CancellationToken,
+    running: Mutex<Running>,
+}
+
+#[derive(Debug, Default)]
+struct Running {
+    tasks: JoinSet<()>,
+    kinds: BTreeMap<Gvk, CancellationToken>,
+}
+
+impl Watches {
+    /// Makes the watches of a cluster, none of them started, and the place where their news arrive.
+    pub fn new(cluster: Cluster, index: SharedIndex) -> (Self, News) {
+        let (sender, news) = news::channel();
+        let running = Mutex::default();
+        (Self { cluster, index, sender, stop: CancellationToken::new(), running }, news)
+    }
+
+    /// Returns the index that the watches feed, locked.
+    pub fn index(&self) -> MutexGuard<'_, Index> {
+        lock(&self.index)
+    }
+
+    /// Tells the readers of the news what a call of the index has returned.
+    pub fn tell(&self, changes: Vec<crate::index::change::Change>) {
+        self.sender.send(changes);
+    }
+
+    /// Starts the watches of these kinds that do not run yet, also of those whose watch ended because the server had no
+    /// such kind. Kinds that can't be watched are left out.
+    ///
+    /// *Assumptions:* runs inside a tokio runtime.
+    pub fn ensure(&self, kinds: impl IntoIterator<Item = Kind>) {
+        let mut running = lock(&self.running);
+        for kind in kinds.into_iter().filter(|kind| kind.watchable) {
+            if self.stop.is_cancelled() {
+                return;
+            }
+            let ended = running.kinds.get(&kind.gvk).is_some_and(CancellationToken::is_cancelled);
+            if running.kinds.contains_key(&kind.gvk) && !ended {
+                continue;
+            }
+            let stop = self.stop.child_token();
+            running.kinds.insert(kind.gvk.clone(), stop.clone());
+            // Known as unknown from here on, so that a plan made before the first list is careful.
+            self.observe(Observation::Lost(kind.gvk.clone(), format!("{} is being listed", kind.gvk)));
+            let follow = Follow::new(kind, self.cluster.clone(), Arc::clone(&self.index), self.sender.clone(), stop);
+            running.tasks.spawn(follow.run());
+        }
+    }
+
+    /// Stops the watches of all other kinds.
+    pub fn retain(&self, keep: &BTreeSet<Gvk>) {
+        let mut running = lock(&self.running);
+        running.kinds.retain(|gvk, stop| {
+            let kept = keep.contains(gvk);
+            if !kept {
+                stop.cancel();
+                lock(&self.index).drop_kind(gvk);
+            }
+            kept
+        });
+    }
+
+    /// Returns the kinds and versions that are watched.
+    pub fn watched(&self) -> BTreeSet<Gvk> {
+        lock(&self.running).kinds.keys().cloned().collect()
+    }
+
+    /// Waits until all these kinds are known, and returns those that are not by then, with the reason.
+    pub async fn wait_synced(&self, kinds: &BTreeSet<GroupKind>, deadline: Duration) -> BTreeMap<GroupKind, String> {
+        let mut told = self.sender.told();
+        let unknown = || {
+            let index = self.index();
+            let unknown = kinds.iter().filter_map(|kind| Some((kind.clone(), index.unknown(kind)?)));
+            unknown.collect::<BTreeMap<_, _>>()
+        };
+        let synced = async {
+            while !unknown().is_empty() {
+                if told.changed().await.is_err() {
+                    break;
+                }
+            }
+        };
+        // Whether in time or not, what counts is what is known now.
+        let _ = tokio::time::timeout(deadline, synced).await;
+        unknown()
+    }
+
+    /// Returns when a watch has panicked; its daemon must end then, since drift would go unseen.
+    pub async fn panicked(&self) -> String {
+        let mut told = self.sender.told();
+        loop {
+            if let Some(panic) = self.reap() {
+                return panic;
+            }
+            if told.changed().await.is_err() {
+                return "the news of the watches have ended".to_owned();
+            }
+        }
+    }
+
+    fn reap(&self) -> Option<String> {
+        let mut running = lock(&self.running);
+        while let Some(ended) = running.tasks.try_join_next() {
+            if let Err(error) = ended
+                && error.is_panic()
+            {
+                return Some(error.to_string());
+            }
+        }
+        None
+    }
+
+    /// Stops all watches and returns when they have ended.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        let mut tasks = std::mem::take(&mut lock(&self.running).tasks);
+        while tasks.join_next().await.is_some() {}
+    }
+
+    fn observe(&self, observation: Observation) {
+        let changes = lock(&self.index).observe(observation);
+        self.sender.send(changes);
+    }
+}
+
+/// Locks, also after a panic of somebody else: that panic ends the process in an orderly way, which still needs this.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

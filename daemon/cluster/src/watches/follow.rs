@@ -1,0 +1,293 @@
+//! The life of one watch: list, watch, and again after every kind of trouble.
+//!
+//! Owns: the position in the stream of versions. kube's own watcher is not used because it says nothing when a broken
+//! watch is whole again, so that "unknown" could only end with another list, and because it reopens a watch that the
+//! server closes at once without any pause.
+
+use std::time::Duration;
+
+use futures::{Stream, StreamExt as _};
+use kube::core::WatchEvent;
+use plumb_core::{kinds::Kind, object::PART_OF};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::{SharedIndex, lock, news::Sender};
+use crate::{
+    backoff::Backoff,
+    client::WatchLease,
+    cluster::{Cluster, PAGE, with_kind},
+    error::{self, Action, ApiError},
+    index::{Observation, Seen},
+    path,
+    request::{self, Ask},
+};
+
+/// How long the server keeps a watch open before it ends it in order: below the 5 minutes after which load balancers
+/// cut connections.
+const WATCH_SECONDS: u64 = 270;
+/// How much shorter it may be, so that not all watches are opened anew in one moment.
+const WATCH_SECONDS_SPREAD: u64 = 60;
+/// How much longer than that silence is taken for a watch that is still alive.
+const SILENCE_MARGIN: Duration = Duration::from_secs(10);
+/// A watch that ended sooner than this counts as broken, and the next one waits.
+const SHORTEST_LIFE: Duration = Duration::from_secs(1);
+
+/// Where a watch stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Position {
+    /// Before the first list, or lost.
+    Unlisted,
+    /// All changes up to this resourceVersion are in the index.
+    At(String),
+}
+
+/// How watching ended.
+enum End {
+    /// The server closed the watch in order, or the connection was cut: go on from here.
+    Closed(String),
+    /// Nothing can be said any more.
+    Failed(ApiError, Position),
+}
+
+/// One watch.
+pub(super) struct Follow {
+    kind: Kind,
+    cluster: Cluster,
+    index: SharedIndex,
+    sender: Sender,
+    stop: CancellationToken,
+    lease: WatchLease,
+    backoff: Backoff,
+    seconds: u64,
+}
+
+impl Follow {
+    pub(super) fn new(
+        kind: Kind,
+        cluster: Cluster,
+        index: SharedIndex,
+        sender: Sender,
+        stop: CancellationToken,
+    ) -> Self {
+        let lease = cluster.connections.lease_watch();
+        let seed = cluster.connections.seed();
+        let seconds = WATCH_SECONDS - seed % WATCH_SECONDS_SPREAD;
+        Self { kind, cluster, index, sender, stop, lease, backoff: Backoff::new(seed), seconds }
+    }
+
+    /// Follows the kind until it is told to stop or the server no longer has the kind.
+    pub(super) async fn run(mut self) {
+        let stop = self.stop.clone();
+        let sender = self.sender.clone();
+        // Woken in any case, a panic too: somebody may be waiting for tasks that ended.
+        let _wake = WakeOnDrop(sender);
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.follow() => stop.cancel(),
+        }
+    }
+
+    async fn follow(&mut self) {
+        let mut position = Position::Unlisted;
+        loop {
+            let (error, next) = match position {
+                Position::Unlisted => match self.list().await {
+                    Ok(at) => {
+                        position = Position::At(at);
+                        continue;
+                    }
+                    Err(error) => (error, Position::Unlisted),
+                },
+                Position::At(at) => match self.watch(at).await {
+                    End::Closed(at) => {
+                        position = Position::At(at);
+                        continue;
+                    }
+                    End::Failed(error, next) => (error, next),
+                },
+            };
+            if self.is_gone(&error).await {
+                self.observe(Observation::KindGone(self.kind.gvk.clone()));
+                return;
+            }
+            tracing::debug!(kind = %self.kind.gvk, %error, "watch interrupted");
+            self.observe(Observation::Lost(self.kind.gvk.clone(), error.to_string()));
+            position = next;
+            self.pause(&error).await;
+        }
+    }
+
+    /// Lists all pages into the index and returns the list's resourceVersion.
+    async fn list(&mut self) -> Result<String, ApiError> {
+        let gvk = self.kind.gvk.clone();
+        let action = Action::of("list", gvk.to_string());
+        self.observe(Observation::Listing(gvk.clone()));
+        let (mut at, mut next) = (String::new(), String::new());
+        loop {
+            let mut parameters = vec![("labelSelector", PART_OF), ("limit", PAGE)];
+            parameters.extend((!next.is_empty()).then_some(("continue", next.as_str())));
+            let uri = format!("{}{}", path::collection(&self.kind, None), path::query(parameters));
+            let mut page = self.cluster.send(Ask::get(action.clone(), uri)).await?.value(&action)?;
+            let items = page["items"].take();
+            if at.is_empty() {
+                at = page["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+            }
+            next = page["metadata"]["continue"].as_str().unwrap_or_default().to_owned();
+            self.take_page(items);
+            if next.is_empty() {
+                break;
+            }
+        }
+        if at.is_empty() {
+            return Err(ApiError::Unexpected { action, message: "the list has no resourceVersion".to_owned() });
+        }
+        self.observe(Observation::ListDone(gvk, at.clone()));
+        self.backoff.reset();
+        Ok(at)
+    }
+
+    fn take_page(&self, items: Value) {
+        let Value::Array(items) = items else { return };
+        for item in items {
+            let seen = Seen(with_kind(item, &self.kind));
+            self.observe(Observation::Listed(self.kind.gvk.clone(), seen));
+        }
+    }
+
+    /// Watches from a resourceVersion on until the watch ends.
+    async fn watch(&mut self, mut at: String) -> End {
+        let action = Action::of("watch", self.kind.gvk.to_string());
+        let mut events = match self.open(&action, &at).await {
+            Ok(events) => Box::pin(events),
+            Err(error) => return end(error, at),
+        };
+        self.observe(Observation::Resumed(self.kind.gvk.clone()));
+        let opened = tokio::time::Instant::now();
+        let silence = Duration::from_secs(self.seconds) + SILENCE_MARGIN;
+        loop {
+            let event = match tokio::time::timeout(silence, events.next()).await {
+                Ok(Some(Ok(event))) => event,
+                Ok(Some(Err(error))) => return end(broken(&action, error), at),
+                // Closed by the server; or dead so long that it must be.
+                Ok(None) | Err(_) if opened.elapsed() >= SHORTEST_LIFE => return End::Closed(at),
+                Ok(None) | Err(_) => {
+                    let message = "the watch was closed at once".to_owned();
+                    return end(ApiError::Server { action, code: 200, message }, at);
+                }
+            };
+            if let Some(error) = self.take_event(&action, event, &mut at) {
+                return end(error, at);
+            }
+            self.backoff.reset();
+        }
+    }
+
+    async fn open(
+        &self,
+        action: &Action,
+        at: &str,
+    ) -> Result<impl Stream<Item = kube::Result<WatchEvent<Value>>> + use<>, ApiError> {
+        let seconds = self.seconds.to_string();
+        let query = path::query([
+            ("labelSelector", PART_OF),
+            ("watch", "true"),
+            ("allowWatchBookmarks", "true"),
+            ("timeoutSeconds", &seconds),
+            ("resourceVersion", at),
+        ]);
+        let request = http::Request::get(format!("{}{query}", path::collection(&self.kind, None)));
+        let request = request.body(Vec::new()).map_err(|error| broken(action, kube::Error::HttpError(error)))?;
+        let events = self.lease.client.request_events(request);
+        match tokio::time::timeout(crate::client::HEAD_TIMEOUT, events).await {
+            Ok(Ok(events)) => Ok(events),
+            Ok(Err(error)) => Err(broken(action, error)),
+            Err(_) => Err(ApiError::Timeout { action: action.clone(), after: crate::client::HEAD_TIMEOUT }),
+        }
+    }
+
+    /// Takes one event and moves on to its version; returns what ends the watch.
+    fn take_event(&self, action: &Action, event: WatchEvent<Value>, at: &mut String) -> Option<ApiError> {
+        let gvk = self.kind.gvk.clone();
+        let (object, vanished) = match event {
+            WatchEvent::Added(object) | WatchEvent::Modified(object) => (object, false),
+            WatchEvent::Deleted(object) => (object, true),
+            WatchEvent::Bookmark(bookmark) => {
+                *at = bookmark.metadata.resource_version;
+                return None;
+            }
+            WatchEvent::Error(status) => return Some(broken(action, kube::Error::Api(status))),
+        };
+        let Some(version) = object["metadata"]["resourceVersion"].as_str().filter(|version| !version.is_empty()) else {
+            let message = "an event has no resourceVersion".to_owned();
+            return Some(ApiError::Unexpected { action: action.clone(), message });
+        };
+        *at = version.to_owned();
+        let seen = Seen(with_kind(object, &self.kind));
+        self.observe(if vanished { Observation::Vanished(gvk, seen) } else { Observation::Changed(gvk, seen) });
+        None
+    }
+
+    /// Returns whether an error means that the server has stopped serving the kind for good.
+    async fn is_gone(&self, error: &ApiError) -> bool {
+        if !matches!(error, ApiError::NotServed { .. } | ApiError::NotFound { .. }) {
+            return false;
+        }
+        // Not knowing is not "gone".
+        self.cluster.is_gone(&self.kind).await.unwrap_or(false)
+    }
+
+    async fn pause(&mut self, error: &ApiError) {
+        let asked = match error {
+            ApiError::TooManyRequests { retry_after, .. } => retry_after.unwrap_or_default(),
+            _ => Duration::ZERO,
+        };
+        let wait = self.backoff.next_wait().max(asked.min(crate::backoff::LONGEST));
+        tokio::time::sleep(wait).await;
+    }
+
+    fn observe(&self, observation: Observation) {
+        let synced = matches!(observation, Observation::ListDone(..) | Observation::Resumed(_) | Observation::Lost(..));
+        let changes = lock(&self.index).observe(observation);
+        self.sender.send(changes);
+        if synced {
+            self.sender.wake();
+        }
+    }
+}
+
+/// Says how a watch ends because of an error: a version that is too old means to list again, everything else to try
+/// the same version again.
+fn end(error: ApiError, at: String) -> End {
+    let lost = matches!(
+        error,
+        ApiError::Gone { .. } | ApiError::NotServed { .. } | ApiError::NotFound { .. } | ApiError::Unexpected { .. }
+    );
+    End::Failed(error, if lost { Position::Unlisted } else { Position::At(at) })
+}
+
+fn broken(action: &Action, error: kube::Error) -> ApiError {
+    match error {
+        kube::Error::Api(status) => {
+            let code = http::StatusCode::from_u16(status.code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+            let after = status.details.as_ref().map(|details| details.retry_after_seconds).filter(|after| *after > 0);
+            let after = after.map(|seconds| Duration::from_secs(seconds.into()));
+            let body = serde_json::to_vec(&status).unwrap_or_default();
+            error::read(action.clone(), code, after, &body)
+        }
+        kube::Error::SerdeError(error) => {
+            let message = format!("an event is not JSON (line {}, column {})", error.line(), error.column());
+            ApiError::Unexpected { action: action.clone(), message }
+        }
+        error => request::unreachable(action, error),
+    }
+}
+
+/// Wakes those who wait for news when it is dropped.
+struct WakeOnDrop(Sender);
+
+impl Drop for WakeOnDrop {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
+}
