@@ -116,7 +116,7 @@ fn a_user_in_more_groups_than_a_certificate_carries_is_an_error() {
 
 #[tokio::test]
 async fn the_client_writes_what_kubectl_reads() {
-    let plane = tokio::task::spawn_blocking(shared).await.unwrap();
+    let plane = shared();
     let namespace = new_namespace("client");
     let config_maps = Api::<ConfigMap>::namespaced(plane.client().await, &namespace);
     let settings = ConfigMap {

@@ -233,6 +233,13 @@ fn a_folder_in_use_is_refused_and_left_as_it_is() {
 }
 
 #[test]
+fn a_package_that_can_not_be_built_shows_what_cargo_says() {
+    let error = lab::process::built("no-such-package").unwrap_err().to_string();
+    assert!(error.contains("cargo build --package no-such-package"), "{error}");
+    assert!(error.contains("did not match any packages"), "{error}");
+}
+
+#[test]
 fn help_says_what_there_is() {
     let help = Command::new(env!("CARGO_BIN_EXE_lab")).arg("--help").output().unwrap();
     let text = String::from_utf8_lossy(&help.stdout).into_owned();

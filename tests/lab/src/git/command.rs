@@ -23,6 +23,8 @@ pub(super) fn hermetic() -> Command {
         .env("XDG_CONFIG_HOME", "/nonexistent")
         .env("LC_ALL", "C")
         .args(["-c", &format!("init.defaultBranch={DEFAULT_BRANCH}")])
+        // The user's proxy has no way to this machine's loopback.
+        .args(["-c", "http.proxy="])
         .args(["-c", "gc.auto=0", "-c", "commit.gpgSign=false", "-c", "advice.detachedHead=false"])
         .stdin(Stdio::null());
     command

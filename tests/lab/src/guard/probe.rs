@@ -41,6 +41,8 @@ pub(super) fn anonymous(url: &str, authority: &[u8]) -> Result<Client, ProbeErro
 
 fn client(mut config: Config) -> Result<Client, ProbeError> {
     config.default_retry = false;
+    // The user's HTTPS_PROXY has no way to this machine's loopback.
+    config.proxy_url = None;
     config.connect_timeout = Some(TIMEOUT);
     config.read_timeout = Some(TIMEOUT);
     Client::try_from(config).map_err(|error| ProbeError::Client(Box::new(error)))

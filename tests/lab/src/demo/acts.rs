@@ -1,0 +1,139 @@
+//! The acts, in the order in which they are played. Each observes what it claims.
+
+use anyhow::ensure;
+use serde_json::Value;
+
+use super::stage::{Stage, good, shown, title};
+
+/// Plays all acts.
+pub(super) fn all(stage: &Stage) -> anyhow::Result<()> {
+    first_sync(stage)?;
+    a_commit(stage)?;
+    drift(stage)?;
+    a_deletion(stage)?;
+    a_bad_file(stage)
+}
+
+/// Names of the environments of the examples; each has a namespace of its own name.
+const ENVIRONMENTS: [&str; 3] = ["infrastructure", "staging", "production"];
+/// The namespace of plumb's own resources.
+const NAMESPACE: &str = "plumb-demo";
+
+fn first_sync(stage: &Stage) -> anyhow::Result<()> {
+    title("1. First sync: what Git says is in the cluster");
+    let (_, took) = stage.until("the three environments to be ready", || {
+        for name in ENVIRONMENTS {
+            let environment = environment(stage, name)?;
+            if condition(&environment, "Ready") != "True" {
+                return Err(format!("{name}: {}", environment["status"]));
+            }
+        }
+        Ok(())
+    })?;
+    stage.run("plumb status -A")?;
+    stage.run("kubectl get deployments -n staging")?;
+    good(&format!("three environments are as in Git, and healthy, after {:.1} s", took.as_secs_f64()));
+    Ok(())
+}
+
+fn a_commit(stage: &Stage) -> anyhow::Result<()> {
+    title("2. A commit: push, and the cluster follows");
+    let path = "environments/staging/web.yaml";
+    let before = file(stage, path)?;
+    let after = before.replace("replicas: 2", "replicas: 3");
+    ensure!(before != after, "{path} no longer says replicas: 2");
+    shown("git commit -am 'staging: three replicas' && git push");
+    let commit = stage.copy.commit_and_push(&[(path, &after)], "staging: three replicas")?;
+    let took = stage.until_field("deployment web -n staging", ".spec.replicas", "3")?;
+    stage.until_field("deployment web -n staging", ".status.readyReplicas", "3")?;
+    let (_, _) = stage.until("the status to name the commit", || {
+        let environment = environment(stage, "staging")?;
+        let applied = environment["status"]["lastApplied"]["commit"].clone();
+        if applied == commit { Ok(()) } else { Err(applied.to_string()) }
+    })?;
+    stage.run(&format!("plumb status staging -n {NAMESPACE}"))?;
+    good(&format!("the Deployment has three replicas {} ms after the push", took.as_millis()));
+    Ok(())
+}
+
+fn drift(stage: &Stage) -> anyhow::Result<()> {
+    title("3. Drift: somebody changes the cluster by hand");
+    stage.run("kubectl scale deployment web -n staging --replicas=9")?;
+    let drift = noticed(stage, "staging", "Changed")?;
+    stage.until_field("deployment web -n staging", ".spec.replicas", "3")?;
+    stage.run(&format!("plumb drift staging -n {NAMESPACE}"))?;
+    let by = drift["by"].as_str().unwrap_or_default();
+    ensure!(by == "kubectl", "the culprit is kubectl, not {by:?}");
+    ensure!(drift["action"] == "Corrected", "the drift was not corrected: {drift}");
+    good(&format!("put back {} ms after it was noticed; the culprit is named: {by}", drift["tookMs"]));
+    Ok(())
+}
+
+fn a_deletion(stage: &Stage) -> anyhow::Result<()> {
+    title("4. A deletion by mistake is undone");
+    let before = stage.ask("kubectl get service web -n staging -o jsonpath={.metadata.uid}")?;
+    stage.run("kubectl delete service web -n staging --wait=false")?;
+    let ((), took) = stage.until("the Service to be back", || {
+        let uid = stage.ask("kubectl get service web -n staging --ignore-not-found -o jsonpath={.metadata.uid}");
+        let uid = uid.map_err(|error| error.to_string())?;
+        if uid.is_empty() || uid == before { Err(format!("uid {uid:?}")) } else { Ok(()) }
+    })?;
+    noticed(stage, "staging", "Deleted")?;
+    good(&format!("the Service is back {} ms after the command", took.as_millis()));
+    Ok(())
+}
+
+fn a_bad_file(stage: &Stage) -> anyhow::Result<()> {
+    title("5. A bad file is refused: nothing is applied, nothing is pruned, the others go on");
+    let (staging, production) = ("environments/staging/web.yaml", "environments/production/web.yaml");
+    let (good_staging, good_production) = (file(stage, staging)?, file(stage, production)?);
+    let bad = good_staging.replace("replicas: 3", "replicas: 3\n  replicas: 4");
+    ensure!(bad != good_staging, "{staging} no longer says replicas: 3");
+    let changed = good_production.replace("replicas: 3", "replicas: 4");
+    ensure!(changed != good_production, "{production} no longer says replicas: 3");
+    shown("git commit -am 'staging: a slip; production: four replicas' && git push");
+    stage.copy.commit_and_push(&[(staging, &bad), (production, &changed)], "A slip in staging")?;
+    let took = stage.until_field("deployment web -n production", ".spec.replicas", "4")?;
+    let (message, _) = stage.until("staging to say what is wrong", || {
+        let environment = environment(stage, "staging")?;
+        let message = environment["status"]["problems"][0].as_str().unwrap_or_default().to_owned();
+        if message.contains("web.yaml:") { Ok(message) } else { Err(environment["status"].to_string()) }
+    })?;
+    stage.run("plumb status -A")?;
+    let replicas = stage.ask("kubectl get deployment web -n staging -o jsonpath={.spec.replicas}")?;
+    ensure!(replicas == "3", "staging was touched: {replicas} replicas");
+    good(&format!("staging stays as it was and says: {message}"));
+    good(&format!("production followed {} ms after the push", took.as_millis()));
+    shown("git revert HEAD && git push");
+    stage.copy.commit_and_push(&[(staging, &good_staging), (production, &good_production)], "Revert \"A slip in staging\"")?;
+    stage.until("staging to be ready again", || {
+        let environment = environment(stage, "staging")?;
+        if condition(&environment, "Ready") == "True" { Ok(()) } else { Err(environment["status"].to_string()) }
+    })?;
+    good("after the revert staging is ready again");
+    Ok(())
+}
+
+/// Waits until the newest drift of an environment is of a kind, and returns it.
+fn noticed(stage: &Stage, name: &str, what: &str) -> anyhow::Result<Value> {
+    let (drift, _) = stage.until(&format!("a drift of {name} to be recorded"), || {
+        let drift = environment(stage, name)?["status"]["drift"][0].clone();
+        if drift["what"] == what { Ok(drift) } else { Err(drift.to_string()) }
+    })?;
+    Ok(drift)
+}
+
+fn environment(stage: &Stage, name: &str) -> Result<Value, String> {
+    let text = stage.ask(&format!("kubectl get environments.plumb.dev {name} -n {NAMESPACE} -o json"));
+    serde_json::from_str(&text.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
+}
+
+fn condition(environment: &Value, name: &str) -> String {
+    let conditions = environment["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    let found = conditions.iter().find(|condition| condition["type"] == name);
+    found.and_then(|condition| condition["status"].as_str()).unwrap_or_default().to_owned()
+}
+
+fn file(stage: &Stage, path: &str) -> anyhow::Result<String> {
+    Ok(std::fs::read_to_string(stage.copy.path().join(path))?)
+}
