@@ -12,8 +12,9 @@ use clap::{Parser, Subcommand};
 /// A throwaway Kubernetes cluster on loopback, from real parts: etcd, kube-apiserver, kube-controller-manager,
 /// kube-scheduler, and kwok as the kubelet.
 ///
-/// Needs no container engine, no rights and no network beyond this machine. The binaries are built once from pinned Go
-/// modules (about 10 minutes), or taken from the folder that PLUMB_LAB_ASSETS names.
+/// Needs no container engine and no rights. The binaries are built once from pinned Go modules (about 10 minutes, with
+/// downloads), or taken from the folder that PLUMB_LAB_ASSETS names; after that a cluster is up within seconds and
+/// talks to nothing but this machine.
 #[derive(Debug, Parser)]
 #[command(name = "lab", bin_name = "cargo lab", max_term_width = 120)]
 pub(crate) struct Lab {
