@@ -7,13 +7,19 @@
 pub mod apply;
 pub mod client;
 pub mod cluster;
+pub mod contents;
 pub mod error;
+pub mod established;
+pub mod events;
 pub mod index;
+pub mod parent;
+pub mod pods;
 pub mod resources;
 pub mod take;
 pub mod watches;
 
 mod backoff;
 mod discovery;
+mod follow;
 mod path;
 mod request;

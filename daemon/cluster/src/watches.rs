@@ -4,7 +4,6 @@
 //! the part-of label. May touch: the API server, the index. Must never do: hold the index's lock across an await, or
 //! wait for whoever reads the news.
 
-mod follow;
 pub mod news;
 #[cfg(test)]
 mod tests;
@@ -17,16 +16,16 @@ use std::{
 
 use plumb_core::{
     kinds::Kind,
-    object::{GroupKind, Gvk},
+    object::{GroupKind, Gvk, PART_OF},
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     cluster::Cluster,
+    follow::{Follow, Followed},
     index::{Index, Observation},
 };
-use follow::Follow;
 use news::{News, Sender};
 
 /// The index, as watches and plans share it; locked only for moments.
@@ -84,8 +83,31 @@ impl Watches {
             running.kinds.insert(kind.gvk.clone(), stop.clone());
             // Known as unknown from here on, so that a plan made before the first list is careful.
             self.observe(Observation::Lost(kind.gvk.clone(), format!("{} is being listed", kind.gvk)));
-            let follow = Follow::new(kind, self.cluster.clone(), Arc::clone(&self.index), self.sender.clone(), stop);
-            running.tasks.spawn(follow.run());
+            running.tasks.spawn(self.follow(kind, stop));
+        }
+    }
+
+    /// Returns the task that follows a kind until it is told to stop or the server no longer has the kind.
+    fn follow(&self, kind: Kind, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
+        let (index, sender, stopped) = (Arc::clone(&self.index), self.sender.clone(), stop.clone());
+        let tell = move |observation| {
+            let mut index = lock(&index);
+            // Looked at under the lock: `retain` cancels before it takes the kind out of the index.
+            let changes = if stopped.is_cancelled() { Vec::new() } else { index.observe(observation) };
+            drop(index);
+            sender.send(changes);
+        };
+        let followed = Followed { kind, namespace: None, selector: PART_OF.to_owned() };
+        let follow = Follow::new(self.cluster.clone(), followed, tell);
+        // Woken in any case, a panic too: somebody may be waiting for tasks that ended.
+        let wake = WakeOnDrop(self.sender.clone());
+        async move {
+            let _wake = wake;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                // Marks the kind as to be started anew by the next `ensure`.
+                () = follow.run() => stop.cancel(),
+            }
         }
     }
 
@@ -168,4 +190,13 @@ impl Watches {
 /// Locks, also after a panic of somebody else: that panic ends the process in an orderly way, which still needs this.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Wakes those who wait for news when it is dropped.
+struct WakeOnDrop(Sender);
+
+impl Drop for WakeOnDrop {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
 }

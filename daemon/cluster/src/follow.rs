@@ -1,27 +1,24 @@
 //! The life of one watch: list, watch, and again after every kind of trouble.
 //!
-//! Owns: the position in the stream of versions. kube's own watcher is not used because it says nothing when a broken
+//! Owns: the position in the stream of versions; what is seen goes out as observations. kube's own watcher is not used because it says nothing when a broken
 //! watch is whole again, so that "unknown" could only end with another list, and because it reopens a watch that the
 //! server closes at once without any pause.
 
 use std::time::Duration;
 
-use futures::{Stream, StreamExt as _};
-use kube::core::WatchEvent;
-use plumb_core::{kinds::Kind, object::PART_OF};
-use serde_json::Value;
-use tokio_util::sync::CancellationToken;
-
-use super::{SharedIndex, lock, news::Sender};
 use crate::{
     backoff::Backoff,
-    client::WatchLease,
+    client::{HEAD_TIMEOUT, WatchLease},
     cluster::{Cluster, PAGE, with_kind},
     error::{self, Action, ApiError},
     index::{Observation, Seen},
     path,
     request::{self, Ask},
 };
+use futures::{Stream, StreamExt as _};
+use kube::core::WatchEvent;
+use plumb_core::kinds::Kind;
+use serde_json::Value;
 
 /// How long the server keeps a watch open before it ends it in order: below the 5 minutes after which load balancers
 /// cut connections.
@@ -50,42 +47,38 @@ enum End {
     Failed(ApiError, Position),
 }
 
-/// One watch.
-pub(super) struct Follow {
-    kind: Kind,
+/// Which objects of a kind are followed.
+#[derive(Debug, Clone)]
+pub(crate) struct Followed {
+    pub(crate) kind: Kind,
+    /// Absent: all namespaces.
+    pub(crate) namespace: Option<String>,
+    /// A label selector.
+    pub(crate) selector: String,
+}
+
+/// One watch, and what it tells of it.
+pub(crate) struct Follow<F> {
+    followed: Followed,
     cluster: Cluster,
-    index: SharedIndex,
-    sender: Sender,
-    stop: CancellationToken,
+    tell: F,
     lease: WatchLease,
     backoff: Backoff,
     seconds: u64,
 }
 
-impl Follow {
-    pub(super) fn new(
-        kind: Kind,
-        cluster: Cluster,
-        index: SharedIndex,
-        sender: Sender,
-        stop: CancellationToken,
-    ) -> Self {
+impl<F: FnMut(Observation)> Follow<F> {
+    /// Makes a watch that tells what it sees; `tell` must not block.
+    pub(crate) fn new(cluster: Cluster, followed: Followed, tell: F) -> Self {
         let lease = cluster.connections.lease_watch();
         let seed = cluster.connections.seed();
         let seconds = WATCH_SECONDS - seed % WATCH_SECONDS_SPREAD;
-        Self { kind, cluster, index, sender, stop, lease, backoff: Backoff::new(seed), seconds }
+        Self { followed, cluster, tell, lease, backoff: Backoff::new(seed), seconds }
     }
 
-    /// Follows the kind until it is told to stop or the server no longer has the kind.
-    pub(super) async fn run(mut self) {
-        let stop = self.stop.clone();
-        let sender = self.sender.clone();
-        // Woken in any case, a panic too: somebody may be waiting for tasks that ended.
-        let _wake = WakeOnDrop(sender);
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = self.follow() => stop.cancel(),
-        }
+    /// Follows until the server no longer has the kind; dropped, it stops.
+    pub(crate) async fn run(mut self) {
+        self.follow().await;
     }
 
     async fn follow(&mut self) {
@@ -108,11 +101,11 @@ impl Follow {
                 },
             };
             if self.is_gone(&error).await {
-                self.observe(Observation::KindGone(self.kind.gvk.clone()));
+                self.observe(Observation::KindGone(self.followed.kind.gvk.clone()));
                 return;
             }
-            tracing::debug!(kind = %self.kind.gvk, %error, "watch interrupted");
-            self.observe(Observation::Lost(self.kind.gvk.clone(), error.to_string()));
+            tracing::debug!(kind = %self.followed.kind.gvk, %error, "watch interrupted");
+            self.observe(Observation::Lost(self.followed.kind.gvk.clone(), error.to_string()));
             position = next;
             self.pause(&error).await;
         }
@@ -120,14 +113,14 @@ impl Follow {
 
     /// Lists all pages into the index and returns the list's resourceVersion.
     async fn list(&mut self) -> Result<String, ApiError> {
-        let gvk = self.kind.gvk.clone();
+        let gvk = self.followed.kind.gvk.clone();
         let action = Action::of("list", gvk.to_string());
         self.observe(Observation::Listing(gvk.clone()));
         let (mut at, mut next) = (String::new(), String::new());
         loop {
-            let mut parameters = vec![("labelSelector", PART_OF), ("limit", PAGE)];
+            let mut parameters = vec![("labelSelector", self.followed.selector.as_str()), ("limit", PAGE)];
             parameters.extend((!next.is_empty()).then_some(("continue", next.as_str())));
-            let uri = format!("{}{}", path::collection(&self.kind, None), path::query(parameters));
+            let uri = format!("{}{}", self.collection(), path::query(parameters));
             let mut page = self.cluster.send(Ask::get(action.clone(), uri)).await?.value(&action)?;
             let items = page["items"].take();
             if at.is_empty() {
@@ -147,22 +140,22 @@ impl Follow {
         Ok(at)
     }
 
-    fn take_page(&self, items: Value) {
+    fn take_page(&mut self, items: Value) {
         let Value::Array(items) = items else { return };
         for item in items {
-            let seen = Seen(with_kind(item, &self.kind));
-            self.observe(Observation::Listed(self.kind.gvk.clone(), seen));
+            let seen = Seen(with_kind(item, &self.followed.kind));
+            self.observe(Observation::Listed(self.followed.kind.gvk.clone(), seen));
         }
     }
 
     /// Watches from a resourceVersion on until the watch ends.
     async fn watch(&mut self, mut at: String) -> End {
-        let action = Action::of("watch", self.kind.gvk.to_string());
-        let mut events = match self.open(&action, &at).await {
+        let action = Action::of("watch", self.followed.kind.gvk.to_string());
+        let mut events = match open(&self.lease.client, &action, &self.watch_uri(&at)).await {
             Ok(events) => Box::pin(events),
             Err(error) => return end(error, at),
         };
-        self.observe(Observation::Resumed(self.kind.gvk.clone()));
+        self.observe(Observation::Resumed(self.followed.kind.gvk.clone()));
         let opened = tokio::time::Instant::now();
         let silence = Duration::from_secs(self.seconds) + SILENCE_MARGIN;
         loop {
@@ -183,32 +176,25 @@ impl Follow {
         }
     }
 
-    async fn open(
-        &self,
-        action: &Action,
-        at: &str,
-    ) -> Result<impl Stream<Item = kube::Result<WatchEvent<Value>>> + use<>, ApiError> {
+    fn collection(&self) -> String {
+        path::collection(&self.followed.kind, self.followed.namespace.as_deref())
+    }
+
+    fn watch_uri(&self, at: &str) -> String {
         let seconds = self.seconds.to_string();
         let query = path::query([
-            ("labelSelector", PART_OF),
+            ("labelSelector", self.followed.selector.as_str()),
             ("watch", "true"),
             ("allowWatchBookmarks", "true"),
             ("timeoutSeconds", &seconds),
             ("resourceVersion", at),
         ]);
-        let request = http::Request::get(format!("{}{query}", path::collection(&self.kind, None)));
-        let request = request.body(Vec::new()).map_err(|error| broken(action, kube::Error::HttpError(error)))?;
-        let events = self.lease.client.request_events(request);
-        match tokio::time::timeout(crate::client::HEAD_TIMEOUT, events).await {
-            Ok(Ok(events)) => Ok(events),
-            Ok(Err(error)) => Err(broken(action, error)),
-            Err(_) => Err(ApiError::Timeout { action: action.clone(), after: crate::client::HEAD_TIMEOUT }),
-        }
+        format!("{}{query}", self.collection())
     }
 
     /// Takes one event and moves on to its version; returns what ends the watch.
-    fn take_event(&self, action: &Action, event: WatchEvent<Value>, at: &mut String) -> Option<ApiError> {
-        let gvk = self.kind.gvk.clone();
+    fn take_event(&mut self, action: &Action, event: WatchEvent<Value>, at: &mut String) -> Option<ApiError> {
+        let gvk = self.followed.kind.gvk.clone();
         let (object, vanished) = match event {
             WatchEvent::Added(object) | WatchEvent::Modified(object) => (object, false),
             WatchEvent::Deleted(object) => (object, true),
@@ -223,7 +209,7 @@ impl Follow {
             return Some(ApiError::Unexpected { action: action.clone(), message });
         };
         *at = version.to_owned();
-        let seen = Seen(with_kind(object, &self.kind));
+        let seen = Seen(with_kind(object, &self.followed.kind));
         self.observe(if vanished { Observation::Vanished(gvk, seen) } else { Observation::Changed(gvk, seen) });
         None
     }
@@ -234,7 +220,7 @@ impl Follow {
             return false;
         }
         // Not knowing is not "gone".
-        self.cluster.is_gone(&self.kind).await.unwrap_or(false)
+        self.cluster.is_gone(&self.followed.kind).await.unwrap_or(false)
     }
 
     async fn pause(&mut self, error: &ApiError) {
@@ -246,13 +232,21 @@ impl Follow {
         tokio::time::sleep(wait).await;
     }
 
-    fn observe(&self, observation: Observation) {
-        let synced = matches!(observation, Observation::ListDone(..) | Observation::Resumed(_) | Observation::Lost(..));
-        let changes = lock(&self.index).observe(observation);
-        self.sender.send(changes);
-        if synced {
-            self.sender.wake();
-        }
+    fn observe(&mut self, observation: Observation) {
+        (self.tell)(observation);
+    }
+}
+
+async fn open(
+    client: &kube::Client,
+    action: &Action,
+    uri: &str,
+) -> Result<impl Stream<Item = kube::Result<WatchEvent<Value>>> + use<>, ApiError> {
+    let request = http::Request::get(uri).body(Vec::new());
+    let request = request.map_err(|error| broken(action, kube::Error::HttpError(error)))?;
+    match tokio::time::timeout(HEAD_TIMEOUT, client.request_events(request)).await {
+        Ok(events) => events.map_err(|error| broken(action, error)),
+        Err(_) => Err(ApiError::Timeout { action: action.clone(), after: HEAD_TIMEOUT }),
     }
 }
 
@@ -280,14 +274,5 @@ fn broken(action: &Action, error: kube::Error) -> ApiError {
             ApiError::Unexpected { action: action.clone(), message }
         }
         error => request::unreachable(action, error),
-    }
-}
-
-/// Wakes those who wait for news when it is dropped.
-struct WakeOnDrop(Sender);
-
-impl Drop for WakeOnDrop {
-    fn drop(&mut self) {
-        self.0.wake();
     }
 }

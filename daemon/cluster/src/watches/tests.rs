@@ -1,0 +1,1 @@
+//! Watches against a fake API server in the same process, under paused time.
