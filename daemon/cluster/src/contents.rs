@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::{StreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, stream};
 use plumb_core::{
     adoption,
     environment::ApplySetId,
@@ -91,7 +91,8 @@ impl Cluster {
             return unknown(format!("{holder} defines no kind that can be listed"));
         }
         let selector = format!("{PART_OF}!={id}");
-        let lists = held.into_iter().map(|kind| self.others(kind, namespace, &selector));
+        // Boxed: a closure that borrows would keep the whole future from being Send.
+        let lists: Vec<_> = held.into_iter().map(|kind| self.others(kind, namespace, &selector).boxed()).collect();
         let mut lists = std::pin::pin!(stream::iter(lists).buffered(LISTS_AT_ONCE));
         let mut others = Vec::new();
         while let Some(found) = lists.next().await {

@@ -198,6 +198,14 @@ pub enum ApiError {
         /// How long was waited.
         after: Duration,
     },
+    /// A definition is not usable in time.
+    #[error("{action}: its kind is not served after {} s; see the conditions of the definition", .after.as_secs())]
+    NotEstablished {
+        /// The request.
+        action: Action,
+        /// How long was waited.
+        after: Duration,
+    },
     /// The server failed.
     #[error("{action}: the API server failed with status {code} ({message}); its log says more")]
     Server {
@@ -231,6 +239,7 @@ impl ApiError {
             | Self::TooManyRequests { .. }
             | Self::Unreachable { .. }
             | Self::Timeout { .. }
+            | Self::NotEstablished { .. }
             | Self::Server { .. } => Class::Retry,
             Self::Unauthorized { .. }
             | Self::Forbidden { .. }
@@ -262,6 +271,7 @@ impl ApiError {
             | Self::TooManyRequests { action, .. }
             | Self::Unreachable { action, .. }
             | Self::Timeout { action, .. }
+            | Self::NotEstablished { action, .. }
             | Self::Server { action, .. }
             | Self::Unexpected { action, .. } => action,
         }

@@ -6,60 +6,27 @@ use std::time::Duration;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, runtime::wait};
-use plumb_core::class::Class;
 
 use crate::{
     backoff::Backoff,
     cluster::Cluster,
-    error::{Action, ApiError},
+    error::{Action, ApiError, FieldProblem},
     path,
     request::Ask,
 };
-
-/// Why a definition can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum EstablishError {
-    /// Another definition has its names.
-    #[error(
-        "CustomResourceDefinition {name} is not accepted: {message}; choose other names or delete the other definition"
-    )]
-    Names {
-        /// The definition.
-        name: String,
-        /// What the API server says.
-        message: String,
-    },
-    /// It takes too long.
-    #[error("CustomResourceDefinition {name} is not served after {} s; see its conditions", .after.as_secs())]
-    Deadline {
-        /// The definition.
-        name: String,
-        /// How long was waited.
-        after: Duration,
-    },
-}
-
-impl EstablishError {
-    /// Returns what helps against it.
-    pub fn class(&self) -> Class {
-        match self {
-            Self::Names { .. } => Class::Wait,
-            Self::Deadline { .. } => Class::Retry,
-        }
-    }
-}
 
 impl Cluster {
     /// Waits until the definition with this name is Established, its names are accepted and its kind can be listed.
     ///
     /// # Errors
-    /// `Names` as soon as the server refuses them; `Deadline` if it takes longer, for whatever reason.
-    pub async fn established(&self, name: &str, deadline: Duration) -> Result<(), EstablishError> {
-        let late = || EstablishError::Deadline { name: name.to_owned(), after: deadline };
-        tokio::time::timeout(deadline, self.establish(name)).await.unwrap_or_else(|_| Err(late()))
+    /// `Invalid` as soon as the server refuses its names; `NotEstablished` if it takes longer, for whatever reason.
+    pub async fn established(&self, name: &str, deadline: Duration) -> Result<(), ApiError> {
+        let action = Action::of("wait for", format!("CustomResourceDefinition {name}"));
+        let late = || ApiError::NotEstablished { action: action.clone(), after: deadline };
+        tokio::time::timeout(deadline, self.establish(&action, name)).await.unwrap_or_else(|_| Err(late()))
     }
 
-    async fn establish(&self, name: &str) -> Result<(), EstablishError> {
+    async fn establish(&self, action: &Action, name: &str) -> Result<(), ApiError> {
         let lease = self.connections.lease_watch();
         let api = Api::<CustomResourceDefinition>::all(lease.client.clone());
         let mut backoff = Backoff::new(self.connections.seed());
@@ -74,7 +41,8 @@ impl Cluster {
             }
         };
         if let Some(message) = refused(&definition) {
-            return Err(EstablishError::Names { name: name.to_owned(), message });
+            let problem = FieldProblem { field: "spec.names".to_owned(), message, immutable: false };
+            return Err(ApiError::Invalid { action: action.clone(), problems: vec![problem] });
         }
         backoff.reset();
         while !self.is_listed(&definition).await {
