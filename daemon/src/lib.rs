@@ -1,1 +1,32 @@
-//! Under construction.
+//! plumb: keeps Kubernetes clusters true to Git.
+//!
+//! Owns: configuration, the wiring of all parts, the loops, HTTP and the command line. It knows everyone and decides
+//! nothing: decisions are in plumb-core, effects in plumb-git, plumb-render and plumb-cluster.
+
+pub mod cli;
+pub mod run;
+
+mod act;
+mod bootstrap;
+mod chain;
+mod claims;
+mod clock;
+mod connect;
+mod context;
+mod drift;
+mod gather;
+mod health;
+mod http;
+mod journal;
+mod let_go;
+mod logs;
+mod main_loop;
+mod memory;
+mod metrics;
+mod places;
+mod pods;
+mod reconcile;
+mod report;
+mod repositories;
+mod settings;
+mod status;

@@ -9,6 +9,8 @@ use std::io::{Write, stderr};
 
 use clap::{Parser, Subcommand};
 
+use crate::demo::Demo;
+
 /// A throwaway Kubernetes cluster on loopback, from real parts: etcd, kube-apiserver, kube-controller-manager,
 /// kube-scheduler, and kwok as the kubelet.
 ///
@@ -27,6 +29,7 @@ enum Command {
     Up(up::Up),
     Down(down::Down),
     Assets(assets::ListAssets),
+    Demo(Demo),
     Guard(guard::Guard),
 }
 
@@ -37,6 +40,7 @@ impl Lab {
             Command::Up(up) => up.run(),
             Command::Down(down) => down.run(),
             Command::Assets(assets) => assets.run(),
+            Command::Demo(demo) => demo.run(),
             Command::Guard(guard) => guard.run(),
         }
     }

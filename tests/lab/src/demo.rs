@@ -5,7 +5,7 @@
 mod acts;
 mod stage;
 
-use std::{process::ExitCode, time::Instant};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -26,9 +26,8 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        // A signal in the middle of the walk ends it in the usual way, so that everything is removed.
         let plumb = lab::process::built("plumb").context("plumb could not be built")?;
         let begun = Instant::now();
         stage::title("plumb keeps Kubernetes clusters true to Git. This is its main job, on real parts.");
@@ -41,7 +40,7 @@ impl Demo {
             stage.invite();
             runtime.block_on(until_ended())?;
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! `lab`: the laboratory on the command line. Parses the arguments and hands over; each subcommand is one file.
 
 mod command;
+mod demo;
 
 use std::process::ExitCode;
 

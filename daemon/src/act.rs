@@ -1,0 +1,274 @@
+//! Acting: carries out an operation's effects on the cluster and remembers what they left.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
+use plumb_cluster::{
+    apply::{self, Force, Persistence},
+    cluster::{Cluster, Precondition},
+    error::ApiError,
+    take::{Owner, Taken},
+};
+use plumb_core::{
+    class::Class,
+    desired::{Desired, DesiredObject},
+    environment::{EnvironmentName, FieldManager},
+    fingerprint::Fingerprint,
+    object::{Gvk, ObjectKey},
+    inventory::Inventory,
+    kinds::{Kind, Kinds},
+    operation::{Effect, EffectId, Failure, Operation, Outcome, Step},
+    plan::{Applied, Apply, Prune, Reason},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{chain::chain, context::Context};
+
+/// A definition is Established 0.4 s after it was applied; one that is not after this long has a conflict of names.
+const ESTABLISHED_WITHIN: Duration = Duration::from_secs(30);
+
+/// What acting on a plan left behind.
+#[derive(Debug, Default)]
+pub(crate) struct Deeds {
+    /// What is now known of the objects that were applied.
+    pub(crate) applied: BTreeMap<ObjectKey, Applied>,
+    /// Objects that were created, changed, corrected, pruned, adopted (with the managers they came from).
+    pub(crate) created: Vec<ObjectKey>,
+    pub(crate) changed: Vec<ObjectKey>,
+    pub(crate) corrected: Vec<ObjectKey>,
+    pub(crate) pruned: Vec<ObjectKey>,
+    pub(crate) adopted: Vec<(ObjectKey, Vec<String>)>,
+    /// The parent's scope, if it was written, and its new resourceVersion.
+    pub(crate) recorded: Option<(Inventory, String)>,
+    /// Admission warnings.
+    pub(crate) warnings: Vec<String>,
+    /// Failures whose message can still be given a file and a line: the object and the field.
+    pub(crate) fields: BTreeMap<ObjectKey, Vec<String>>,
+}
+
+/// Everything that carrying out one plan needs.
+pub(crate) struct Actor<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) environment: &'a EnvironmentName,
+    /// The Environment's UID: nothing is recorded on one that was made anew.
+    pub(crate) uid: &'a str,
+    pub(crate) desired: &'a Desired,
+    pub(crate) environments: &'a BTreeMap<FieldManager, EnvironmentName>,
+    pub(crate) kinds: &'a Kinds,
+}
+
+/// What one effect left.
+enum Done {
+    Recorded(Inventory, String),
+    Applied { apply: Apply, applied: Option<Applied>, created: bool, adopted: Vec<String>, warnings: Vec<String> },
+    Pruned(ObjectKey),
+    Established,
+}
+
+/// What one effect could not do.
+struct Undone {
+    failure: Failure,
+    key: Option<ObjectKey>,
+    fields: Vec<String>,
+}
+
+impl Actor<'_> {
+    /// Carries out an operation to its end, or until `stop` says to start nothing more.
+    pub(crate) async fn drive(&self, operation: &mut Operation, stop: &CancellationToken) -> Deeds {
+        let mut deeds = Deeds::default();
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            if stop.is_cancelled() {
+                operation.abandon();
+            }
+            match operation.poll() {
+                Step::Finished => return deeds,
+                Step::Start(effects) => {
+                    under_way.extend(effects.into_iter().map(|(id, effect)| self.carry_out(id, effect).boxed()));
+                }
+            }
+            if let Some((id, result)) = under_way.next().await {
+                let outcome = deeds.take(result);
+                operation.on(id, outcome);
+            }
+        }
+    }
+
+    async fn carry_out(&self, id: EffectId, effect: Effect) -> (EffectId, Result<Done, Undone>) {
+        let _turn = self.context.turns.acquire().await.expect("because the semaphore is never closed");
+        let (action, result) = match effect {
+            Effect::Record(scope) => ("record", self.record(scope).await),
+            Effect::Apply(apply) => ("apply", self.apply(apply).await),
+            Effect::Await(definition) => ("await", self.established(&definition).await),
+            Effect::Prune(prune) => ("prune", self.prune(prune).await),
+        };
+        self.context.metrics.write(action, result.is_ok());
+        (id, result)
+    }
+
+    async fn record(&self, scope: Inventory) -> Result<Done, Undone> {
+        match self.cluster().write_parent(self.environment, self.uid, &scope, TOOLING).await {
+            Ok(parent) => {
+                let version = parent["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+                Ok(Done::Recorded(scope, version))
+            }
+            Err(error) => Err(Undone::of(&error, None)),
+        }
+    }
+
+    async fn apply(&self, apply: Apply) -> Result<Done, Undone> {
+        let desired = self.desired.objects.get(&apply.key).expect("because a plan applies what is desired");
+        let manager = self.environment.applyset_id().manager();
+        let request = apply::Apply {
+            kind: &desired.kind,
+            key: &desired.key,
+            object: &desired.manifest,
+            manager: &manager,
+            force: if apply.force { Force::Yes } else { Force::No },
+            persistence: Persistence::Stored,
+        };
+        self.context.index().write_begins(&apply.key);
+        let (answer, adopted) = match self.send(&request).await {
+            Ok(Taken::Created(answer) | Taken::Applied(answer)) => (answer, Vec::new()),
+            Ok(Taken::Adopted { applied, from }) => (applied, from),
+            Ok(Taken::Refused { by }) => {
+                self.write_failed(&apply.key);
+                return Err(refused(desired, &by));
+            }
+            Err(error) => {
+                self.write_failed(&apply.key);
+                return Err(self.undone(&error, desired));
+            }
+        };
+        let changes = self.context.index().answer(&answer.object);
+        self.context.watches.tell(changes);
+        let left = Fingerprint::of_owned(&answer.object, &manager);
+        let applied = left.map(|left| Applied { manifest: desired.fingerprint, left });
+        Ok(Done::Applied { apply, applied, created: answer.created, adopted, warnings: answer.warnings })
+    }
+
+    async fn send(&self, request: &apply::Apply<'_>) -> Result<Taken, ApiError> {
+        match request.force {
+            Force::Yes => self.cluster().apply(request).await.map(Taken::Applied),
+            Force::No => self.cluster().take(request, self.environments).await,
+        }
+    }
+
+    fn write_failed(&self, key: &ObjectKey) {
+        let changes = self.context.index().write_failed(key);
+        self.context.watches.tell(changes);
+    }
+
+    async fn prune(&self, prune: Prune) -> Result<Done, Undone> {
+        let kind = self.kind_of(&prune)?;
+        let state = Precondition { uid: prune.uid, resource_version: prune.resource_version };
+        match self.cluster().delete(&kind, &prune.key, &state).await {
+            Ok(_) => Ok(Done::Pruned(prune.key)),
+            Err(error) => Err(Undone::of(&error, Some(prune.key))),
+        }
+    }
+
+    /// Returns the kind at the version that the object was read at.
+    fn kind_of(&self, prune: &Prune) -> Result<Kind, Undone> {
+        let gvk = Gvk::new(&prune.api_version, &prune.key.kind);
+        self.kinds.find(&gvk).present().cloned().ok_or_else(|| Undone {
+            failure: Failure {
+                class: Class::Retry,
+                message: format!("{}: the cluster no longer serves {gvk}; it is looked at again", prune.key),
+            },
+            key: Some(prune.key.clone()),
+            fields: Vec::new(),
+        })
+    }
+
+    async fn established(&self, definition: &ObjectKey) -> Result<Done, Undone> {
+        match self.cluster().established(&definition.name, ESTABLISHED_WITHIN).await {
+            Ok(()) => Ok(Done::Established),
+            Err(error) => Err(Undone {
+                failure: Failure { class: error.class(), message: chain(&error) },
+                key: Some(definition.clone()),
+                fields: Vec::new(),
+            }),
+        }
+    }
+
+    fn cluster(&self) -> &Cluster {
+        &self.context.cluster
+    }
+
+    fn undone(&self, error: &ApiError, desired: &DesiredObject) -> Undone {
+        let fields = error.problems().iter().map(|problem| problem.field.clone()).collect();
+        Undone { failure: failure(error, Some(desired)), key: Some(desired.key.clone()), fields }
+    }
+}
+
+impl Undone {
+    fn of(error: &ApiError, key: Option<ObjectKey>) -> Self {
+        Self { failure: failure(error, None), key, fields: Vec::new() }
+    }
+}
+
+/// The value of the ApplySet's tooling annotation.
+const TOOLING: &str = concat!("plumb/", env!("CARGO_PKG_VERSION"));
+
+fn refused(desired: &DesiredObject, by: &Owner) -> Undone {
+    let (origin, key) = (&desired.origin, &desired.key);
+    let message = match by {
+        Owner::Environment(by) => format!(
+            "{origin}: {key}: environment {by} owns it; neither of the two applies or prunes it until one of them lets it go"
+        ),
+        Owner::ApplySet { id, parent } => format!(
+            "{origin}: {key}: it belongs to the ApplySet {id} of {parent}; take it out of that set first"
+        ),
+    };
+    Undone { failure: Failure { class: Class::Wait, message }, key: Some(desired.key.clone()), fields: Vec::new() }
+}
+
+/// Returns a failure in words: where it stands in Git, what the API server said, with every cause.
+pub(crate) fn failure(error: &ApiError, desired: Option<&DesiredObject>) -> Failure {
+    let mut message = chain(error);
+    if let Some(desired) = desired {
+        message = format!("{}: {message}", desired.origin);
+    }
+    Failure { class: error.class(), message }
+}
+
+impl Deeds {
+    fn take(&mut self, result: Result<Done, Undone>) -> Outcome {
+        match result {
+            Ok(done) => {
+                self.keep(done);
+                Outcome::Done
+            }
+            Err(undone) => {
+                if let Some(key) = undone.key.filter(|_| !undone.fields.is_empty()) {
+                    self.fields.insert(key, undone.fields);
+                }
+                Outcome::Failed(undone.failure)
+            }
+        }
+    }
+
+    fn keep(&mut self, done: Done) {
+        match done {
+            Done::Established => {}
+            Done::Recorded(scope, version) => self.recorded = Some((scope, version)),
+            Done::Pruned(key) => self.pruned.push(key),
+            Done::Applied { apply, applied, created, adopted, warnings } => {
+                let key = apply.key;
+                if let Some(applied) = applied {
+                    self.applied.insert(key.clone(), applied);
+                }
+                self.warnings.extend(warnings.iter().map(|warning| format!("{key}: {warning}")));
+                if !adopted.is_empty() {
+                    self.adopted.push((key.clone(), adopted));
+                }
+                match apply.reason {
+                    Reason::Correct => self.corrected.push(key),
+                    Reason::Create if created => self.created.push(key),
+                    Reason::Create | Reason::Change => self.changed.push(key),
+                }
+            }
+        }
+    }
+}

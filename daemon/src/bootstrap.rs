@@ -1,0 +1,145 @@
+//! `--bootstrap DIR`: plumb's own CustomResourceDefinitions, then the YAML files of a directory, applied as manager
+//! `plumb-bootstrap`; changes of the directory are followed. What disappears from it is left alone, never pruned.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use plumb_cluster::{
+    apply::{Apply, Force, Persistence},
+    cluster::Cluster,
+};
+use plumb_core::{
+    commit::RepoPath,
+    environment::FieldManager,
+    kinds::{Kinds, Scope},
+    object::{Gvk, Manifest, ObjectKey, Origin},
+    order::Rank,
+    presence::Presence,
+    problem::Problem,
+};
+use plumb_git::watch::DirectoryWatch;
+use tokio_util::sync::CancellationToken;
+
+use crate::chain::chain;
+
+/// The field manager that writes what is bootstrapped.
+const MANAGER: &str = "plumb-bootstrap";
+/// A definition is Established 0.4 s after it was applied.
+const ESTABLISHED_WITHIN: Duration = Duration::from_secs(30);
+/// Namespace of objects that name none, as kubectl does without a context's namespace.
+const NAMESPACE: &str = "default";
+
+/// A directory that was applied once.
+pub(crate) struct Bootstrap {
+    directory: PathBuf,
+    watch: DirectoryWatch,
+}
+
+/// Installs plumb's definitions and applies the directory; every problem of every file is in the error.
+pub(crate) async fn start(cluster: &Cluster, directory: &Path) -> anyhow::Result<Bootstrap> {
+    if !directory.is_dir() {
+        bail!("--bootstrap {}: not a directory", directory.display());
+    }
+    // The watch starts first, so that no change between reading and watching is missed.
+    let watch = DirectoryWatch::new(directory)?;
+    install(cluster).await.context("plumb's CustomResourceDefinitions could not be installed")?;
+    let problems = apply(cluster, directory).await?;
+    if !problems.is_empty() {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        bail!("--bootstrap {}:\n{}", directory.display(), lines.join("\n"));
+    }
+    Ok(Bootstrap { directory: directory.to_owned(), watch })
+}
+
+impl Bootstrap {
+    /// Applies the directory again whenever it changes; what is wrong then is logged, and the daemon goes on.
+    pub(crate) async fn run(mut self, cluster: Cluster, stop: CancellationToken) -> anyhow::Result<()> {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = self.watch.changed() => {}
+            }
+            match apply(&cluster, &self.directory).await {
+                Ok(problems) => problems.iter().for_each(|problem| tracing::error!("--bootstrap: {problem}")),
+                Err(error) => tracing::error!("--bootstrap: {error:#}"),
+            }
+        }
+    }
+}
+
+/// Applies plumb's own definitions and waits until they are served.
+async fn install(cluster: &Cluster) -> anyhow::Result<()> {
+    let kinds = cluster.kinds().await?;
+    let origin = Origin { file: RepoPath::parse("plumb")?, line: 0, column: 0 };
+    for definition in plumb_api::definitions() {
+        let name = definition.metadata.name.clone().unwrap_or_default();
+        let mut value = serde_json::to_value(&definition)?;
+        value["apiVersion"] = "apiextensions.k8s.io/v1".into();
+        value["kind"] = "CustomResourceDefinition".into();
+        let gvk = Gvk::new("apiextensions.k8s.io/v1", "CustomResourceDefinition");
+        let key = ObjectKey { group: gvk.group.clone(), kind: gvk.kind.clone(), namespace: None, name: name.clone() };
+        let manifest = Manifest { gvk, key, value: Arc::new(value), origin: origin.clone() };
+        apply_one(cluster, &kinds, &manifest).await.map_err(|problem| anyhow::anyhow!("{problem}"))?;
+        cluster.established(&name, ESTABLISHED_WITHIN).await?;
+    }
+    Ok(())
+}
+
+async fn apply(cluster: &Cluster, directory: &Path) -> anyhow::Result<Vec<Problem>> {
+    let path = directory.to_owned();
+    let rendered = tokio::task::spawn_blocking(move || {
+        let tree = plumb_git::directory::read(&path)?;
+        if !tree.problems.is_empty() {
+            return Ok(Err(tree.problems));
+        }
+        Ok::<_, plumb_git::error::GitError>(plumb_render::plain::render(&tree))
+    });
+    let mut manifests = match rendered.await?? {
+        Ok(manifests) => manifests,
+        Err(problems) => return Ok(problems),
+    };
+    manifests.sort_by_key(|manifest| (Rank::of(&manifest.gvk.group_kind()), manifest.key.clone()));
+    let kinds = cluster.kinds().await?;
+    let mut problems = Vec::new();
+    for manifest in &manifests {
+        match apply_one(cluster, &kinds, manifest).await {
+            Ok(()) => tracing::info!("--bootstrap: {} is as in {}", manifest.key, manifest.origin),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    Ok(problems)
+}
+
+async fn apply_one(cluster: &Cluster, kinds: &Kinds, manifest: &Manifest) -> Result<(), Problem> {
+    let problem = |message: String, remedy: &str| Problem {
+        origin: manifest.origin.clone(),
+        message: format!("{}: {message}", manifest.key),
+        remedy: remedy.to_owned(),
+    };
+    let Presence::Present(kind) = kinds.find(&manifest.gvk) else {
+        return Err(problem(format!("the cluster does not serve {}", manifest.gvk), "check apiVersion and kind"));
+    };
+    let mut key = manifest.key.clone();
+    let mut value = manifest.value.as_ref().clone();
+    match kind.scope {
+        Scope::Cluster => key.namespace = None,
+        Scope::Namespaced => {
+            let namespace = key.namespace.get_or_insert_with(|| NAMESPACE.to_owned());
+            value["metadata"]["namespace"] = namespace.as_str().into();
+        }
+    }
+    let manager = FieldManager::new(MANAGER);
+    let request = Apply {
+        kind,
+        key: &key,
+        object: &value,
+        manager: &manager,
+        force: Force::Yes,
+        persistence: Persistence::Stored,
+    };
+    cluster.apply(&request).await.map(|_| ()).map_err(|error| problem(chain(&error), ""))
+}

@@ -1,0 +1,26 @@
+//! Finding the cluster: kubeconfig and context as kubectl finds them, or the Pod's own service account.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+
+/// Returns the configuration of a client.
+pub(crate) async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> anyhow::Result<Config> {
+    let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+    if let Some(file) = kubeconfig {
+        let read = Kubeconfig::read_from(file).with_context(|| format!("cannot read the kubeconfig {}", file.display()))?;
+        let config = Config::from_custom_kubeconfig(read, &options).await;
+        return config.with_context(|| format!("the kubeconfig {} can't be used", file.display()));
+    }
+    if context.is_some() {
+        return Config::from_kubeconfig(&options).await.context("the kubeconfig can't be used: see kubectl config get-contexts");
+    }
+    Config::infer().await.context("no cluster is known: pass --kubeconfig FILE or set KUBECONFIG")
+}
+
+/// Returns the folder for a user's caches (XDG Base Directory Specification).
+pub(crate) fn cache_directory() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))
+}

@@ -1,0 +1,294 @@
+//! Gathering: every read of one pass, before anything is decided.
+//!
+//! A pass in which nothing changed reads nothing: the commit, the render, the kinds and the live objects are in memory.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::{Arc, PoisonError, atomic::Ordering},
+    time::Duration,
+};
+
+use futures::{FutureExt as _, StreamExt as _, stream};
+use plumb_cluster::{
+    apply::{Apply, Force, Persistence},
+    error::ApiError,
+};
+use plumb_core::{
+    class::Class,
+    commit::{RepoPath, Revision},
+    desired::{self, Desired},
+    environment::{EnvironmentName, FieldManager},
+    fingerprint::Fingerprint,
+    kinds::{Kind, Kinds},
+    live::Live,
+    object::ObjectKey,
+    operation::Failure,
+    plan::{judge, prune},
+    presence::Presence,
+    problem::Problem,
+    source::SourceTree,
+};
+use plumb_git::mirror::Mirror;
+use plumb_render::{Parameters, RenderKey};
+
+use crate::{
+    act::failure,
+    chain::chain,
+    context::Context,
+    memory::{Rendered, Resolved},
+    reconcile::Pass,
+};
+
+/// A watch is synced a few milliseconds after it starts; what takes longer than this is down.
+const SYNCED_WITHIN: Duration = Duration::from_secs(15);
+
+/// Dry-runs of one environment under way at once; they take turns with everybody's writes.
+const DRY_RUNS_MAX: usize = 16;
+
+/// Where an environment's commit is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Source {
+    /// The mirror.
+    pub(crate) mirror: PathBuf,
+    /// The commit.
+    pub(crate) revision: Revision,
+}
+
+/// Everything that one plan is made from.
+pub(crate) struct Gathered {
+    pub(crate) desired: Arc<Desired>,
+    pub(crate) kinds: Arc<Kinds>,
+    pub(crate) live: Live,
+    pub(crate) predictions: BTreeMap<ObjectKey, Fingerprint>,
+    pub(crate) contents: BTreeMap<ObjectKey, Presence<Vec<ObjectKey>>>,
+    pub(crate) claims: BTreeMap<ObjectKey, EnvironmentName>,
+    pub(crate) undecided: Vec<EnvironmentName>,
+    pub(crate) scanned: bool,
+    pub(crate) settled: bool,
+}
+
+/// Why there is nothing to plan.
+pub(crate) enum NotGathered {
+    /// The commit, the path or the cluster could not be read.
+    Source(Failure),
+    /// The files are wrong.
+    Files(Arc<Vec<Problem>>),
+}
+
+impl From<Failure> for NotGathered {
+    fn from(failure: Failure) -> Self {
+        Self::Source(failure)
+    }
+}
+
+impl From<ApiError> for NotGathered {
+    fn from(error: ApiError) -> Self {
+        Self::Source(failure(&error, None))
+    }
+}
+
+/// Reads all that one plan depends on.
+pub(crate) async fn gather(context: &Context, pass: &mut Pass) -> Result<Gathered, NotGathered> {
+    let rendered = render(context, pass).await?;
+    let result = rendered.result.map_err(NotGathered::Files)?;
+    let served = context.served(&result.manifests).await?;
+    let namespace = pass.settings.namespace.clone();
+    let known = pass.memory.resolved.take().filter(|resolved| {
+        resolved.inputs == rendered.inputs
+            && resolved.namespace == namespace
+            && resolved.kinds_version == served.version
+    });
+    let resolved = known.unwrap_or_else(|| {
+        let kinds = served.kinds.as_ref().clone().with_definitions(&result.manifests);
+        let id = pass.settings.name.applyset_id();
+        let desired = Arc::new(desired::resolve(&result.manifests, &kinds, &id, namespace.as_deref()));
+        Resolved { inputs: rendered.inputs.clone(), namespace, kinds_version: served.version, desired }
+    });
+    let desired = Arc::clone(&resolved.desired);
+    pass.memory.resolved = Some(resolved);
+    let live = live(context, pass, &desired, &served.kinds).await;
+    let (claims, undecided) = others(context, pass, &desired, &live);
+    let mut gathered = Gathered {
+        kinds: served.kinds,
+        live,
+        desired,
+        claims,
+        undecided,
+        predictions: BTreeMap::new(),
+        contents: BTreeMap::new(),
+        scanned: context.scanned.load(Ordering::Relaxed),
+        settled: pass.settled(&rendered.inputs),
+    };
+    gathered.predictions = predict(context, pass, &gathered).await;
+    gathered.contents = inspect(context, pass, &gathered).await;
+    Ok(gathered)
+}
+
+/// What reading a commit gave.
+enum Read {
+    /// All that the last render read is as it was.
+    Unchanged,
+    Tree(Box<SourceTree>),
+}
+
+/// Reads the files of the commit and renders them, unless the same inputs were rendered before.
+async fn render(context: &Context, pass: &mut Pass) -> Result<Rendered, Failure> {
+    let source = pass.source.clone()?;
+    let path = pass.settings.path.clone();
+    let commit = source.revision.commit.clone();
+    let before = pass.memory.rendered.take().filter(|rendered| rendered.path == path);
+    let rendered = match before {
+        Some(rendered) if rendered.commit == commit => rendered,
+        before => {
+            let inputs = before.as_ref().map(|rendered| rendered.inputs.clone());
+            let (mirror, wanted, below) = (source.mirror, commit.clone(), path.clone());
+            let read = blocking(move || read(&mirror, &wanted, &below, inputs.as_ref())).await??;
+            match (read, before) {
+                (Read::Unchanged, Some(rendered)) => Rendered { commit, ..rendered },
+                (Read::Unchanged, None) => return Err(bug("a first read can't be unchanged".to_owned())),
+                (Read::Tree(tree), _) => {
+                    let inputs = tree.inputs.clone();
+                    Rendered { commit, path, inputs, result: render_tree(context, *tree).await? }
+                }
+            }
+        }
+    };
+    pass.memory.rendered = Some(rendered.clone());
+    Ok(rendered)
+}
+
+fn read(
+    mirror: &PathBuf,
+    commit: &plumb_core::commit::CommitId,
+    path: &RepoPath,
+    inputs: Option<&plumb_core::source::Inputs>,
+) -> Result<Read, Failure> {
+    let failed = |error: plumb_git::error::GitError| Failure { class: error.class(), message: chain(&error) };
+    let snapshot = Mirror::open_or_create(mirror).and_then(|mirror| mirror.snapshot(commit)).map_err(failed)?;
+    if let Some(inputs) = inputs
+        && snapshot.unchanged(inputs).map_err(failed)?
+    {
+        return Ok(Read::Unchanged);
+    }
+    snapshot.read(path).map(|tree| Read::Tree(Box::new(tree))).map_err(failed)
+}
+
+/// Renders a tree, or takes the result of the same render from the store.
+async fn render_tree(
+    context: &Context,
+    tree: SourceTree,
+) -> Result<Result<Arc<plumb_render::Rendered>, Arc<Vec<Problem>>>, Failure> {
+    if !tree.problems.is_empty() {
+        return Ok(Err(Arc::new(tree.problems)));
+    }
+    let renders = || context.renders.lock().unwrap_or_else(PoisonError::into_inner);
+    let parameters = Parameters::default();
+    if let Some(rendered) = renders().get(&RenderKey::of(&tree, &parameters)) {
+        return Ok(Ok(rendered));
+    }
+    let result = blocking(move || plumb_render::render(&tree, &parameters)).await?;
+    Ok(match result {
+        Ok(rendered) => Ok(renders().put(rendered)),
+        Err(error) => Err(Arc::new(error.problems().to_vec())),
+    })
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| bug(format!("reading the commit failed: {error}")))
+}
+
+fn bug(message: String) -> Failure {
+    Failure { class: Class::Bug, message }
+}
+
+/// Makes sure that every kind the environment has or wants objects of is watched, and returns what is live.
+async fn live(context: &Context, pass: &Pass, desired: &Desired, kinds: &Kinds) -> Live {
+    let mut watched: BTreeMap<_, Kind> = BTreeMap::new();
+    let mut unknown = BTreeMap::new();
+    for object in desired.objects.values().filter(|object| object.kind.defined_by.is_none()) {
+        watched.insert(object.key.group_kind(), object.kind.clone());
+    }
+    let recorded = pass.memory.recorded.iter().flat_map(|inventory| &inventory.kinds);
+    for kind in recorded {
+        match kinds.preferred(kind) {
+            _ if watched.contains_key(kind) => {}
+            Presence::Present(served) => {
+                watched.insert(kind.clone(), served.clone());
+            }
+            // A kind that the cluster no longer serves has no objects.
+            Presence::Absent => {}
+            Presence::Unknown => {
+                unknown.insert(kind.clone(), "the discovery of its API group failed".to_owned());
+            }
+        }
+    }
+    let wanted: Vec<Kind> = watched.into_values().collect();
+    let synced: BTreeSet<_> = wanted.iter().map(|kind| kind.gvk.group_kind()).collect();
+    context.watches.ensure(wanted);
+    context.watches.wait_synced(&synced, SYNCED_WITHIN).await;
+    let mut live = context.index().live(&pass.settings.name.applyset_id(), &synced);
+    live.unknown.extend(unknown);
+    live
+}
+
+/// Says what this environment desires, and returns what the others desire of the same objects, and who of them has yet
+/// to say so.
+fn others(
+    context: &Context,
+    pass: &Pass,
+    desired: &Desired,
+    live: &Live,
+) -> (BTreeMap<ObjectKey, EnvironmentName>, Vec<EnvironmentName>) {
+    let mut claims = context.claims();
+    claims.announce(&pass.settings.name, desired.objects.keys().cloned().collect(), pass.commit());
+    let ours: BTreeSet<&ObjectKey> = desired.objects.keys().chain(live.objects.keys()).collect();
+    let claimed = ours.into_iter().filter_map(|key| Some((key.clone(), claims.other(key, &pass.settings.name)?)));
+    (claimed.collect(), claims.undecided(&pass.settings.name, pass.commit()))
+}
+
+/// Asks by dry-run about the objects that nobody remembers and that the local comparison can't decide.
+async fn predict(context: &Context, pass: &Pass, gathered: &Gathered) -> BTreeMap<ObjectKey, Fingerprint> {
+    let keys = judge::to_predict(&pass.input(gathered));
+    let manager = pass.settings.name.applyset_id().manager();
+    let asks: Vec<_> = keys.iter().map(|key| predict_one(context, &gathered.desired, &manager, key).boxed()).collect();
+    stream::iter(asks).buffer_unordered(DRY_RUNS_MAX).filter_map(std::future::ready).collect().await
+}
+
+/// Returns what a dry-run of the apply leaves; nothing if it fails, so that the apply itself tells why.
+async fn predict_one(
+    context: &Context,
+    desired: &Desired,
+    manager: &FieldManager,
+    key: &ObjectKey,
+) -> Option<(ObjectKey, Fingerprint)> {
+    let desired = desired.objects.get(key)?;
+    let request = Apply {
+        kind: &desired.kind,
+        key: &desired.key,
+        object: &desired.manifest,
+        manager,
+        force: Force::Yes,
+        persistence: Persistence::DryRun,
+    };
+    let _turn = context.turns.acquire().await.expect("because the semaphore is never closed");
+    let answer = context.cluster.apply(&request).await.ok()?;
+    Some((key.clone(), Fingerprint::of_owned(&answer.object, manager)?))
+}
+
+/// Reads what namespaces and definitions hold that might be pruned.
+async fn inspect(
+    context: &Context,
+    pass: &Pass,
+    gathered: &Gathered,
+) -> BTreeMap<ObjectKey, Presence<Vec<ObjectKey>>> {
+    let mut contents = BTreeMap::new();
+    for key in prune::to_inspect(&pass.input(gathered)) {
+        let held = match context.served(&[]).await {
+            Ok(served) => context.cluster.contents(&key, &served.kinds, &pass.settings.name.applyset_id()).await.others,
+            Err(_) => Presence::Unknown,
+        };
+        contents.insert(key, held);
+    }
+    contents
+}

@@ -1,0 +1,67 @@
+//! Health as people read it: owned objects from the index, workloads that are not well with the reason from their Pods.
+//!
+//! Pods are not owned objects. Those of a workload are watched only while it is not healthy.
+
+use std::sync::PoisonError;
+
+use plumb_cluster::pods;
+use plumb_core::{
+    desired::Desired,
+    environment::EnvironmentName,
+    health::{HealthStatus, pod},
+    live::Live,
+    object::ObjectKey,
+};
+use serde_json::Value;
+
+use crate::context::Context;
+
+/// A workload that is not healthy, and how to find its Pods.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Workload {
+    pub(crate) key: ObjectKey,
+    pub(crate) namespace: String,
+    /// A label selector, as in URLs.
+    pub(crate) selector: String,
+}
+
+/// Returns the environment's workloads that are not healthy.
+pub(crate) fn unhealthy(desired: &Desired, live: &Live) -> Vec<Workload> {
+    let sick = desired.objects.values().filter(|object| {
+        let found = live.objects.get(&object.key);
+        found.is_some_and(|live| matches!(live.health.status, HealthStatus::InProgress | HealthStatus::Failed))
+    });
+    sick.filter_map(|object| {
+        let namespace = object.key.namespace.clone()?;
+        let selector = selector(&object.key, &object.manifest)?;
+        Some(Workload { key: object.key.clone(), namespace, selector })
+    })
+    .collect()
+}
+
+/// Returns the selector of a workload's Pods; nothing for kinds that have none.
+fn selector(key: &ObjectKey, manifest: &Value) -> Option<String> {
+    match (key.group.as_str(), key.kind.as_str()) {
+        // The API server makes a Job's selector itself.
+        ("batch", "Job") => Some(format!("batch.kubernetes.io/job-name={}", key.name)),
+        _ if pods::explains(key) => pods::selector(manifest),
+        _ => None,
+    }
+}
+
+/// Returns the health of every desired object that is there, each with a sentence.
+pub(crate) fn sentences(
+    context: &Context,
+    name: &EnvironmentName,
+    desired: &Desired,
+    live: &Live,
+) -> Vec<(HealthStatus, String)> {
+    let troubles = context.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = desired.objects.keys().filter_map(|key| live.objects.get(key));
+    known
+        .map(|live| {
+            let of_pods = troubles.get(&(name.clone(), live.key.clone())).map(Vec::as_slice).unwrap_or_default();
+            (live.health.status, pod::explain(&live.key, &live.health, of_pods))
+        })
+        .collect()
+}

@@ -1,0 +1,355 @@
+//! The loop: one closed [`Event`] and one `match` show all that can wake the daemon.
+//!
+//! It decides nothing and waits for nothing but events. Every event only says "look again"; passes run as tasks, at most
+//! one for each environment, and share the API server's turns fairly.
+
+mod watched;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use plumb_api::{Environment, Repository};
+use plumb_cluster::{index::change::Change, resources::Followed};
+use plumb_core::{
+    backoff,
+    class::Class,
+    environment::{ApplySetId, EnvironmentName, FieldManager},
+    operation::Failure,
+};
+use tokio::{sync::mpsc, task::JoinSet, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    context::Context,
+    gather::Source,
+    http::Readiness,
+    let_go,
+    reconcile::{Finished, Pass, reconcile},
+    repositories::{self, Follower, Ground, RepositoryName},
+};
+use watched::{Taken, Watched};
+
+/// Passes under way at once: what limits the work is the turns at the API server; a pass that hangs at a webhook or a
+/// slow kind must only cost its own place.
+const PASSES_MAX: usize = 256;
+
+/// Events handled in one go before passes are started: a burst of changes leads to one pass.
+const BURST_MAX: usize = 1024;
+
+/// Everything that can wake the daemon.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A Repository was made, changed or deleted, or all of them were read.
+    Repository(Followed<Repository>),
+    /// An Environment was made, changed or deleted, or all of them were read.
+    Environment(Box<Followed<Environment>>),
+    /// A repository was looked at.
+    Looked(RepositoryName, Result<Source, Failure>),
+    /// Owned objects changed.
+    Live(BTreeSet<Change>),
+    /// Pods of an unhealthy workload changed.
+    Pods(EnvironmentName),
+}
+
+/// What a task of the loop ends with.
+enum Ended {
+    Pass(Box<Finished>),
+    LetGo(EnvironmentName),
+}
+
+/// The loop and all that it knows.
+pub(crate) struct Loop {
+    pub(crate) context: Arc<Context>,
+    pub(crate) ground: Ground,
+    pub(crate) readiness: Readiness,
+    pub(crate) stop: CancellationToken,
+    repositories: BTreeMap<RepositoryName, Tracked>,
+    environments: BTreeMap<EnvironmentName, Watched>,
+    names: BTreeMap<ApplySetId, EnvironmentName>,
+    managers: Arc<BTreeMap<FieldManager, EnvironmentName>>,
+    read: BTreeSet<&'static str>,
+    tasks: JoinSet<Ended>,
+}
+
+/// A Repository that is followed.
+struct Tracked {
+    resource: Arc<Repository>,
+    follower: Follower,
+    source: Option<Source>,
+    failure: Option<Failure>,
+}
+
+impl Loop {
+    pub(crate) fn new(context: Arc<Context>, ground: Ground, readiness: Readiness, stop: CancellationToken) -> Self {
+        Self {
+            context,
+            ground,
+            readiness,
+            stop,
+            repositories: BTreeMap::new(),
+            environments: BTreeMap::new(),
+            names: BTreeMap::new(),
+            managers: Arc::default(),
+            read: BTreeSet::new(),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Runs until it is told to stop; passes under way then end at the next effect.
+    ///
+    /// # Errors
+    /// A task panicked, or the events ended: the daemon must not go on half alive.
+    pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event>) -> Result<(), Broken> {
+        loop {
+            let due = self.next_due();
+            tokio::select! {
+                event = events.recv() => {
+                    self.handle(event.ok_or(Broken::EventsEnded)?);
+                    for _ in 0..BURST_MAX {
+                        let Ok(event) = events.try_recv() else { break };
+                        self.handle(event);
+                    }
+                }
+                Some(ended) = self.tasks.join_next() => self.ended(ended.map_err(Broken::TaskPanicked)?),
+                () = sleep_until(due) => {}
+                () = self.stop.cancelled() => break,
+            }
+            self.start_passes();
+        }
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.map_err(Broken::TaskPanicked)?;
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Repository(Followed::Set(repository)) => self.repository_set(repository),
+            Event::Repository(Followed::Gone(repository)) => self.repository_gone(&repositories::name(&repository)),
+            Event::Repository(Followed::Synced) => self.all_read("repositories"),
+            Event::Environment(followed) => match *followed {
+                Followed::Set(environment) => self.environment_set(environment),
+                Followed::Gone(environment) => self.environment_gone(&environment),
+                Followed::Synced => self.all_read("environments"),
+            },
+            Event::Looked(name, looked) => self.looked(&name, looked),
+            Event::Live(changes) => self.live(&changes),
+            Event::Pods(name) => {
+                if let Some(watched) = self.environments.get_mut(&name) {
+                    watched.look_again();
+                }
+            }
+        }
+    }
+
+    fn all_read(&mut self, what: &'static str) {
+        self.read.insert(what);
+        if self.read.len() == 2 {
+            self.readiness.ready();
+        }
+    }
+
+    fn repository_set(&mut self, repository: Repository) {
+        let name = repositories::name(&repository);
+        let resource = Arc::new(repository);
+        match self.repositories.get_mut(&name) {
+            // Only the status changed: that was plumb itself.
+            Some(known) if known.resource.metadata.generation == resource.metadata.generation => {}
+            known => {
+                let follower = Follower::start(self.ground.clone(), Arc::clone(&resource));
+                match known {
+                    // Another address or ref: what was seen before is of no use.
+                    Some(known) => {
+                        let same = known.resource.spec.url == resource.spec.url
+                            && known.resource.spec.reference == resource.spec.reference;
+                        let source = known.source.take().filter(|_| same);
+                        *known = Tracked { resource, follower, source, failure: None };
+                    }
+                    None => {
+                        self.repositories.insert(name, Tracked { resource, follower, source: None, failure: None });
+                    }
+                }
+            }
+        }
+    }
+
+    fn repository_gone(&mut self, name: &RepositoryName) {
+        self.repositories.remove(name);
+        self.context.metrics.overview().repositories.remove(name);
+        self.touch(name);
+    }
+
+    fn looked(&mut self, name: &RepositoryName, looked: Result<Source, Failure>) {
+        let Some(repository) = self.repositories.get_mut(name) else { return };
+        self.context.metrics.overview().repositories.insert(name.clone(), looked.is_ok());
+        let changed = match looked {
+            Ok(source) => {
+                repository.failure = None;
+                let changed = repository.source.as_ref() != Some(&source);
+                repository.source = Some(source);
+                changed
+            }
+            Err(failure) => {
+                let changed = repository.source.is_none() && repository.failure.as_ref() != Some(&failure);
+                repository.failure = Some(failure);
+                changed
+            }
+        };
+        if changed {
+            self.touch(name);
+        }
+    }
+
+    /// Has every environment of a repository look again.
+    fn touch(&mut self, name: &RepositoryName) {
+        let of_it = |watched: &&mut Watched| watched.repository() == *name;
+        self.environments.values_mut().filter(of_it).for_each(Watched::start_over);
+    }
+
+    fn environment_set(&mut self, environment: Environment) {
+        let name = crate::settings::name(&environment);
+        match self.environments.get_mut(&name) {
+            Some(watched) => {
+                if watched.see(environment)
+                    && let Some(repository) = self.repositories.get(&watched.repository())
+                {
+                    repository.follower.look();
+                }
+            }
+            None => {
+                let watched = Watched::new(environment);
+                self.environments.insert(name.clone(), watched);
+                self.names.insert(name.applyset_id(), name.clone());
+                Arc::make_mut(&mut self.managers).insert(name.applyset_id().manager(), name.clone());
+            }
+        }
+        let watched = &self.environments[&name];
+        self.context.claims().expect(&name, &watched.repository().1);
+    }
+
+    fn environment_gone(&mut self, environment: &Environment) {
+        let name = crate::settings::name(environment);
+        if let Some(watched) = self.environments.get_mut(&name) {
+            watched.delete();
+        }
+    }
+
+    fn live(&mut self, changes: &BTreeSet<Change>) {
+        let now = self.context.clock.now();
+        for change in changes {
+            match change {
+                Change::Object { environment, key: _, what } => {
+                    let name = self.names.get(environment);
+                    if let Some(watched) = name.and_then(|name| self.environments.get_mut(name)) {
+                        watched.changed(*what, now);
+                    }
+                }
+                // Rare, and any environment may wait for the kind.
+                Change::Known { .. } => self.environments.values_mut().for_each(Watched::start_over),
+                Change::Unknown { kind, reason } => {
+                    tracing::warn!(%kind, "objects of this kind are neither created nor pruned: {reason}");
+                    self.environments.values_mut().for_each(Watched::look_again);
+                }
+            }
+        }
+    }
+
+    fn ended(&mut self, ended: Ended) {
+        match ended {
+            Ended::Pass(finished) => {
+                let now = Instant::now();
+                let name = finished.name.clone();
+                let random = self.context.clock.random();
+                let delay = |class: Class, failures: u32| now + backoff::delay(class, failures, random);
+                let context = Arc::clone(&self.context);
+                let events = self.ground.events.clone();
+                if let Some(watched) = self.environments.get_mut(&name) {
+                    watched.finished(*finished, delay, &context, &events);
+                }
+            }
+            Ended::LetGo(name) => {
+                let again = self.environments.remove(&name).and_then(Watched::successor);
+                self.names.remove(&name.applyset_id());
+                Arc::make_mut(&mut self.managers).remove(&name.applyset_id().manager());
+                self.context.claims().forget(&name);
+                self.context.metrics.overview().environments.remove(&name);
+                if let Some(environment) = again {
+                    self.environment_set(environment);
+                }
+            }
+        }
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        self.environments.values().filter_map(Watched::due).min()
+    }
+
+    /// Starts every pass that is called for, as long as there is room.
+    fn start_passes(&mut self) {
+        let now = Instant::now();
+        let mut room = PASSES_MAX.saturating_sub(self.tasks.len());
+        for (name, watched) in &mut self.environments {
+            if room == 0 {
+                return;
+            }
+            if watched.is_deleted() {
+                if watched.may_let_go() {
+                    let (context, name) = (Arc::clone(&self.context), name.clone());
+                    let kinds = watched.kinds();
+                    self.tasks.spawn(async move {
+                        let_go::let_go(&context, &name, kinds).await;
+                        Ended::LetGo(name)
+                    });
+                    room -= 1;
+                }
+                continue;
+            }
+            let repository = self.repositories.get(&watched.repository());
+            let Some(Taken { settings, invalid, memory, resource, noticed }) = watched.take(now) else { continue };
+            let source = match invalid {
+                Some(failure) => Err(failure),
+                None => source(repository, &watched.repository()),
+            };
+            let environments = Arc::clone(&self.managers);
+            let pass = Pass { settings, resource, source, environments, noticed, memory, unwritten: None };
+            let (context, stop) = (Arc::clone(&self.context), watched.stop(&self.stop));
+            self.tasks.spawn(async move { Ended::Pass(Box::new(reconcile(&context, pass, &stop).await)) });
+            room -= 1;
+        }
+    }
+}
+
+fn source(repository: Option<&Tracked>, name: &RepositoryName) -> Result<Source, Failure> {
+    let failure = |class, message| Err(Failure { class, message });
+    match repository {
+        None => failure(
+            Class::Wait,
+            format!("there is no Repository {}/{}: create it, or correct spec.repository", name.0, name.1),
+        ),
+        Some(Tracked { source: Some(source), .. }) => Ok(source.clone()),
+        Some(Tracked { failure: Some(why), .. }) => {
+            failure(why.class, format!("Repository {}/{}: {}", name.0, name.1, why.message))
+        }
+        Some(_) => failure(Class::Retry, format!("Repository {}/{} has not been read yet", name.0, name.1)),
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Why the loop ended without being told to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    /// Nobody is left who could send an event.
+    #[error("nothing can wake the daemon any more; it ends so that it is started anew")]
+    EventsEnded,
+    /// A task panicked.
+    #[error("a task panicked; the daemon ends so that it is started anew")]
+    TaskPanicked(#[source] tokio::task::JoinError),
+}

@@ -1,0 +1,214 @@
+//! One environment as the loop sees it: its resource, whether to look again and when, and what is remembered of it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use plumb_api::{Environment, request};
+use plumb_cluster::index::change::What;
+use plumb_core::{class::Class, inventory::Inventory, operation::Failure};
+use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::Event;
+use crate::{
+    context::Context,
+    health::Workload,
+    memory::Memory,
+    pods,
+    reconcile::Finished,
+    repositories::RepositoryName,
+    settings::{self, Settings},
+};
+
+/// One environment as the loop sees it.
+pub(super) struct Watched {
+    resource: Arc<Environment>,
+    /// Absent while a pass runs, which has it.
+    memory: Option<Memory>,
+    /// Something calls for another look.
+    dirty: bool,
+    /// Not before.
+    due: Option<Instant>,
+    /// Passes in a row that called for another try.
+    failures: u32,
+    /// When the first change since the last pass was noticed.
+    noticed: Option<Timestamp>,
+    /// Ends the pass that runs.
+    pass: CancellationToken,
+    /// Pods that are looked at, by workload.
+    pods: BTreeMap<Workload, Ending>,
+    deleted: bool,
+    letting_go: bool,
+    /// Made anew under the same name while the old one was being let go of.
+    successor: Option<Environment>,
+}
+
+/// What a pass starts from.
+pub(super) struct Taken {
+    pub(super) settings: Settings,
+    /// What is wrong with the spec.
+    pub(super) invalid: Option<Failure>,
+    pub(super) memory: Memory,
+    pub(super) resource: Arc<Environment>,
+    pub(super) noticed: Option<Timestamp>,
+}
+
+/// A task that ends when this is dropped.
+struct Ending(AbortHandle);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Watched {
+    pub(super) fn new(environment: Environment) -> Self {
+        Self {
+            memory: Some(Memory::of(&environment)),
+            resource: Arc::new(environment),
+            dirty: true,
+            due: None,
+            failures: 0,
+            noticed: None,
+            pass: CancellationToken::new(),
+            pods: BTreeMap::new(),
+            deleted: false,
+            letting_go: false,
+            successor: None,
+        }
+    }
+
+    /// Takes a newer state of the resource in; returns whether a person asks for a look at the repository.
+    pub(super) fn see(&mut self, environment: Environment) -> bool {
+        let before = Arc::clone(&self.resource);
+        if before.metadata.uid != environment.metadata.uid {
+            self.successor = Some(environment);
+            self.delete();
+            return false;
+        }
+        let damaged = self.memory.as_mut().is_some_and(|memory| memory.see(&environment));
+        let asked = |environment: &Environment, name: &str| {
+            environment.metadata.annotations.as_ref().and_then(|annotations| annotations.get(name).cloned())
+        };
+        let requests = [request::SYNC, request::ALLOW_PRUNE, request::SUSPENDED];
+        let request = requests.iter().any(|name| asked(&before, name) != asked(&environment, name));
+        let synced = asked(&before, request::SYNC) != asked(&environment, request::SYNC);
+        if before.metadata.generation != environment.metadata.generation || request {
+            self.start_over();
+            // What runs was planned for the older spec.
+            self.pass.cancel();
+        } else if damaged {
+            self.look_again();
+        }
+        self.resource = Arc::new(environment);
+        synced
+    }
+
+    pub(super) fn repository(&self) -> RepositoryName {
+        (self.resource.metadata.namespace.clone().unwrap_or_default(), self.resource.spec.repository.clone())
+    }
+
+    /// Something happened that may change the outcome: looks again at once, whatever failed before.
+    pub(super) fn start_over(&mut self) {
+        self.dirty = true;
+        self.due = None;
+        self.failures = 0;
+    }
+
+    /// Something happened that changes no outcome: looks again, not sooner than a back-off says.
+    pub(super) fn look_again(&mut self) {
+        self.dirty = true;
+    }
+
+    pub(super) fn changed(&mut self, what: What, now: Timestamp) {
+        self.look_again();
+        if matches!(what, What::Drifted | What::Missing) {
+            self.noticed.get_or_insert(now);
+            self.due = None;
+        }
+    }
+
+    pub(super) fn delete(&mut self) {
+        self.deleted = true;
+        self.pass.cancel();
+        self.pods.clear();
+    }
+
+    pub(super) fn is_deleted(&self) -> bool {
+        self.deleted
+    }
+
+    /// Returns, once, whether nothing stands in the way of letting the objects go.
+    pub(super) fn may_let_go(&mut self) -> bool {
+        let free = self.memory.is_some() && !self.letting_go;
+        self.letting_go |= free;
+        free
+    }
+
+    pub(super) fn kinds(&self) -> Inventory {
+        self.memory.as_ref().and_then(|memory| memory.recorded.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn successor(self) -> Option<Environment> {
+        self.successor
+    }
+
+    /// Returns when to wake up for this environment, if something waits for a time.
+    pub(super) fn due(&self) -> Option<Instant> {
+        if self.dirty && self.memory.is_some() && !self.deleted { self.due } else { None }
+    }
+
+    /// Hands out what a pass needs, if one is called for now.
+    pub(super) fn take(&mut self, now: Instant) -> Option<Taken> {
+        let called_for = self.dirty && self.due.is_none_or(|due| due <= now);
+        let memory = self.memory.take_if(|_| called_for)?;
+        self.dirty = false;
+        self.due = None;
+        let (settings, invalid) = settings::read(&self.resource);
+        Some(Taken { settings, invalid, memory, resource: Arc::clone(&self.resource), noticed: self.noticed.take() })
+    }
+
+    /// Returns what ends the pass that starts now.
+    pub(super) fn stop(&mut self, all: &CancellationToken) -> CancellationToken {
+        self.pass = all.child_token();
+        self.pass.clone()
+    }
+
+    /// Takes back what a pass leaves.
+    pub(super) fn finished(
+        &mut self,
+        finished: Finished,
+        delay: impl Fn(Class, u32) -> Instant,
+        context: &Arc<Context>,
+        events: &mpsc::Sender<Event>,
+    ) {
+        let Finished { name, mut memory, retry, again, unhealthy } = finished;
+        // The resource may have been written by others while the pass ran; its newest state is what counts.
+        if memory.see(&self.resource) {
+            self.dirty = true;
+        }
+        self.memory = Some(memory);
+        match retry {
+            Some(class) => {
+                self.failures += 1;
+                self.due = Some(delay(class, self.failures)).filter(|_| !self.dirty);
+                self.dirty = true;
+            }
+            None => self.failures = 0,
+        }
+        if again {
+            self.start_over();
+        }
+        let mut pods = std::mem::take(&mut self.pods);
+        for workload in unhealthy {
+            let ending = pods.remove(&workload).unwrap_or_else(|| {
+                Ending(tokio::spawn(pods::follow(Arc::clone(context), name.clone(), workload.clone(), events.clone())).abort_handle())
+            });
+            self.pods.insert(workload, ending);
+        }
+        for workload in pods.keys() {
+            pods::forget(context, &name, workload);
+        }
+    }
+}

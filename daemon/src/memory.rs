@@ -1,0 +1,121 @@
+//! What is remembered of one environment between two passes. Losing it costs reads, never correctness.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use plumb_api::{Environment, EnvironmentStatus};
+use plumb_core::{
+    commit::{CommitId, RepoPath},
+    desired::Desired,
+    fingerprint::Fingerprint,
+    inventory::Inventory,
+    object::{GroupKind, ObjectKey},
+    operation::Failure,
+    plan::Applied,
+    problem::Problem,
+    source::Inputs,
+};
+
+/// What one commit renders to at one path.
+#[derive(Debug, Clone)]
+pub(crate) struct Rendered {
+    pub(crate) commit: CommitId,
+    pub(crate) path: RepoPath,
+    pub(crate) inputs: Inputs,
+    /// The objects, or every problem of the files.
+    pub(crate) result: Result<Arc<plumb_render::Rendered>, Arc<Vec<Problem>>>,
+}
+
+/// Desired state and what it was computed from.
+#[derive(Debug, Clone)]
+pub(crate) struct Resolved {
+    pub(crate) inputs: Inputs,
+    pub(crate) namespace: Option<String>,
+    pub(crate) kinds_version: u64,
+    pub(crate) desired: Arc<Desired>,
+}
+
+/// What is remembered of one environment.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// What was last applied, by object.
+    pub(crate) applied: BTreeMap<ObjectKey, Applied>,
+    /// Drifts that were reported and left, with the fingerprint they had.
+    pub(crate) reported: BTreeMap<ObjectKey, Option<Fingerprint>>,
+    /// The parent's scope as last read or written.
+    pub(crate) recorded: Option<Inventory>,
+    /// Whether the parent carries that scope in its annotations.
+    pub(crate) annotated: bool,
+    /// The last render.
+    pub(crate) rendered: Option<Rendered>,
+    /// The last desired state.
+    pub(crate) resolved: Option<Resolved>,
+    /// The last status read or written.
+    pub(crate) status: EnvironmentStatus,
+    /// The Environment's resourceVersion that belongs to it.
+    pub(crate) resource_version: String,
+    /// What the last operation could not do; kept until the next one, so that a pass without writes does not hide it.
+    pub(crate) failures: Vec<Failure>,
+    /// Refusals that have a record already.
+    pub(crate) refused: BTreeSet<String>,
+    /// Whether the suspension was recorded.
+    pub(crate) suspended: bool,
+}
+
+impl Memory {
+    /// Starts from what the Environment's status and annotations say.
+    pub(crate) fn of(environment: &Environment) -> Self {
+        let status = environment.status.clone().unwrap_or_default();
+        let from_annotations = annotated(environment);
+        let from_status = status.inventory.as_ref().map(|inventory| Inventory {
+            kinds: inventory.kinds.iter().filter_map(|kind| GroupKind::parse(kind)).collect(),
+            namespaces: inventory.namespaces.iter().cloned().collect(),
+        });
+        let annotated = from_annotations.is_some();
+        let recorded = match (from_annotations, from_status) {
+            (Some(one), Some(other)) => Some(one.union(&other)),
+            (one, other) => one.or(other),
+        };
+        Self {
+            recorded,
+            annotated,
+            resource_version: environment.metadata.resource_version.clone().unwrap_or_default(),
+            suspended: status.conditions.iter().any(|condition| condition.reason == "Suspended"),
+            status,
+            ..Self::default()
+        }
+    }
+
+    /// Takes a newer state of the Environment in; returns whether the parent's record was damaged. A state that is
+    /// older than plumb's own last write is left aside.
+    pub(crate) fn see(&mut self, environment: &Environment) -> bool {
+        let version = environment.metadata.resource_version.as_deref().unwrap_or_default();
+        if older(version, &self.resource_version) {
+            return false;
+        }
+        version.clone_into(&mut self.resource_version);
+        let found = annotated(environment);
+        let intact = match (&self.recorded, &found) {
+            (Some(recorded), Some(found)) => found.covers(recorded),
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        self.annotated = found.is_some() && intact;
+        !intact
+    }
+}
+
+fn annotated(environment: &Environment) -> Option<Inventory> {
+    let metadata = &environment.metadata;
+    Inventory::from_annotations(metadata.annotations.as_ref()?, metadata.namespace.as_deref().unwrap_or_default())
+}
+
+/// Returns whether one resourceVersion is older than another; versions that can't be compared (KEP-5504) are not.
+fn older(version: &str, than: &str) -> bool {
+    match (version.parse::<u64>(), than.parse::<u64>()) {
+        (Ok(version), Ok(than)) => version < than,
+        _ => false,
+    }
+}

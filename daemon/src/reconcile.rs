@@ -1,0 +1,205 @@
+//! One pass over one environment: gather, decide, act, record.
+//!
+//! A first sync, the repair of drift and a restart go down this same path.
+
+use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
+
+use plumb_api::Environment;
+use plumb_core::{
+    class::Class,
+    commit::CommitId,
+    environment::{EnvironmentName, FieldManager},
+    object::ObjectKey,
+    operation::{Failure, Operation},
+    live::Live,
+    plan::{self, Input, Plan},
+    source::Inputs,
+    standing::Facts,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    act::{Actor, Deeds},
+    context::Context,
+    drift,
+    gather::{self, Gathered, NotGathered, Source},
+    health,
+    memory::Memory,
+    report,
+    settings::Settings,
+};
+
+/// What one pass starts from: plain values, nothing that changes while it runs.
+pub(crate) struct Pass {
+    pub(crate) settings: Settings,
+    pub(crate) resource: Arc<Environment>,
+    /// The commit, or why there is none.
+    pub(crate) source: Result<Source, Failure>,
+    /// The field managers of all environments.
+    pub(crate) environments: Arc<BTreeMap<FieldManager, EnvironmentName>>,
+    /// When a change of its live objects was first noticed since the last pass.
+    pub(crate) noticed: Option<jiff::Timestamp>,
+    pub(crate) memory: Memory,
+    /// The class of what kept the status from being written: it is tried again.
+    pub(crate) unwritten: Option<Class>,
+}
+
+/// What one pass leaves.
+pub(crate) struct Finished {
+    pub(crate) name: EnvironmentName,
+    pub(crate) memory: Memory,
+    /// The class of what went wrong, if trying again is called for.
+    pub(crate) retry: Option<Class>,
+    /// Something was learned that calls for another look at once, such as a kind that is served now.
+    pub(crate) again: bool,
+    /// Workloads that are not healthy, whose Pods are to be looked at.
+    pub(crate) unhealthy: Vec<health::Workload>,
+}
+
+impl Pass {
+    /// Returns the planner's input.
+    pub(crate) fn input<'a>(&'a self, gathered: &'a Gathered) -> Input<'a> {
+        Input {
+            environment: &self.settings.name,
+            commit: self.commit(),
+            desired: &gathered.desired,
+            live: &gathered.live,
+            applied: &self.memory.applied,
+            predictions: &gathered.predictions,
+            settled: gathered.settled,
+            contents: &gathered.contents,
+            claims: &gathered.claims,
+            undecided: &gathered.undecided,
+            environments: &self.environments,
+            recorded: self.memory.recorded.clone(),
+            annotated: self.memory.annotated,
+            scanned: gathered.scanned,
+            policy: &self.settings.policy,
+        }
+    }
+
+    /// Returns the commit; only a pass that has one gathers.
+    pub(crate) fn commit(&self) -> &CommitId {
+        &self.source.as_ref().expect("because only a commit is gathered").revision.commit
+    }
+
+    /// Returns whether exactly these inputs were applied before, for the same spec.
+    pub(crate) fn settled(&self, inputs: &Inputs) -> bool {
+        let applied = self.memory.status.last_applied.as_ref();
+        applied.is_some_and(|applied| {
+            applied.inputs == report::digest(inputs) && Some(applied.generation) == self.resource.metadata.generation
+        })
+    }
+}
+
+/// Runs one pass.
+pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &CancellationToken) -> Finished {
+    let started = context.clock.now();
+    let gathered = match gather::gather(context, &mut pass).await {
+        Ok(gathered) => gathered,
+        Err(why) => return give_up(context, pass, why).await,
+    };
+    let plan = plan::plan(&pass.input(&gathered));
+    pass.memory.applied.extend(plan.learned.clone());
+    let found = drift::explain(context, &pass, &gathered, &plan.drifts).await;
+    let writes = !plan.is_empty();
+    let mut operation = Operation::start(plan.clone());
+    let deeds = Actor {
+        context,
+        environment: &pass.settings.name,
+        uid: pass.resource.metadata.uid.as_deref().unwrap_or_default(),
+        desired: &gathered.desired,
+        environments: &pass.environments,
+        kinds: &gathered.kinds,
+    }
+    .drive(&mut operation, stop)
+    .await;
+    let summary = operation.summary().clone();
+    remember(&mut pass, &gathered, &deeds, writes, summary.failures.into_values().collect());
+    report::locate(context, &mut pass, &gathered, &deeds).await;
+    let introduced = defined_something(&gathered, &deeds);
+    if introduced {
+        context.rediscover().await;
+    }
+    let waits = plan.refusals.iter().any(|refusal| matches!(refusal.why, plan::Why::Undecided { .. }));
+    let plan_unknown = gathered.desired.unknown || plan.refusals.iter().any(|r| matches!(r.why, plan::Why::Unknown { .. }));
+    let live = context.index().live(&pass.settings.name.applyset_id(), &BTreeSet::new());
+    let unhealthy = health::unhealthy(&gathered.desired, &live);
+    let facts = facts(context, &pass, &gathered, &plan, &live);
+    let outcome = report::Outcome { started, plan, deeds, found, facts };
+    report::finish(context, &mut pass, outcome).await;
+    let unknown = plan_unknown.then_some(Class::Retry);
+    let failed = pass.memory.failures.iter().map(|failure| failure.class).min();
+    let retry = [failed, unknown, pass.unwritten].into_iter().flatten().min();
+    Finished {
+        name: pass.settings.name.clone(),
+        retry: retry.or(waits.then_some(Class::Retry)),
+        again: introduced,
+        unhealthy,
+        memory: pass.memory,
+    }
+}
+
+/// Nothing could be planned: says why and leaves the cluster as it is.
+async fn give_up(context: &Context, mut pass: Pass, why: NotGathered) -> Finished {
+    let mut facts = Facts {
+        revision: pass.source.as_ref().ok().map(|source| source.revision.clone()),
+        suspended: pass.settings.policy.suspended,
+        ..Facts::default()
+    };
+    let retry = match why {
+        NotGathered::Source(failure) => {
+            let class = failure.class;
+            facts.source = Some(failure);
+            Some(class)
+        }
+        NotGathered::Files(problems) => {
+            facts.problems = problems.to_vec();
+            None
+        }
+    };
+    context.claims().gave_up(&pass.settings.name);
+    report::unplanned(context, &mut pass, facts).await;
+    let retry = [retry, pass.unwritten].into_iter().flatten().min();
+    Finished { name: pass.settings.name.clone(), memory: pass.memory, retry, again: false, unhealthy: Vec::new() }
+}
+
+/// Takes over what acting has left.
+fn remember(pass: &mut Pass, gathered: &Gathered, deeds: &Deeds, wrote: bool, failures: Vec<Failure>) {
+    let memory = &mut pass.memory;
+    memory.applied.extend(deeds.applied.clone());
+    let listed = |key: &ObjectKey| gathered.desired.objects.contains_key(key);
+    memory.applied.retain(|key, _| listed(key));
+    memory.reported.retain(|key, _| listed(key));
+    if let Some((scope, version)) = &deeds.recorded {
+        memory.recorded = Some(scope.clone());
+        memory.annotated = true;
+        memory.resource_version.clone_from(version);
+    }
+    if wrote || !failures.is_empty() {
+        memory.failures = failures;
+    }
+}
+
+/// Returns whether this pass applied definitions whose kinds are not watched yet.
+fn defined_something(gathered: &Gathered, deeds: &Deeds) -> bool {
+    let introduced = gathered.desired.objects.values().filter_map(|object| object.kind.defined_by.as_ref());
+    let mut introduced = introduced.filter(|definition| deeds.applied.contains_key(*definition));
+    introduced.next().is_some()
+}
+
+fn facts(context: &Context, pass: &Pass, gathered: &Gathered, plan: &Plan, live: &Live) -> Facts {
+    let drifted = plan.drifts.iter().filter(|drift| !drift.corrected);
+    Facts {
+        revision: pass.source.as_ref().ok().map(|source| source.revision.clone()),
+        suspended: pass.settings.policy.suspended,
+        source: None,
+        problems: gathered.desired.problems.clone(),
+        problems_unknown: gathered.desired.unknown,
+        failures: pass.memory.failures.clone(),
+        refusals: plan.refusals.clone(),
+        drifted: drifted.map(|drift| format!("{}: differs from Git (plumb drift)", drift.key)).collect(),
+        health: health::sentences(context, &pass.settings.name, &gathered.desired, live),
+    }
+}
+

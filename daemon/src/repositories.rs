@@ -1,0 +1,336 @@
+//! Following repositories: one task for each, so that one that hangs costs the others nothing.
+//!
+//! A look is an ls-remote; only a new commit is fetched. A poll, a file watch or a kick says "look again", never what
+//! changed.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use plumb_api::{
+    Repository, RepositoryStatus,
+    condition::{self, Condition, ConditionStatus},
+    repository::RevisionStatus,
+};
+use plumb_cluster::cluster::Cluster;
+use plumb_core::{
+    backoff,
+    class::Class,
+    commit::CommitId,
+    kinds::{Kind, Scope},
+    object::{Gvk, ObjectKey},
+    operation::Failure,
+};
+use plumb_git::{
+    error::GitError,
+    mirror::Mirror,
+    poll,
+    remote::{Credentials, FileUrls, RefSelector, Remote, RemoteUrl},
+    watch::LocalWatch,
+    workers::Workers,
+};
+use sha2::{Digest as _, Sha256};
+use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
+
+use crate::{chain::chain, clock::Clock, gather::Source, main_loop::Event, report, status};
+
+/// Kicks that may wait: any number of them means one look.
+const KICKS_MAX: usize = 1;
+
+/// Namespace and name of a Repository.
+pub(crate) type RepositoryName = (String, String);
+
+/// What every follower needs.
+#[derive(Clone)]
+pub(crate) struct Ground {
+    pub(crate) cluster: Cluster,
+    pub(crate) workers: Workers,
+    pub(crate) clock: Clock,
+    pub(crate) events: mpsc::Sender<Event>,
+    /// Where mirrors are kept.
+    pub(crate) mirrors: PathBuf,
+    pub(crate) file_urls: FileUrls,
+}
+
+/// A repository being followed; dropped, it is no longer.
+pub(crate) struct Follower {
+    task: AbortHandle,
+    kick: mpsc::Sender<()>,
+}
+
+impl Follower {
+    /// Starts to follow a repository.
+    pub(crate) fn start(ground: Ground, resource: Arc<Repository>) -> Self {
+        let (kick, kicks) = mpsc::channel(KICKS_MAX);
+        let written = resource.status.clone().unwrap_or_default();
+        let revision = written.revision.clone();
+        let follow = Follow { ground, resource, written, revision, credentials: None, failures: 0 };
+        let task = tokio::spawn(follow.run(kicks)).abort_handle();
+        Self { task, kick }
+    }
+
+    /// Asks for a look now.
+    pub(crate) fn look(&self) {
+        // A kick that waits already means the same.
+        let _ = self.kick.try_send(());
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Returns namespace and name.
+pub(crate) fn name(repository: &Repository) -> RepositoryName {
+    let metadata = &repository.metadata;
+    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+}
+
+struct Follow {
+    ground: Ground,
+    resource: Arc<Repository>,
+    /// The status as last read or written.
+    written: RepositoryStatus,
+    /// The newest commit seen.
+    revision: Option<RevisionStatus>,
+    /// Read once, and again after a failure: a rotated Secret makes the old one fail.
+    credentials: Option<Credentials>,
+    failures: u32,
+}
+
+impl Follow {
+    async fn run(mut self, mut kicks: mpsc::Receiver<()>) {
+        if let Some(source) = self.remembered().await {
+            self.tell(Ok(source)).await;
+        }
+        if self.resource.spec.suspend {
+            self.write_status(Ok(())).await;
+            return;
+        }
+        let mut watch = self.file_watch();
+        loop {
+            let looked = self.look().await;
+            let wait = self.wait(looked.as_ref().err());
+            let outcome = looked.as_ref().map(|_| ()).map_err(Clone::clone);
+            match &looked {
+                Ok(source) => self.revision = Some(report::revision_status(&source.revision)),
+                Err(_) => self.credentials = None,
+            }
+            self.tell(looked).await;
+            self.write_status(outcome).await;
+            let due = Instant::now() + wait;
+            tokio::select! {
+                () = tokio::time::sleep_until(due) => {}
+                kicked = kicks.recv() => if kicked.is_none() { return },
+                () = changed(&mut watch) => {}
+            }
+        }
+    }
+
+    /// Returns the commit that the status names, if the mirror still has it: environments go on from it while the Git
+    /// server is down.
+    async fn remembered(&mut self) -> Option<Source> {
+        let commit = CommitId::parse(&self.revision.as_ref()?.commit).ok()?;
+        let remote = self.remote().await.ok()?;
+        let mirror = self.mirror(&remote);
+        let source = tokio::task::spawn_blocking(move || {
+            let opened = Mirror::open_or_create(&mirror).ok()?;
+            if !opened.holds(&commit).ok()? {
+                return None;
+            }
+            let mut revision = opened.revision(&commit).ok()?;
+            revision.reference = None;
+            Some(Source { mirror, revision })
+        });
+        let mut source = source.await.ok()??;
+        let reference = self.revision.as_ref()?.reference.as_deref()?;
+        source.revision.reference = plumb_core::commit::RefName::parse(reference).ok();
+        Some(source)
+    }
+
+    async fn look(&mut self) -> Result<Source, Failure> {
+        let remote = self.remote().await?;
+        let mirror = self.mirror(&remote);
+        let selector = self.selector()?;
+        let workers = &self.ground.workers;
+        let advertised = workers.advertised(&remote, &selector).await.map_err(|error| self.failure(&error))?;
+        let held = self.in_mirror(&mirror, &advertised.commit).await;
+        let advertised = match held {
+            true => advertised,
+            false => workers.fetch(&remote, &mirror, &advertised).await.map_err(|error| self.failure(&error))?,
+        };
+        let (path, commit) = (mirror.clone(), advertised.commit.clone());
+        let revision = tokio::task::spawn_blocking(move || Mirror::open_or_create(&path)?.revision(&commit)).await;
+        let revision = revision.map_err(|error| Failure { class: Class::Bug, message: error.to_string() })?;
+        let mut revision = revision.map_err(|error| self.failure(&error))?;
+        revision.reference = advertised.reference;
+        Ok(Source { mirror, revision })
+    }
+
+    /// Returns whether the mirror has the commit already; makes the mirror if it is not there.
+    async fn in_mirror(&self, mirror: &std::path::Path, commit: &CommitId) -> bool {
+        let (path, commit) = (mirror.to_owned(), commit.clone());
+        let held = tokio::task::spawn_blocking(move || Mirror::open_or_create(&path)?.holds(&commit));
+        matches!(held.await, Ok(Ok(true)))
+    }
+
+    fn selector(&self) -> Result<RefSelector, Failure> {
+        match &self.resource.spec.reference {
+            None => Ok(RefSelector::Head),
+            Some(reference) => RefSelector::branch(&reference.branch)
+                .map_err(|error| Failure { class: Class::Wait, message: format!("spec.ref.branch: {error}") }),
+        }
+    }
+
+    async fn remote(&mut self) -> Result<Remote, Failure> {
+        let resource = Arc::clone(&self.resource);
+        let spec = &resource.spec;
+        let url = RemoteUrl::parse(&spec.url, self.ground.file_urls)
+            .map_err(|error| Failure { class: Class::Wait, message: format!("spec.url: {}", chain(&error)) })?;
+        if let (Some(reference), None) = (&spec.secret_ref, &self.credentials) {
+            self.credentials = Some(self.read_credentials(&reference.name).await?);
+        }
+        Ok(Remote { url, credentials: self.credentials.clone(), timeout: spec.timeout.get().max(Duration::from_secs(1)) })
+    }
+
+    async fn read_credentials(&self, name: &str) -> Result<Credentials, Failure> {
+        let namespace = self.resource.metadata.namespace.as_deref().unwrap_or_default();
+        let wait = |message: String| Failure { class: Class::Wait, message };
+        let secret = self.ground.cluster.get(&secret_kind(), &secret_key(namespace, name)).await;
+        let secret = secret.map_err(|error| Failure { class: error.class(), message: chain(&error) })?;
+        let secret = secret.ok_or_else(|| {
+            wait(format!(
+                "the Secret {namespace}/{name} that spec.secretRef names does not exist: create it with the keys username and password"
+            ))
+        })?;
+        let text = |key: &str| {
+            let encoded = secret["data"][key].as_str();
+            let encoded = encoded.ok_or_else(|| wait(format!("the Secret {namespace}/{name} has no key {key}: add it")))?;
+            let bytes = BASE64.decode(encoded).unwrap_or_default();
+            String::from_utf8(bytes).map_err(|_| wait(format!("the key {key} of Secret {namespace}/{name} is not UTF-8")))
+        };
+        Ok(Credentials { username: text("username")?, password: text("password")? })
+    }
+
+    /// Returns the mirror's folder: one for each URL and credential, so that two tenants share objects only if they
+    /// share the credential.
+    fn mirror(&self, remote: &Remote) -> PathBuf {
+        let mut digest = Sha256::new();
+        digest.update(remote.url.to_string());
+        if let Some(Credentials { username, password }) = &remote.credentials {
+            digest.update([0]);
+            digest.update(username);
+            digest.update([0]);
+            digest.update(password);
+        }
+        let name: String = digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        self.ground.mirrors.join(name + ".git")
+    }
+
+    fn file_watch(&self) -> Option<LocalWatch> {
+        let url = RemoteUrl::parse(&self.resource.spec.url, self.ground.file_urls).ok()?;
+        let path = url.local_path()?;
+        match LocalWatch::new(path) {
+            Ok(watch) => Some(watch),
+            Err(error) => {
+                tracing::warn!(repository = self.resource.metadata.name, "no file watch, polling only: {}", chain(&error));
+                None
+            }
+        }
+    }
+
+    fn wait(&mut self, failure: Option<&Failure>) -> Duration {
+        let random = self.ground.clock.random();
+        let interval = poll::jittered(self.resource.spec.interval.get().max(Duration::from_secs(1)), random);
+        match failure {
+            None => {
+                self.failures = 0;
+                interval
+            }
+            Some(failure) => {
+                self.failures += 1;
+                backoff::delay(failure.class, self.failures, random)
+            }
+        }
+    }
+
+    fn failure(&self, error: &GitError) -> Failure {
+        Failure { class: error.class(), message: chain(error) }
+    }
+
+    async fn tell(&self, looked: Result<Source, Failure>) {
+        // A closed channel means that the daemon stops.
+        let _ = self.ground.events.send(Event::Looked(name(&self.resource), looked)).await;
+    }
+
+    async fn write_status(&mut self, outcome: Result<(), Failure>) {
+        let now = self.ground.clock.now();
+        let status = RepositoryStatus {
+            observed_generation: self.resource.metadata.generation,
+            conditions: conditions(&self.resource, &outcome, self.revision.as_ref(), &self.written.conditions, now),
+            revision: self.revision.clone(),
+        };
+        if self.written == status {
+            return;
+        }
+        let (namespace, name) = name(&self.resource);
+        match status::write::<Repository>(&self.ground.cluster, (&namespace, &name), "", &status).await {
+            Ok(_) => self.written = status,
+            Err(error) => tracing::warn!(repository = name, "the status could not be written: {}", chain(&error)),
+        }
+    }
+}
+
+fn conditions(
+    resource: &Repository,
+    outcome: &Result<(), Failure>,
+    revision: Option<&RevisionStatus>,
+    before: &[Condition],
+    now: jiff::Timestamp,
+) -> Vec<Condition> {
+    let at = revision.map_or("no commit", |revision| revision.commit.get(..7).unwrap_or_default());
+    let (ready, reason, message) = match outcome {
+        _ if resource.spec.suspend => (true, "Suspended", format!("suspended at {at}: no new commits are looked for")),
+        Ok(()) => (true, "Fetched", format!("at {at}")),
+        Err(failure) => (false, "FetchFailed", failure.message.clone()),
+    };
+    let stalled = outcome.as_ref().is_err_and(|failure| failure.class != Class::Retry);
+    let wanted = [(condition::READY, ready), (condition::STALLED, stalled)];
+    let made = wanted.into_iter().filter(|(name, holds)| *name == condition::READY || *holds).map(|(name, holds)| {
+        let status = if holds { ConditionStatus::True } else { ConditionStatus::False };
+        let same = before.iter().find(|condition| condition.type_ == name && condition.status == status);
+        Condition {
+            type_: name.to_owned(),
+            status,
+            observed_generation: resource.metadata.generation,
+            last_transition_time: same.map_or_else(|| now.to_string(), |same| same.last_transition_time.clone()),
+            reason: reason.to_owned(),
+            message: message.clone(),
+        }
+    });
+    made.collect()
+}
+
+fn secret_kind() -> Kind {
+    let gvk = Gvk::new("v1", "Secret");
+    Kind { gvk, plural: "secrets".to_owned(), scope: Scope::Namespaced, watchable: true, defined_by: None }
+}
+
+fn secret_key(namespace: &str, name: &str) -> ObjectKey {
+    let (namespace, name) = (Some(namespace.to_owned()), name.to_owned());
+    ObjectKey { group: String::new(), kind: "Secret".to_owned(), namespace, name }
+}
+
+/// Waits until the file watch sees something; without a watch, for ever.
+async fn changed(watch: &mut Option<LocalWatch>) {
+    match watch {
+        Some(seen) => {
+            if let Err(error) = seen.changed().await {
+                tracing::warn!("the file watch ended, polling only: {}", chain(&error));
+                *watch = None;
+            }
+        }
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,290 @@
+//! The composition root of the daemon: every flag is taken apart here, every part is put together here.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, atomic::Ordering},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use plumb_api::{Environment, Repository};
+use plumb_cluster::{
+    client,
+    cluster::Cluster,
+    index::Index,
+    resources,
+    watches::{Watches, news::News},
+};
+use plumb_core::{backoff, class::Class, kinds::Kind, presence::Presence};
+use plumb_git::{
+    remote::FileUrls,
+    workers::{WorkerCommand, Workers},
+};
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    bootstrap,
+    chain::chain,
+    clock::Clock,
+    context::Context,
+    http::{self, Readiness},
+    journal::Journal,
+    main_loop::{Event, Loop},
+    metrics::Metrics,
+    repositories::Ground,
+};
+
+/// Events that may wait for the loop, which handles thousands in a second: a burst of a whole cluster's changes.
+const EVENTS_MAX: usize = 4096;
+/// Git workers at once: each is a process of some 10 MiB.
+const WORKERS_MAX: usize = 8;
+/// How long a stop may take: requests under way end, nothing new is started.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// Run the daemon: follow Repositories and Environments, apply commits, put back drift
+///
+/// Runs in a cluster (`plumb install`) or beside one, with a kubeconfig. Needs plumb's CustomResourceDefinitions, which
+/// --bootstrap installs. Stops at SIGTERM and SIGINT; killed in the middle, it goes on where the cluster is.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "Examples:
+  plumb run --bootstrap environments/plumb              against the cluster of your kubeconfig
+  plumb run --kubeconfig eu-1.yaml --log-format json    against another one, with a log for machines
+  RUST_LOG=plumb=debug plumb run                        says more")]
+pub struct RunArgs {
+    /// Kubeconfig of the cluster; without it $KUBECONFIG, ~/.kube/config, or the Pod's own service account
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    /// First install the CustomResourceDefinitions and apply the YAML files of this directory; then follow its changes
+    #[arg(long, value_name = "DIR")]
+    bootstrap: Option<PathBuf>,
+    /// Allow Repositories with file:// URLs: anybody who may create a Repository can then read Git repositories that
+    /// plumb can read
+    #[arg(long)]
+    allow_file_repositories: bool,
+    /// Where mirrors of repositories are kept; a cache that may be lost [default: plumb/data in the user's cache]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Address of /metrics, /healthz and /readyz
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
+    metrics: SocketAddr,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object each.
+    Json,
+}
+
+/// Runs the daemon until SIGTERM, SIGINT, or until it can't go on.
+pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
+    let RunArgs { kubeconfig, context, bootstrap, allow_file_repositories, data, metrics, log_format } = arguments;
+    crate::logs::start(log_format);
+    let data = data_directory(data)?;
+    let config = crate::connect::config(kubeconfig.as_deref(), context.as_deref()).await?;
+    let server = config.cluster_url.to_string();
+    let clock = Clock::system();
+    let connections = client::connect(config, clock.random())?;
+    let cluster = Cluster::new(connections);
+    let stop = CancellationToken::new();
+    let metrics_of = Metrics::new()?;
+    let readiness = Readiness::default();
+    let (address, port) = http::serve(metrics, metrics_of.clone(), readiness.clone(), stop.clone()).await?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), %server, metrics = %address, data = %data.display(), "plumb starts");
+
+    let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
+    tasks.spawn(async move {
+        port.await;
+        Ok(())
+    });
+    tokio::spawn(stop_on_signal(stop.clone()));
+    wait_for_server(&cluster, &clock, &stop).await?;
+    if let Some(directory) = bootstrap {
+        let followed = bootstrap::start(&cluster, &directory).await?;
+        tasks.spawn(followed.run(cluster.clone(), stop.clone()));
+    }
+    let (events, queue) = mpsc::channel(EVENTS_MAX);
+    let (journal, writer) = Journal::open(metrics_of.clone(), cluster.clone(), stop.clone());
+    tasks.spawn(async move {
+        writer.await;
+        Ok(())
+    });
+    let index = Arc::new(Mutex::new(Index::default()));
+    let (watches, news) = Watches::new(cluster.clone(), index);
+    let context = Arc::new(Context::new(cluster.clone(), watches, metrics_of, journal, clock.clone()));
+    tasks.spawn(forward(news, events.clone(), stop.clone()));
+    tasks.spawn(watch_over(Arc::clone(&context), stop.clone()));
+    scan(&context, &clock, &stop).await;
+    follow_resources(&cluster, &events, &stop, &mut tasks).await?;
+    let file_urls = if allow_file_repositories { FileUrls::Allowed } else { FileUrls::Refused };
+    let workers = Workers::new(worker_command(&data)?.spawner(), WORKERS_MAX);
+    let ground = Ground { cluster, workers, clock, events, mirrors: data.join("mirrors"), file_urls };
+    let main = Loop::new(context, ground, readiness, stop.clone()).run(queue);
+    supervise(main, tasks, stop).await
+}
+
+/// Waits for the loop or for a task that must not end before it.
+async fn supervise(
+    main: impl Future<Output = Result<(), crate::main_loop::Broken>>,
+    mut tasks: JoinSet<anyhow::Result<()>>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut main = std::pin::pin!(main);
+    let result = loop {
+        tokio::select! {
+            result = &mut main => break result.map_err(anyhow::Error::from),
+            Some(ended) = tasks.join_next() => match ended {
+                _ if stop.is_cancelled() => {}
+                Ok(Ok(())) => break Err(anyhow::anyhow!("a task of the daemon ended early; it ends so that it is started anew")),
+                Ok(Err(error)) => break Err(error),
+                Err(error) => break Err(anyhow::Error::from(error).context("a task of the daemon panicked")),
+            },
+        }
+    };
+    stop.cancel();
+    let rest = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(STOP_WITHIN, rest).await.is_err() {
+        tracing::warn!("some tasks did not end within {} s", STOP_WITHIN.as_secs());
+    }
+    tracing::info!("plumb stops");
+    result
+}
+
+fn data_directory(data: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let directory = match data {
+        Some(directory) => directory,
+        None => crate::connect::cache_directory()
+            .context("no place for mirrors is known: set HOME or XDG_CACHE_HOME, or pass --data DIR")?
+            .join("plumb/data"),
+    };
+    let mirrors = directory.join("mirrors");
+    std::fs::create_dir_all(&mirrors)
+        .with_context(|| format!("cannot make {}: choose another place with --data", mirrors.display()))?;
+    Ok(directory)
+}
+
+/// Returns how a Git worker is started: this very program, with an empty environment but for where certificates are.
+pub(crate) fn worker_command(data: &Path) -> anyhow::Result<WorkerCommand> {
+    let program = std::env::current_exe().context("the path of this program is not known, and Git workers need it")?;
+    let passed = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter();
+    let environment = passed.filter_map(|name| Some((name.into(), std::env::var_os(name)?))).collect();
+    let homes = data.join("homes");
+    // What a killed daemon left; its workers have ended with it.
+    let _ = std::fs::remove_dir_all(&homes);
+    std::fs::create_dir_all(&homes).with_context(|| format!("cannot make {}", homes.display()))?;
+    Ok(WorkerCommand { program, arguments: vec!["git-worker".into()], environment, homes })
+}
+
+async fn stop_on_signal(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::warn!("signals can't be received: end plumb with SIGKILL");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    stop.cancel();
+}
+
+/// Waits until the API server answers; it may come up after plumb.
+async fn wait_for_server(cluster: &Cluster, clock: &Clock, stop: &CancellationToken) -> anyhow::Result<()> {
+    for failures in 1.. {
+        let error = match cluster.uid().await {
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        let class = error.class();
+        if class != Class::Retry {
+            return Err(error.into());
+        }
+        tracing::warn!("the API server does not answer, trying again: {}", chain(&error));
+        tokio::select! {
+            () = tokio::time::sleep(backoff::delay(class, failures, clock.random())) => {}
+            () = stop.cancelled() => bail!("stopped before the API server answered"),
+        }
+    }
+    Ok(())
+}
+
+/// Looks once for labelled objects of every kind, so that they are watched whatever a parent's record says.
+async fn scan(context: &Arc<Context>, clock: &Clock, stop: &CancellationToken) {
+    for failures in 1..=3 {
+        let error = match context.served(&[]).await {
+            Ok(served) => {
+                let found = context.cluster.scan(&served.kinds).await;
+                let owned = found.found.iter().filter_map(|kind| served.kinds.preferred(kind).present().cloned());
+                context.watches.ensure(owned);
+                context.scanned.store(found.is_complete(), Ordering::Relaxed);
+                return;
+            }
+            Err(error) => error,
+        };
+        tracing::warn!("the kinds of the cluster could not be read: {}", chain(&error));
+        tokio::select! {
+            () = tokio::time::sleep(backoff::delay(error.class(), failures, clock.random())) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// Passes changes of owned objects on to the loop.
+async fn forward(mut news: News, events: mpsc::Sender<Event>, stop: CancellationToken) -> anyhow::Result<()> {
+    loop {
+        let changes = tokio::select! {
+            changes = news.next() => changes,
+            () = stop.cancelled() => None,
+        };
+        let Some(changes) = changes else { return Ok(()) };
+        if events.send(Event::Live(changes)).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Ends the daemon when a watch panics: drift would go unseen.
+async fn watch_over(context: Arc<Context>, stop: CancellationToken) -> anyhow::Result<()> {
+    tokio::select! {
+        panic = context.watches.panicked() => bail!("{panic}; the daemon ends so that it is started anew"),
+        () = stop.cancelled() => context.watches.stop().await,
+    }
+    Ok(())
+}
+
+async fn follow_resources(
+    cluster: &Cluster,
+    events: &mpsc::Sender<Event>,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let kinds = cluster.kinds().await?;
+    let served = |kind: &Kind| matches!(kinds.find(&kind.gvk), Presence::Present(_));
+    if !served(&resources::kind::<Repository>()) || !served(&resources::kind::<Environment>()) {
+        bail!("the cluster does not know plumb's resources: install them with `plumb install | kubectl apply --server-side -f -`, or start with --bootstrap DIR");
+    }
+    let (repositories, environments) = (events.clone(), events.clone());
+    let (one, other) = (cluster.clone(), cluster.clone());
+    let (stop_one, stop_other) = (stop.clone(), stop.clone());
+    tasks.spawn(async move {
+        resources::follow::<Repository, _>(&one, stop_one, |followed| repositories.send(Event::Repository(followed))).await;
+        Ok(())
+    });
+    tasks.spawn(async move {
+        let send = |followed| environments.send(Event::Environment(Box::new(followed)));
+        resources::follow::<Environment, _>(&other, stop_other, send).await;
+        Ok(())
+    });
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! What an Environment's spec means in core's words: parsed whole, so that a new field can't be forgotten.
+
+use plumb_api::{
+    environment::{Deletion, Drift, DriftMode, Environment, EnvironmentSpec, Sync, Target},
+    request::{self, Request},
+};
+use plumb_core::{
+    class::Class,
+    commit::{CommitId, RepoPath},
+    environment::EnvironmentName,
+    operation::Failure,
+    policy::{self, Policy, PruneLimit},
+};
+
+/// An Environment, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// Its name.
+    pub(crate) name: EnvironmentName,
+    /// Name of the Repository in the same namespace.
+    pub(crate) repository: String,
+    /// The path inside the repository.
+    pub(crate) path: RepoPath,
+    /// Namespace for objects that name none.
+    pub(crate) namespace: Option<String>,
+    /// What the planner goes by.
+    pub(crate) policy: Policy,
+}
+
+/// Reads an Environment's spec and the requests in its annotations; says what is wrong with it, so that the Environment
+/// can be left as it is and can say why.
+pub(crate) fn read(environment: &Environment) -> (Settings, Option<Failure>) {
+    let name = name(environment);
+    let EnvironmentSpec { repository, path, target, sync, drift, deletion, suspend } = &environment.spec;
+    let Target { namespace } = target;
+    let Sync { prune, prune_limit } = sync;
+    let Drift { mode } = drift;
+    let Deletion::Orphan = deletion;
+    let mut wrong = Vec::new();
+    let path = RepoPath::parse(path).unwrap_or_else(|error| {
+        wrong.push(format!("spec.path: {error}"));
+        RepoPath::root()
+    });
+    let prune_limit = PruneLimit::parse(prune_limit).unwrap_or_else(|| {
+        wrong.push(format!("spec.sync.pruneLimit: {prune_limit:?} is not a percentage such as 25%"));
+        PruneLimit::NOTHING
+    });
+    let policy = Policy {
+        prune: *prune,
+        prune_limit,
+        prune_allowed: allowed(environment),
+        drift: match mode {
+            DriftMode::Correct => policy::DriftMode::Correct,
+            DriftMode::Report => policy::DriftMode::Report,
+        },
+        suspended: *suspend || annotation(environment, request::SUSPENDED).is_some(),
+    };
+    let settings = Settings { name, repository: repository.clone(), path, namespace: namespace.clone(), policy };
+    let invalid = (!wrong.is_empty()).then(|| Failure { class: Class::Wait, message: wrong.join("\n") });
+    (settings, invalid)
+}
+
+/// Returns namespace and name of an Environment.
+pub(crate) fn name(environment: &Environment) -> EnvironmentName {
+    let metadata = &environment.metadata;
+    EnvironmentName::new(
+        metadata.namespace.as_deref().unwrap_or_default(),
+        metadata.name.as_deref().unwrap_or_default(),
+    )
+}
+
+/// Returns a request that a person made by annotation, if it can be read.
+pub(crate) fn request(environment: &Environment, annotation: &str) -> Option<Request> {
+    serde_json::from_str(self::annotation(environment, annotation)?).ok()
+}
+
+fn annotation<'a>(environment: &'a Environment, name: &str) -> Option<&'a str> {
+    environment.metadata.annotations.as_ref()?.get(name).map(String::as_str)
+}
+
+fn allowed(environment: &Environment) -> Option<CommitId> {
+    let commit = request(environment, request::ALLOW_PRUNE)?.commit?;
+    CommitId::parse(&commit).ok()
+}

@@ -1,0 +1,119 @@
+//! The daemon as a process: started, killed, started again, with its log in reach.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::OnceLock,
+};
+
+use lab::ControlPlane;
+use tempfile::TempDir;
+
+use crate::{http, wait};
+
+/// A running `plumb run`; killed on drop.
+pub struct Daemon {
+    child: Child,
+    folder: TempDir,
+    kubeconfig: PathBuf,
+    flags: Vec<String>,
+    /// Counts the starts, each of which has a log of its own.
+    starts: u32,
+}
+
+impl Daemon {
+    /// Starts plumb on a control plane, with plumb's definitions installed, and waits until it is ready.
+    pub fn start(plane: &ControlPlane) -> Self {
+        Self::start_with(plane, &[])
+    }
+
+    /// Starts plumb with further flags.
+    pub fn start_with(plane: &ControlPlane, flags: &[&str]) -> Self {
+        let folder = TempDir::with_prefix("plumb-daemon-").expect("a folder");
+        fs::create_dir(folder.path().join("bootstrap")).expect("a folder");
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect::<Vec<_>>();
+        let kubeconfig = plane.kubeconfig().to_owned();
+        let child = spawn(folder.path(), &kubeconfig, &flags, 0);
+        let daemon = Self { child, folder, kubeconfig, flags, starts: 0 };
+        daemon.wait_ready();
+        daemon
+    }
+
+    /// Kills it with SIGKILL.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("a process to kill");
+        self.child.wait().expect("an end");
+    }
+
+    /// Starts it again, with the same data.
+    pub fn start_again(&mut self) {
+        self.starts += 1;
+        self.child = spawn(self.folder.path(), &self.kubeconfig, &self.flags, self.starts);
+        self.wait_ready();
+    }
+
+    /// Returns what it has logged since it was last started.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join(format!("log-{}", self.starts))).unwrap_or_default()
+    }
+
+    /// Returns the page of metrics.
+    pub fn metrics(&self) -> String {
+        let address = self.address().expect("an address once it is ready");
+        http::get(&address, "/metrics").expect("the page of metrics")
+    }
+
+    /// Returns its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn address(&self) -> Option<String> {
+        let log = self.log();
+        let line = log.lines().find(|line| line.contains("plumb starts"))?;
+        let rest = line.split("metrics=").nth(1)?;
+        Some(rest.split_whitespace().next()?.to_owned())
+    }
+
+    fn wait_ready(&self) {
+        wait::until("plumb to be ready", || {
+            let address = self.address().ok_or_else(|| self.log())?;
+            http::get(&address, "/readyz").map_err(|error| format!("{error}\n{}", self.log()))
+        });
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- log of plumb\n{}\n---", self.log());
+        }
+    }
+}
+
+fn spawn(folder: &Path, kubeconfig: &Path, flags: &[String], start: u32) -> Child {
+    let log = File::create(folder.join(format!("log-{start}"))).expect("a log");
+    Command::new(lab::process::plumb())
+        .args(["run", "--allow-file-repositories", "--metrics", "127.0.0.1:0", "--kubeconfig"])
+        .arg(kubeconfig)
+        .arg("--bootstrap")
+        .arg(folder.join("bootstrap"))
+        .arg("--data")
+        .arg(folder.join("data"))
+        .args(flags)
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("plumb starts")
+}
+
+/// Returns the daemon that all tests of one binary share, on the control plane that they share.
+pub fn shared() -> &'static Daemon {
+    static SHARED: OnceLock<Daemon> = OnceLock::new();
+    SHARED.get_or_init(|| Daemon::start(lab::shared()))
+}

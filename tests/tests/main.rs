@@ -1,0 +1,5 @@
+//! The system tests: the daemon as a process, against a real control plane and real Git. One binary, so that they share
+//! a control plane; what breaks it starts its own.
+
+#[path = "main/first_sync.rs"]
+mod first_sync;
