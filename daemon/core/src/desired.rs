@@ -1,6 +1,13 @@
 //! Desired state: rendered manifests with scopes, namespaces and the owner's label filled in.
 
-use std::{collections::BTreeMap, sync::Arc};
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -10,23 +17,27 @@ use crate::{
     fingerprint::Fingerprint,
     kinds::{Kind, Kinds, Scope},
     live::{PRUNE_ANNOTATION, PruneWish},
-    object::{Manifest, ObjectKey, Origin, PART_OF},
+    object::{self, Manifest, ObjectKey, Origin, PART_OF},
     order::Rank,
     presence::Presence,
     problem::Problem,
+    redact,
 };
 
 /// Larger objects are refused by etcd in any case (1.5 MiB a request); said before anything is sent.
 pub const OBJECT_BYTES_MAX: usize = 1_500_000;
 
 /// One object as it is to be applied.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+///
+/// Shown (`Debug`) or serialised, the values of a Secret are redacted.
+#[derive(Clone, PartialEq, Serialize)]
 pub struct DesiredObject {
     /// Which object, with its namespace settled.
     pub key: ObjectKey,
     /// Its kind as the cluster serves it.
     pub kind: Kind,
     /// What is sent: the manifest with namespace and `part-of` label.
+    #[serde(serialize_with = "redact::serialize")]
     pub manifest: Arc<Value>,
     /// The fingerprint that the live object has right after this was applied, if the server changes nothing.
     pub fingerprint: Fingerprint,
@@ -36,46 +47,73 @@ pub struct DesiredObject {
     pub rank: Rank,
 }
 
+impl fmt::Debug for DesiredObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, kind, manifest, fingerprint, origin, rank } = self;
+        f.debug_struct("DesiredObject")
+            .field("key", key)
+            .field("kind", kind)
+            .field("manifest", &redact::object(manifest))
+            .field("fingerprint", fingerprint)
+            .field("origin", origin)
+            .field("rank", rank)
+            .finish()
+    }
+}
+
 /// Everything that one commit wants of one environment.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Desired {
     /// The objects.
+    #[serde(serialize_with = "object::serialize_pairs")]
     pub objects: BTreeMap<ObjectKey, DesiredObject>,
     /// Objects that could not be settled; while there is one, nothing is pruned.
     pub problems: Vec<Problem>,
+    /// What those problems are about, as far as it can be told: this environment desires it, so that another one which
+    /// no longer does must not prune it.
+    pub unsettled: BTreeSet<ObjectKey>,
     /// Whether a problem comes from not knowing (a failed discovery), so that trying again may help.
     pub unknown: bool,
 }
 
 /// Settles the scope and the namespace of every manifest and adds the owner's label.
 ///
-/// `namespace` is the environment's `target.namespace`.
+/// `namespace` is the environment's `target.namespace`. The order of the manifests does not matter: where an object
+/// stands twice, the place that comes first counts.
 pub fn resolve(manifests: &[Manifest], kinds: &Kinds, id: &ApplySetId, namespace: Option<&str>) -> Desired {
     let mut desired = Desired::default();
-    for manifest in manifests {
-        let kind = match kinds.find(&manifest.gvk) {
-            Presence::Present(kind) => kind,
-            Presence::Absent => {
-                desired.problems.push(unknown_kind(manifest, kinds));
-                continue;
-            }
+    let mut sorted: Vec<&Manifest> = manifests.iter().collect();
+    sorted.sort_by(|a, b| (&a.origin, &a.key).cmp(&(&b.origin, &b.key)));
+    for manifest in sorted {
+        let result = match kinds.find(&manifest.gvk) {
+            Presence::Present(kind) => settle(manifest, kind, id, namespace),
+            Presence::Absent => Err(unknown_kind(manifest, kinds)),
             Presence::Unknown => {
                 desired.unknown = true;
-                desired.problems.push(problem(
+                Err(problem(
                     manifest,
                     format!("the API server could not say whether it serves {}", manifest.gvk),
                     "it is tried again; kubectl get apiservices shows which group is down",
-                ));
-                continue;
+                ))
             }
         };
-        match settle(manifest, kind, id, namespace) {
+        match result {
             Ok(object) => insert(&mut desired, object),
-            Err(problem) => desired.problems.push(problem),
+            Err(problem) => {
+                desired.problems.push(problem);
+                desired.unsettled.extend(possible_keys(manifest, namespace));
+            }
         }
     }
     desired.problems.sort();
     desired
+}
+
+/// Returns the keys that an object whose scope may not be known can have in the cluster.
+fn possible_keys(manifest: &Manifest, namespace: Option<&str>) -> [ObjectKey; 2] {
+    let own = manifest.key.namespace.as_deref().filter(|own| !own.is_empty());
+    let namespaced = ObjectKey { namespace: own.or(namespace).map(str::to_owned), ..manifest.key.clone() };
+    [namespaced, ObjectKey { namespace: None, ..manifest.key.clone() }]
 }
 
 fn insert(desired: &mut Desired, object: DesiredObject) {
@@ -115,7 +153,7 @@ fn settle(
     namespace: Option<&str>,
 ) -> Result<DesiredObject, Problem> {
     let mut key = manifest.key.clone();
-    key.namespace = match (kind.scope, key.namespace, namespace) {
+    key.namespace = match (kind.scope, key.namespace.filter(|own| !own.is_empty()), namespace) {
         (Scope::Cluster, _, _) => None,
         (Scope::Namespaced, Some(own), _) => Some(own),
         (Scope::Namespaced, None, Some(target)) => Some(target.to_owned()),
@@ -132,8 +170,9 @@ fn settle(
         return Err(problem(manifest, message, "take it out of the environment"));
     }
     let value = labelled(manifest, &key, id)?;
-    if let Some(limit) = too_large(&value) {
-        let message = format!("it is {limit} bytes long; an object can't be larger than {OBJECT_BYTES_MAX}");
+    let length = value.to_string().len();
+    if length > OBJECT_BYTES_MAX {
+        let message = format!("it is {length} bytes long; an object can't be larger than {OBJECT_BYTES_MAX}");
         return Err(problem(manifest, message, "split it, or keep the data elsewhere"));
     }
     let fingerprint = Fingerprint::of_manifest(&value);
@@ -146,11 +185,6 @@ fn settle(
         origin: manifest.origin.clone(),
         rank,
     })
-}
-
-fn too_large(value: &Value) -> Option<usize> {
-    let length = value.to_string().len();
-    (length > OBJECT_BYTES_MAX).then_some(length)
 }
 
 /// Returns the manifest as it is sent; refuses what a manifest must not carry.
@@ -183,9 +217,13 @@ fn labelled(manifest: &Manifest, key: &ObjectKey, id: &ApplySetId) -> Result<Val
         return Err(problem(manifest, message, "remove the label from the file"));
     }
     labels.insert(PART_OF.to_owned(), json!(id.as_str()));
-    if let PruneWish::Malformed(text) = PruneWish::parse(manifest.annotation(PRUNE_ANNOTATION)) {
-        let message = format!("the annotation {PRUNE_ANNOTATION} is {text:?}");
-        return Err(problem(manifest, message, "it can be \"disabled\" or \"force\""));
+    match manifest.value["metadata"]["annotations"].get(PRUNE_ANNOTATION) {
+        Some(wish)
+            if wish.as_str().is_none_or(|text| matches!(PruneWish::parse(Some(text)), PruneWish::Malformed(_))) =>
+        {
+            let message = format!("the annotation {PRUNE_ANNOTATION} is {wish}");
+            Err(problem(manifest, message, "it can be \"disabled\" or \"force\""))
+        }
+        _ => Ok(value),
     }
-    Ok(value)
 }

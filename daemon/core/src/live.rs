@@ -8,7 +8,7 @@ use crate::{
     environment::{ApplySetId, FieldManager},
     fingerprint::Fingerprint,
     health::Health,
-    object::{GroupKind, ObjectKey},
+    object::{self, GroupKind, ObjectKey},
     presence::Presence,
 };
 
@@ -69,12 +69,21 @@ pub struct LiveObject {
     pub health: Health,
 }
 
+impl LiveObject {
+    /// Returns whether the object carries this label and the environment's own manager set it.
+    pub fn is_owned_by(&self, id: &ApplySetId) -> bool {
+        self.label_is_ours && self.part_of == *id
+    }
+}
+
 /// The live objects of one environment, and the kinds about which nothing is known.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Live {
     /// Objects whose label names the environment.
+    #[serde(serialize_with = "object::serialize_pairs")]
     pub objects: BTreeMap<ObjectKey, LiveObject>,
     /// Kinds whose watch is not synced, with the reason in words.
+    #[serde(serialize_with = "object::serialize_pairs")]
     pub unknown: BTreeMap<GroupKind, String>,
 }
 

@@ -1,11 +1,11 @@
 //! Kubernetes objects as plumb names them: kinds, keys, manifests with their place in Git.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::commit::RepoPath;
+use crate::{commit::RepoPath, redact};
 
 /// The label that marks an object as owned (KEP-3659, ApplySet).
 pub const PART_OF: &str = "applyset.kubernetes.io/part-of";
@@ -79,7 +79,7 @@ impl fmt::Display for GroupKind {
 
 /// Which object: equal keys are one object in the cluster, whatever version it is read at.
 ///
-/// Before scopes are known (straight after a render) `namespace` is what the file says; `plan::resolve`
+/// Before scopes are known (straight after a render) `namespace` is what the file says; `desired::resolve`
 /// fills in the environment's namespace, or clears it for cluster-scoped kinds.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectKey {
@@ -111,6 +111,14 @@ impl fmt::Display for ObjectKey {
     }
 }
 
+/// Serialises a map as a list of pairs: JSON knows no keys but texts, and a key of an object is none.
+pub(crate) fn serialize_pairs<K: Serialize, V: Serialize, S: Serializer>(
+    map: &BTreeMap<K, V>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(map)
+}
+
 /// Where in Git something stands. Lines and columns count from 1; 0 means the whole file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin {
@@ -133,13 +141,16 @@ impl fmt::Display for Origin {
 }
 
 /// One object as it was rendered: checked to have apiVersion, kind and a name, nothing else changed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+///
+/// Shown (`Debug`) or serialised, the values of a Secret are redacted.
+#[derive(Clone, PartialEq, Serialize)]
 pub struct Manifest {
     /// Kind and version as the file says.
     pub gvk: Gvk,
     /// The key as the file says; see [`ObjectKey`].
     pub key: ObjectKey,
     /// The whole object.
+    #[serde(serialize_with = "redact::serialize")]
     pub value: Arc<Value>,
     /// Where it stands.
     pub origin: Origin,
@@ -154,6 +165,18 @@ impl Manifest {
     /// Returns whether diffs, logs and records must redact it.
     pub fn is_secret(&self) -> bool {
         self.gvk.group.is_empty() && self.gvk.kind == "Secret"
+    }
+}
+
+impl fmt::Debug for Manifest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { gvk, key, value, origin } = self;
+        f.debug_struct("Manifest")
+            .field("gvk", gvk)
+            .field("key", key)
+            .field("value", &redact::object(value))
+            .field("origin", origin)
+            .finish()
     }
 }
 

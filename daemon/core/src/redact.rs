@@ -3,6 +3,7 @@
 //! Must never do: let a value through, nor its length, nor a digest of it.
 
 use base64::Engine as _;
+use serde::{Serialize as _, Serializer};
 use serde_json::{Map, Value};
 
 use crate::fields::path::{FieldPath, Segment};
@@ -27,6 +28,11 @@ pub fn is_secret(object: &Value) -> bool {
 /// Returns the object as it may be shown; all kinds but Secret are unchanged.
 pub fn object(object: &Value) -> Value {
     if is_secret(object) { shown(&mut Vec::new(), object, &|_, _| REDACTED) } else { object.clone() }
+}
+
+/// Serialises the object as it may be shown.
+pub(crate) fn serialize<S: Serializer>(object: &Value, serializer: S) -> Result<S::Ok, S::Error> {
+    self::object(object).serialize(serializer)
 }
 
 /// Returns two states of an object as they may be shown: equal values are equal in both, different ones are marked in
