@@ -67,8 +67,9 @@ impl Inventory {
     pub fn from_annotations(annotations: &BTreeMap<String, String>, parent_namespace: &str) -> Option<Self> {
         let kinds = annotations.get(CONTAINS_GROUP_KINDS)?;
         let namespaces = annotations.get(ADDITIONAL_NAMESPACES).map(String::as_str).unwrap_or_default();
-        let listed =
-            |text: &str| text.split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+        let listed = |text: &str| {
+            text.split(',').map(str::trim).filter(|p| !p.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+        };
         let mut inventory = Self {
             kinds: listed(kinds).iter().filter_map(|kind| GroupKind::parse(kind)).collect(),
             namespaces: listed(namespaces).into_iter().collect(),
@@ -92,6 +93,27 @@ mod tests {
         assert_eq!(written[CONTAINS_GROUP_KINDS], "ConfigMap,Deployment.apps");
         assert_eq!(written[ADDITIONAL_NAMESPACES], "shop");
         assert_eq!(Inventory::from_annotations(&written, "team"), Some(inventory));
+    }
+
+    #[test]
+    fn people_may_write_spaces_into_annotations() {
+        let written = [(CONTAINS_GROUP_KINDS, " ConfigMap , Deployment.apps,"), (ADDITIONAL_NAMESPACES, "shop, away")];
+        let written = written.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let read = Inventory::from_annotations(&written, "team").expect("a record");
+        assert_eq!(read.kinds, [GroupKind::new("", "ConfigMap"), GroupKind::new("apps", "Deployment")].into());
+        assert_eq!(read.namespaces, ["away", "shop", "team"].map(str::to_owned).into());
+    }
+
+    #[test]
+    fn a_scope_covers_another_in_kinds_and_namespaces() {
+        let scope = |kinds: &[&str], namespaces: &[&str]| Inventory {
+            kinds: kinds.iter().map(|kind| GroupKind::new("", kind)).collect(),
+            namespaces: namespaces.iter().map(|namespace| (*namespace).to_owned()).collect(),
+        };
+        let (one, other) = (scope(&["A"], &["x"]), scope(&["B"], &["y"]));
+        assert_eq!(one.union(&other), scope(&["A", "B"], &["x", "y"]));
+        assert!(one.union(&other).covers(&one) && one.covers(&one));
+        assert!(!one.covers(&other) && !one.covers(&scope(&["B"], &["x"])) && !one.covers(&scope(&["A"], &["y"])));
     }
 
     #[test]

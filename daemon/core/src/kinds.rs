@@ -1,5 +1,8 @@
 //! What the cluster serves: kinds, their plural, their scope, and which groups could not be asked.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
@@ -101,7 +104,8 @@ impl Kinds {
         for manifest in manifests {
             if manifest.gvk.group == "apiextensions.k8s.io" && manifest.gvk.kind == "CustomResourceDefinition" {
                 for kind in defined_kinds(manifest) {
-                    if !matches!(self.find(&kind.gvk), Presence::Present(_)) {
+                    // Where discovery failed the kind may well have objects already: it stays unknown.
+                    if self.find(&kind.gvk) == Presence::Absent {
                         self.served.insert(kind.gvk.clone(), kind);
                     }
                 }
@@ -120,7 +124,11 @@ fn defined_kinds(manifest: &Manifest) -> Vec<Kind> {
     else {
         return Vec::new();
     };
-    let scope = if spec["scope"] == "Namespaced" { Scope::Namespaced } else { Scope::Cluster };
+    let scope = match spec["scope"].as_str() {
+        Some("Namespaced") => Scope::Namespaced,
+        Some("Cluster") => Scope::Cluster,
+        _ => return Vec::new(),
+    };
     let versions = spec["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
     let served = versions.iter().filter(|version| version["served"] == Value::Bool(true));
     served
