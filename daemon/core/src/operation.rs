@@ -2,6 +2,9 @@
 //!
 //! It performs nothing and waits for nothing itself; cut anywhere, the next plan starts from what is live.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Serialize;
@@ -9,7 +12,7 @@ use serde::Serialize;
 use crate::{
     class::Class,
     inventory::Inventory,
-    object::{GroupKind, ObjectKey},
+    object::{self, GroupKind, ObjectKey},
     order::Rank,
     plan::{Apply, Plan, Prune},
 };
@@ -68,7 +71,10 @@ pub struct Summary {
     pub applied: usize,
     /// Deletes that succeeded.
     pub pruned: usize,
+    /// Whether it was given up before all of it was started.
+    pub cut: bool,
     /// Everything that failed, by object; an absent key stands for the parent.
+    #[serde(serialize_with = "object::serialize_pairs")]
     pub failures: BTreeMap<Option<ObjectKey>, Failure>,
 }
 
@@ -119,10 +125,7 @@ impl Operation {
     pub fn poll(&mut self) -> Step {
         loop {
             if self.abandoned {
-                self.queue.clear();
-                if self.under_way.is_empty() {
-                    self.phase = Phase::Finished;
-                }
+                self.give_up();
             }
             if self.phase == Phase::Finished {
                 return Step::Finished;
@@ -150,6 +153,14 @@ impl Operation {
     /// Returns what was done so far.
     pub fn summary(&self) -> &Summary {
         &self.summary
+    }
+
+    fn give_up(&mut self) {
+        self.queue.clear();
+        if self.under_way.is_empty() && self.phase != Phase::Finished {
+            self.summary.cut = true;
+            self.phase = Phase::Finished;
+        }
     }
 
     fn begin(&mut self, effect: Effect) -> (EffectId, Effect) {
