@@ -7,12 +7,20 @@ pub mod input;
 pub mod judge;
 pub mod prune;
 pub mod refusal;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::{fingerprint::Fingerprint, inventory::Inventory, object::ObjectKey, order::Rank, policy::DriftMode};
+use crate::{
+    fingerprint::Fingerprint,
+    inventory::Inventory,
+    object::{self, ObjectKey},
+    order::Rank,
+    policy::DriftMode,
+};
 
 pub use input::{Applied, Input};
 use judge::Verdict;
@@ -33,9 +41,12 @@ pub struct Plan {
     /// Objects found to be as they should be.
     pub unchanged: usize,
     /// What was learned about objects that needed no write: to be remembered as applied.
+    #[serde(serialize_with = "object::serialize_pairs")]
     pub learned: BTreeMap<ObjectKey, Applied>,
     /// Live objects that differ from what was last applied, without a commit.
     pub drifts: Vec<Drift>,
+    /// How many of the desired objects are refused; while there is one, the commit is not applied, whatever succeeds.
+    pub refused: usize,
     /// What was not done, and why.
     pub refusals: Vec<Refusal>,
 }
@@ -121,13 +132,16 @@ pub fn plan(input: &Input<'_>) -> Plan {
             }
             Verdict::Apply(apply) => plan.applies.entry(desired.rank).or_default().push(apply),
             Verdict::Drifted(what, apply) => drifted(&mut plan, input, what, apply, desired.rank),
-            Verdict::Refused(why) => plan.refusals.push(Refusal { key: Some(desired.key.clone()), why }),
+            Verdict::Refused(why) => {
+                plan.refused += 1;
+                plan.refusals.push(Refusal { key: Some(desired.key.clone()), why });
+            }
         }
     }
     prune::prune(input, &mut plan);
     scope(input, &mut plan);
     if input.policy.suspended {
-        suspend(&mut plan);
+        suspend(&mut plan, input.policy.drift);
     }
     plan
 }
@@ -145,13 +159,12 @@ fn drifted(plan: &mut Plan, input: &Input<'_>, what: DriftKind, apply: Apply, ra
 /// known: what is still listed then is what is still there.
 fn scope(input: &Input<'_>, plan: &mut Plan) {
     let recorded = input.recorded.clone().unwrap_or_default();
-    let wanted = Inventory::of(input.desired.objects.keys());
-    if input.recorded.is_none() || !input.annotated || !recorded.covers(&wanted) {
-        plan.widen = Some(recorded.union(&wanted));
+    let needed = Inventory::of(input.desired.objects.keys().chain(input.live.objects.keys()));
+    if input.recorded.is_none() || !input.annotated || !recorded.covers(&needed) {
+        plan.widen = Some(recorded.union(&needed));
         return;
     }
     let settled = plan.prunes.is_empty() && input.live.unknown.is_empty() && input.desired.problems.is_empty();
-    let needed = wanted.union(&Inventory::of(input.live.objects.keys()));
     let narrower = recorded.kinds != needed.kinds || !extra_is_parent(input, &recorded, &needed);
     if settled && narrower {
         plan.narrow = Some(needed);
@@ -163,11 +176,13 @@ fn extra_is_parent(input: &Input<'_>, recorded: &Inventory, needed: &Inventory) 
     recorded.namespaces.difference(&needed.namespaces).all(|namespace| *namespace == input.environment.namespace)
 }
 
-fn suspend(plan: &mut Plan) {
+fn suspend(plan: &mut Plan, drift: DriftMode) {
     plan.widen = None;
     plan.narrow = None;
-    let held =
-        plan.applies.values().map(Vec::len).sum::<usize>() + plan.prunes.iter().map(|(_, p)| p.len()).sum::<usize>();
+    let corrections = if drift == DriftMode::Correct { plan.drifts.len() } else { 0 };
+    let applies: usize = plan.applies.values().map(Vec::len).sum();
+    let prunes: usize = plan.prunes.iter().map(|(_, prunes)| prunes.len()).sum();
+    let held = corrections + applies + prunes;
     plan.applies.clear();
     plan.prunes.clear();
     if held > 0 {

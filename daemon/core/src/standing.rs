@@ -1,14 +1,12 @@
 //! How an environment stands: one verdict in kstatus's vocabulary, with a reason for programs and a sentence for people.
 
+#[cfg(test)]
+mod tests;
+
 use serde::Serialize;
 
 use crate::{
-    class::Class,
-    commit::Revision,
-    health::HealthStatus,
-    operation::Failure,
-    plan::{Refusal, Why},
-    problem::Problem,
+    class::Class, commit::Revision, health::HealthStatus, operation::Failure, plan::Refusal, problem::Problem,
 };
 
 /// How many lines of trouble a condition's message shows before it only counts.
@@ -119,8 +117,8 @@ fn trouble(facts: &Facts) -> Trouble {
     let retried = facts.failures.iter().any(|failure| failure.class == Class::Retry);
     add("ApplyFailed", retried, facts.failures.iter().map(|failure| failure.message.clone()).collect());
     let refused = |refusal: &&Refusal| !refusal.why.blocks() && !refusal.why.harmless();
-    let unknown = facts.refusals.iter().any(|refusal| matches!(refusal.why, Why::Unknown { .. }));
-    add("Refused", unknown, facts.refusals.iter().filter(refused).map(ToString::to_string).collect());
+    let passing = facts.refusals.iter().filter(refused).all(|refusal| refusal.why.passes());
+    add("Refused", passing, facts.refusals.iter().filter(refused).map(ToString::to_string).collect());
     let of = |status: HealthStatus| {
         let sick = facts.health.iter().filter(move |(found, _)| *found == status);
         sick.map(|(_, sentence)| sentence.clone()).collect::<Vec<_>>()

@@ -24,7 +24,8 @@ pub fn to_predict(input: &Input<'_>) -> Vec<ObjectKey> {
     let undecided = input.desired.objects.values().filter(|desired| {
         let Presence::Present(live) = input.live.find(&desired.key) else { return false };
         !input.policy.suspended
-            && refused(desired, live, input).is_none()
+            && !input.claims.contains_key(&desired.key)
+            && refused(live, input).is_none()
             && !input.applied.contains_key(&desired.key)
             && live.fingerprint.is_some()
             && live.fingerprint.as_ref() != Some(&desired.fingerprint)
@@ -37,20 +38,20 @@ pub(super) fn judge(desired: &DesiredObject, input: &Input<'_>) -> Verdict {
         return Verdict::Refused(Why::Claimed { by: by.clone() });
     }
     match input.live.find(&desired.key) {
-        // A kind that this commit's own definition introduces has no objects yet, whatever the watch says.
-        Presence::Unknown if desired.kind.defined_by.is_none() => {
+        // Also where this commit's own definition brings the kind's version: it may have objects at another one.
+        Presence::Unknown => {
             let reason = input.live.unknown.get(&desired.key.group_kind()).cloned().unwrap_or_default();
             Verdict::Refused(Why::Unknown { reason })
         }
-        Presence::Unknown | Presence::Absent => missing(desired, input),
-        Presence::Present(live) => match refused(desired, live, input) {
+        Presence::Absent => missing(desired, input),
+        Presence::Present(live) => match refused(live, input) {
             Some(why) => Verdict::Refused(why),
             None => compare(desired, live, input),
         },
     }
 }
 
-fn refused(_: &DesiredObject, live: &LiveObject, input: &Input<'_>) -> Option<Why> {
+fn refused(live: &LiveObject, input: &Input<'_>) -> Option<Why> {
     if live.deleting {
         return Some(Why::Deleting);
     }
@@ -74,7 +75,9 @@ fn missing(desired: &DesiredObject, input: &Input<'_>) -> Verdict {
 }
 
 fn compare(desired: &DesiredObject, live: &LiveObject, input: &Input<'_>) -> Verdict {
-    let apply = |reason| Apply { key: desired.key.clone(), reason, force: true };
+    // A label that somebody else wrote does not make the object ours to overwrite: it is taken like any other.
+    let force = live.is_owned_by(&input.environment.applyset_id());
+    let apply = |reason| Apply { key: desired.key.clone(), reason, force };
     match input.applied.get(&desired.key) {
         Some(applied) if applied.manifest != desired.fingerprint => Verdict::Apply(apply(Reason::Change)),
         Some(applied) if live.fingerprint.as_ref() == Some(&applied.left) => Verdict::Unchanged,

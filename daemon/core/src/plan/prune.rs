@@ -10,8 +10,9 @@ use super::{
     refusal::{Refusal, Why},
 };
 use crate::{
+    desired::DesiredObject,
     live::{LiveObject, PruneWish},
-    object::{GroupKind, ObjectKey},
+    object::ObjectKey,
     order::Rank,
     presence::Presence,
 };
@@ -19,17 +20,17 @@ use crate::{
 /// Returns the namespaces and definitions that would be pruned if they hold nothing of others: their contents have to
 /// be read before planning.
 pub fn to_inspect(input: &Input<'_>) -> Vec<ObjectKey> {
-    let candidates = candidates(input).filter(|live| guard(live, input).is_none() && holder(&live.key));
-    candidates.filter(|live| live.prune != PruneWish::Force).map(|live| live.key.clone()).collect()
+    let candidates = candidates(input).filter(|live| is_holder(&live.key) && live.prune != PruneWish::Force);
+    candidates.filter(|live| guard(live, input, 0).is_none()).map(|live| live.key.clone()).collect()
 }
 
+/// Adds the prunes to a plan that says already what is applied and what is refused: what a refused object replaces
+/// stays until it is there.
 pub(super) fn prune(input: &Input<'_>, plan: &mut Plan) {
     let mut prunes: Vec<&LiveObject> = Vec::new();
     for live in candidates(input) {
-        let why = guard(live, input).or_else(|| contents(live, input));
-        match why {
+        match guard(live, input, plan.refused).or_else(|| contents(live, input)) {
             Some(why) => plan.refusals.push(Refusal { key: Some(live.key.clone()), why }),
-            None if live.deleting => {}
             None => prunes.push(live),
         }
     }
@@ -50,13 +51,19 @@ pub(super) fn prune(input: &Input<'_>, plan: &mut Plan) {
     plan.prunes = by_rank.into_iter().rev().collect();
 }
 
-/// Returns owned objects that are not desired.
+/// Returns owned objects that are neither desired nor on their way out.
+///
+/// One object may be served under two kinds (an aggregated API's, or a kind that has moved to another group): as long
+/// as one of them is desired, it is.
 fn candidates<'a>(input: &'a Input<'_>) -> impl Iterator<Item = &'a LiveObject> {
-    input.live.objects.values().filter(|live| !input.desired.objects.contains_key(&live.key))
+    let desired = |key: &ObjectKey| input.desired.objects.contains_key(key);
+    let live = || input.live.objects.values();
+    let kept: BTreeSet<&str> = live().filter(|live| desired(&live.key)).map(|live| live.uid.as_str()).collect();
+    live().filter(move |live| !desired(&live.key) && !kept.contains(live.uid.as_str()) && !live.deleting)
 }
 
-/// Returns why one object must be kept, or nothing.
-fn guard(live: &LiveObject, input: &Input<'_>) -> Option<Why> {
+/// Returns why one object must be kept, or nothing; `refused` counts the desired objects that are not applied.
+fn guard(live: &LiveObject, input: &Input<'_>, refused: usize) -> Option<Why> {
     if let Some(reason) = input.live.unknown.get(&live.key.group_kind()) {
         return Some(Why::Unknown { reason: reason.clone() });
     }
@@ -67,16 +74,17 @@ fn guard(live: &LiveObject, input: &Input<'_>) -> Option<Why> {
     if let Some(by) = claimant.filter(|by| *by != input.environment) {
         return Some(Why::Claimed { by: by.clone() });
     }
-    if !input.desired.problems.is_empty() {
-        return Some(Why::Incomplete { problems: input.desired.problems.len() });
-    }
     if !input.policy.prune {
         return Some(Why::PruneOff);
+    }
+    let problems = input.desired.problems.len() + refused;
+    if problems > 0 {
+        return Some(Why::Incomplete { problems });
     }
     if let Some(other) = input.undecided.first() {
         return Some(Why::Undecided { other: other.clone() });
     }
-    if !live.label_is_ours {
+    if !live.is_owned_by(&input.environment.applyset_id()) {
         return Some(Why::ForeignLabel);
     }
     if let Some(by) = live.owners.first() {
@@ -93,27 +101,13 @@ fn guard(live: &LiveObject, input: &Input<'_>) -> Option<Why> {
 /// would delete it too.
 fn keep_full_holders(input: &Input<'_>, plan: &mut Plan, prunes: &mut Vec<&LiveObject>) {
     let going: BTreeSet<&ObjectKey> = prunes.iter().map(|live| &live.key).collect();
-    let stays = |live: &&LiveObject| !going.contains(&live.key) && !live.deleting;
-    let staying: Vec<(ObjectKey, Option<String>)> = input
-        .live
-        .objects
-        .values()
-        .filter(stays)
-        .map(|live| (live.key.clone(), None))
-        .chain(
-            input.desired.objects.values().map(|d| (d.key.clone(), Some(format!("{}.{}", d.kind.plural, d.key.group)))),
-        )
-        .collect();
+    let live = input.live.objects.values().filter(|live| !going.contains(&live.key) && !live.deleting);
+    let unwanted: Vec<&ObjectKey> =
+        live.map(|live| &live.key).filter(|key| !input.desired.objects.contains_key(key)).collect();
     prunes.retain(|holder| {
-        let kind = holder.key.group_kind();
-        let held = staying.iter().filter(|(key, definition)| {
-            if kind == GroupKind::new("", "Namespace") {
-                key.namespace.as_ref() == Some(&holder.key.name)
-            } else {
-                kind == definition_kind() && definition.as_ref() == Some(&holder.key.name)
-            }
-        });
-        let objects: BTreeSet<ObjectKey> = held.map(|(key, _)| key.clone()).collect();
+        let desired = input.desired.objects.values().filter(|object| holds_desired(&holder.key, object));
+        let kept = unwanted.iter().copied().filter(|key| may_hold(&holder.key, key));
+        let objects: BTreeSet<ObjectKey> = desired.map(|object| &object.key).chain(kept).cloned().collect();
         if objects.is_empty() {
             return true;
         }
@@ -123,18 +117,45 @@ fn keep_full_holders(input: &Input<'_>, plan: &mut Plan, prunes: &mut Vec<&LiveO
     });
 }
 
-fn definition_kind() -> GroupKind {
-    GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition")
+/// Returns whether deleting `holder` deletes the desired object.
+fn holds_desired(holder: &ObjectKey, object: &DesiredObject) -> bool {
+    if is_definition(holder) {
+        return holder.name == format!("{}.{}", object.kind.plural, object.key.group);
+    }
+    may_hold(holder, &object.key)
 }
 
-fn holder(key: &ObjectKey) -> bool {
-    let kind = key.group_kind();
-    kind == GroupKind::new("", "Namespace") || kind == definition_kind()
+/// Returns whether deleting `holder` may delete the object. The plural of a kind that nobody desires any more is not
+/// known, so a definition is taken to hold everything of its group.
+fn may_hold(holder: &ObjectKey, object: &ObjectKey) -> bool {
+    if is_definition(holder) {
+        return holder.name.split_once('.').is_some_and(|(_, group)| group == object.group);
+    }
+    is_namespace(holder) && object.namespace.as_ref() == Some(&holder.name)
+}
+
+fn is_definition(key: &ObjectKey) -> bool {
+    key.group == "apiextensions.k8s.io" && key.kind == "CustomResourceDefinition"
+}
+
+fn is_namespace(key: &ObjectKey) -> bool {
+    key.group.is_empty() && key.kind == "Namespace"
+}
+
+fn is_holder(key: &ObjectKey) -> bool {
+    is_definition(key) || is_namespace(key)
 }
 
 /// Returns why a namespace or definition must be kept because of what it holds.
 fn contents(live: &LiveObject, input: &Input<'_>) -> Option<Why> {
-    if !holder(&live.key) || live.prune == PruneWish::Force || live.deleting {
+    if !is_holder(&live.key) {
+        return None;
+    }
+    // Something of this environment that must stay may be in it, which not even `force` gives up.
+    if !input.live.unknown.is_empty() {
+        return Some(Why::HoldsUnknown);
+    }
+    if live.prune == PruneWish::Force {
         return None;
     }
     match input.contents.get(&live.key) {

@@ -35,9 +35,9 @@ pub enum Why {
     },
     /// No longer desired, but `sync.prune` is off.
     PruneOff,
-    /// No longer desired, but something of this commit could not be settled.
+    /// No longer desired, but something of this commit could not be settled or is refused: what replaces it is not there.
     Incomplete {
-        /// How many problems.
+        /// How many objects.
         problems: usize,
     },
     /// No longer desired, but another environment has yet to say whether it desires it.
@@ -108,6 +108,19 @@ impl Why {
         )
     }
 
+    /// Returns whether it may pass without a person: something has to become known, or to be gone, first.
+    pub fn passes(&self) -> bool {
+        matches!(
+            self,
+            Self::Unknown { .. }
+                | Self::Deleting
+                | Self::Incomplete { .. }
+                | Self::Undecided { .. }
+                | Self::HoldsUnknown
+                | Self::Unrecorded
+        )
+    }
+
     /// Returns the closed label value of metrics and events.
     pub fn label(&self) -> &'static str {
         match self {
@@ -153,7 +166,7 @@ impl fmt::Display for Why {
             Self::PruneOff => f.write_str("no longer in Git; kept because sync.prune is false"),
             Self::Incomplete { problems } => write!(
                 f,
-                "no longer in Git; kept because {problems} object(s) of this commit could not be settled"
+                "no longer in Git; kept because {problems} object(s) of this commit could not be settled or must not be applied"
             ),
             Self::Undecided { other } => write!(
                 f,

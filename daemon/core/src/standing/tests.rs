@@ -1,0 +1,162 @@
+//! The verdict on an environment: one row for each kind of trouble, and which one names the reason.
+
+use super::{Facts, LINE_LENGTH_MAX, PROBLEMS_MAX, stand};
+use crate::{
+    class::Class,
+    commit::{CommitId, RepoPath, Revision},
+    environment::EnvironmentName,
+    health::HealthStatus,
+    object::{ObjectKey, Origin},
+    operation::Failure,
+    plan::{Refusal, Why},
+    problem::Problem,
+};
+
+fn failure(class: Class) -> Failure {
+    Failure { class, message: "ConfigMap shop/a: refused".into() }
+}
+
+fn problem(message: &str) -> Problem {
+    let origin = Origin { file: RepoPath::parse("a.yaml").expect("a path"), line: 1, column: 1 };
+    Problem { origin, message: message.into(), remedy: String::new() }
+}
+
+fn refusal(why: Why) -> Refusal {
+    let key = ObjectKey { group: String::new(), kind: "ConfigMap".into(), namespace: None, name: "a".into() };
+    Refusal { key: Some(key), why }
+}
+
+fn other() -> EnvironmentName {
+    EnvironmentName::new("team", "other")
+}
+
+fn unknown() -> Why {
+    Why::Unknown { reason: "its watch is not synced".into() }
+}
+
+/// Expects the reason and which of ready, reconciling and stalled hold.
+#[track_caller]
+fn check(expected: (&str, &str), change: impl FnOnce(&mut Facts)) {
+    let mut facts = Facts { health: vec![(HealthStatus::Current, String::new())], ..Facts::default() };
+    change(&mut facts);
+    let standing = stand(&facts);
+    let flags = [(standing.ready, "ready"), (standing.reconciling, "reconciling"), (standing.stalled, "stalled")];
+    let flags: Vec<_> = flags.iter().filter(|(set, _)| *set).map(|(_, name)| *name).collect();
+    assert_eq!((standing.reason, flags.join(" ").as_str()), expected, "{}", standing.message);
+}
+
+#[test]
+fn every_trouble_has_a_reason_and_says_who_has_to_act() {
+    check(("Applied", "ready"), |_| {});
+    check(("SourceNotReady", "reconciling"), |f| f.source = Some(failure(Class::Retry)));
+    check(("SourceNotReady", "stalled"), |f| f.source = Some(failure(Class::Wait)));
+    check(("InvalidFiles", "stalled"), |f| f.problems = vec![problem("bad")]);
+    check(("InvalidFiles", "reconciling"), |f| (f.problems, f.problems_unknown) = (vec![problem("bad")], true));
+    check(("Blocked", "stalled"), |f| f.refusals = vec![refusal(Why::Emptied { inventory: 3 })]);
+    let limit = Why::PruneLimit { count: 9, inventory: 10, percent: 25 };
+    check(("Blocked", "stalled"), |f| f.refusals = vec![refusal(limit)]);
+    check(("ApplyFailed", "reconciling"), |f| f.failures = vec![failure(Class::Wait), failure(Class::Retry)]);
+    check(("ApplyFailed", "stalled"), |f| f.failures = vec![failure(Class::Wait)]);
+    check(("Unhealthy", "stalled"), |f| f.health.push((HealthStatus::Failed, "Pod a: crashed".into())));
+    for status in [HealthStatus::InProgress, HealthStatus::Terminating, HealthStatus::Unknown] {
+        check(("Progressing", "reconciling"), |f| f.health.push((status, "Pod a: starting".into())));
+    }
+    check(("Drifted", "stalled"), |f| f.drifted = vec!["ConfigMap a: differs".into()]);
+    check(("Suspended", ""), |f| f.suspended = true);
+    check(("Suspended", ""), |f| (f.suspended, f.source) = (true, Some(failure(Class::Retry))));
+}
+
+#[test]
+fn a_refusal_is_harmless_or_passes_or_waits_for_a_person() {
+    let claimed = || Why::Claimed { by: other() };
+    for why in
+        [Why::PruneOff, Why::Protected, Why::Suspended { writes: 1 }, Why::Deleting, Why::Undecided { other: other() }]
+    {
+        check(("Applied", "ready"), |f| f.refusals = vec![refusal(why)]);
+    }
+    for why in [unknown(), Why::HoldsUnknown, Why::Unrecorded, Why::Incomplete { problems: 1 }] {
+        check(("Refused", "reconciling"), |f| f.refusals = vec![refusal(why)]);
+    }
+    let waiting = [
+        claimed(),
+        Why::ForeignLabel,
+        Why::Owned { by: "Database a".into() },
+        Why::Malformed { value: "no".into() },
+        Why::Holds { objects: Vec::new() },
+        Why::HoldsOwn { objects: Vec::new() },
+    ];
+    for why in waiting {
+        check(("Refused", "stalled"), |f| f.refusals = vec![refusal(why.clone())]);
+        check(("Refused", "stalled"), |f| f.refusals = vec![refusal(unknown()), refusal(why)]);
+    }
+    check(("Refused", "reconciling"), |f| f.refusals = vec![refusal(Why::PruneOff), refusal(unknown())]);
+}
+
+#[test]
+fn the_worst_trouble_names_the_reason_and_all_of_it_is_told() {
+    let mut facts = Facts {
+        source: Some(failure(Class::Retry)),
+        problems: vec![problem("bad")],
+        refusals: vec![refusal(Why::Emptied { inventory: 3 }), refusal(Why::ForeignLabel)],
+        failures: vec![failure(Class::Wait)],
+        drifted: vec!["drifted".into()],
+        health: vec![(HealthStatus::Failed, "failed".into()), (HealthStatus::InProgress, "starting".into())],
+        ..Facts::default()
+    };
+    let mut reasons = Vec::new();
+    let steps: [fn(&mut Facts); 8] = [
+        |_| {},
+        |f| f.source = None,
+        |f| f.problems.clear(),
+        |f| _ = f.refusals.remove(0),
+        |f| f.failures.clear(),
+        |f| f.refusals.clear(),
+        |f| _ = f.health.remove(0),
+        |f| f.health.clear(),
+    ];
+    for (step, lines) in steps.iter().zip((1..=8).rev()) {
+        step(&mut facts);
+        let standing = stand(&facts);
+        assert_eq!(standing.problems.len(), lines, "{:?}", standing.problems);
+        reasons.push(standing.reason);
+    }
+    let expected =
+        ["SourceNotReady", "InvalidFiles", "Blocked", "ApplyFailed", "Refused", "Unhealthy", "Progressing", "Drifted"];
+    assert_eq!(reasons, expected);
+}
+
+#[test]
+fn messages_are_sentences_with_the_next_step() {
+    let revision = Revision {
+        reference: None,
+        commit: CommitId::parse(&"a".repeat(40)).expect("an id"),
+        author: "A <a@example.com>".into(),
+        committed: jiff::Timestamp::UNIX_EPOCH,
+        subject: "subject".into(),
+    };
+    let check = |facts: Facts, expected: &str| {
+        assert_eq!(stand(&Facts { revision: Some(revision.clone()), ..facts }).message, expected);
+    };
+    let health = vec![(HealthStatus::Current, String::new()); 3];
+    check(Facts { health, ..Facts::default() }, "3 object(s) as in Git at aaaaaaa, all healthy");
+    check(
+        Facts { suspended: true, ..Facts::default() },
+        "suspended at aaaaaaa: drift is reported, nothing is written (plumb resume)",
+    );
+    check(
+        Facts { refusals: vec![Refusal { key: None, why: Why::Emptied { inventory: 3 } }], ..Facts::default() },
+        "this commit renders to no objects at all, and the environment owns 3; nothing is pruned until it is allowed \
+         (plumb allow ENVIRONMENT --prune aaaaaaa)",
+    );
+    let drifted = ["one", "two", "three", "four", "five"].map(str::to_owned).to_vec();
+    check(Facts { drifted, ..Facts::default() }, "one\ntwo\nthree\nand 2 more (plumb status shows them)");
+}
+
+#[test]
+fn what_a_status_keeps_is_bounded() {
+    let drifted = vec!["ü".repeat(LINE_LENGTH_MAX + 1); PROBLEMS_MAX + 5];
+    let standing = stand(&Facts { drifted, ..Facts::default() });
+    assert_eq!(standing.problems.len(), PROBLEMS_MAX);
+    assert!(standing.problems.iter().all(|line| line.chars().count() == LINE_LENGTH_MAX + 1 && line.ends_with('…')));
+    assert!(standing.message.ends_with(&format!("and {} more (plumb status shows them)", PROBLEMS_MAX + 2)));
+}
