@@ -10,6 +10,7 @@ mod error;
 mod format;
 mod git_worker;
 mod install;
+mod place;
 mod render;
 mod run;
 mod screen;
@@ -54,6 +55,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the daemon: keep the cluster true to Git until it is stopped
+    #[command(after_help = "Examples:
+  plumb run --bootstrap environments/plumb            on a laptop, against the cluster of the kubeconfig
+  plumb run --metrics 0.0.0.0:9090 --log-format json  in a Pod, with its service account")]
     Run(crate::run::RunArgs),
     Install(install::InstallArgs),
     Check(check::CheckArgs),
@@ -93,7 +98,9 @@ fn perform(command: Command) -> Result<Outcome, CliError> {
         Command::Install(arguments) => install::perform(&arguments),
         Command::Check(arguments) => check::perform(&arguments),
         Command::Render(arguments) => render::perform(&arguments),
-        Command::Completion(arguments) => completion::perform(&arguments, &mut <Cli as clap::CommandFactory>::command()),
+        Command::Completion(arguments) => {
+            completion::perform(&arguments, &mut <Cli as clap::CommandFactory>::command())
+        }
         Command::GitWorker(arguments) => git_worker::perform(arguments),
     }
 }

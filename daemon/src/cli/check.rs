@@ -15,13 +15,7 @@ use plumb_core::{
 use plumb_render::{Parameters, plain, yaml::Options};
 use serde::Serialize;
 
-use super::{
-    Outcome,
-    error::CliError,
-    format::FormatArgs,
-    render,
-    screen::{self, Tone},
-};
+use super::{Outcome, error::CliError, format::FormatArgs, place, render, screen::Tone};
 
 /// Find what is wrong in files, without a cluster
 ///
@@ -52,7 +46,7 @@ struct Report {
 }
 
 /// One problem, with the file as seen from where plumb was started.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Serialize)]
 struct Found {
     file: String,
     #[serde(skip_serializing_if = "is_zero")]
@@ -71,7 +65,7 @@ fn is_zero(number: &u32) -> bool {
 /// Checks all paths and prints what is wrong.
 pub(crate) fn perform(arguments: &CheckArgs) -> Result<Outcome, CliError> {
     let mut report = Report::default();
-    let mut good = Vec::new();
+    let (mut lines, mut good) = (Vec::new(), Vec::new());
     for path in &arguments.paths {
         let tree = render::read(path)?;
         let (manifests, problems) = problems(&tree);
@@ -79,10 +73,11 @@ pub(crate) fn perform(arguments: &CheckArgs) -> Result<Outcome, CliError> {
             report.objects += manifests.len();
             good.push((path, manifests.len()));
         }
+        lines.extend(problems.iter().map(|problem| place::line(path, &tree.root, problem)));
         report.problems.extend(problems.into_iter().map(|problem| found(path, &tree.root, problem)));
     }
     let table = || {
-        let mut text: String = report.problems.iter().map(line).collect();
+        let mut text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         for (path, objects) in &good {
             text.push_str(&format!("{}: {objects} object(s), {}\n", path.display(), Tone::Good.paint("no problem")));
         }
@@ -92,11 +87,9 @@ pub(crate) fn perform(arguments: &CheckArgs) -> Result<Outcome, CliError> {
     Ok(if report.problems.is_empty() { Outcome::Yes } else { Outcome::No })
 }
 
-fn line(found: &Found) -> String {
-    let Found { file, line, column, message, remedy } = found;
-    let at = if *line == 0 { file.clone() } else { format!("{file}:{line}:{column}") };
-    let remedy = if remedy.is_empty() { String::new() } else { format!(" ({})", screen::plain(remedy)) };
-    format!("{}: {}{}\n", screen::plain(&at), screen::plain(message), Tone::Faint.paint(&remedy))
+fn found(path: &Path, root: &RepoPath, problem: Problem) -> Found {
+    let Problem { origin: Origin { file, line, column }, message, remedy } = problem;
+    Found { file: place::seen(path, root, &file), line, column, message, remedy }
 }
 
 /// Returns the objects of a tree and everything that is wrong with it, sorted by place.
@@ -114,48 +107,10 @@ fn problems(tree: &SourceTree) -> (Vec<Manifest>, Vec<Problem>) {
 
 /// Returns the objects of the files that are valid by themselves.
 fn readable(tree: &SourceTree) -> Vec<Manifest> {
-    let manifests = tree.files.iter().filter(|file| {
-        [".yaml", ".yml", ".json"].iter().any(|ending| file.path.as_str().ends_with(ending))
-    });
+    let manifests = tree
+        .files
+        .iter()
+        .filter(|file| [".yaml", ".yml", ".json"].iter().any(|ending| file.path.as_str().ends_with(ending)));
     let read = manifests.filter_map(|file| plain::manifests(&file.path, &file.content, &Options::default()).ok());
     read.flatten().collect()
-}
-
-/// Turns a path from the repository's root into one from where the user is.
-fn found(path: &Path, root: &RepoPath, problem: Problem) -> Found {
-    let Problem { origin: Origin { file, line, column }, message, remedy } = problem;
-    let below = match file.as_str().strip_prefix(root.as_str()) {
-        _ if root.is_root() => Some(file.as_str()),
-        Some(rest) => Some(rest.trim_start_matches('/')),
-        None => None,
-    };
-    let file = match below {
-        Some("" | ".") => path.to_owned(),
-        Some(below) => path.join(below),
-        None => PathBuf::from(file.as_str()),
-    };
-    Found { file: file.display().to_string(), line, column, message, remedy }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_are_seen_from_where_the_user_is() {
-        let check = |path: &str, root: &str, file: &str, expected: &str| {
-            let file = RepoPath::parse(file).unwrap();
-            let root = RepoPath::parse(root).unwrap();
-            let problem = Problem {
-                origin: Origin { file, line: 3, column: 5 },
-                message: "wrong".to_owned(),
-                remedy: "right".to_owned(),
-            };
-            let line = line(&found(Path::new(path), &root, problem));
-            assert_eq!(anstream::adapter::strip_str(&line).to_string(), expected);
-        };
-        check("staging", "environments/staging", "environments/staging/a.yaml", "staging/a.yaml:3:5: wrong (right)\n");
-        check("../x", ".", "a/b.yaml", "../x/a/b.yaml:3:5: wrong (right)\n");
-        check("a.yaml", "env/a.yaml", "env/a.yaml", "a.yaml:3:5: wrong (right)\n");
-    }
 }

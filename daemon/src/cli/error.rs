@@ -2,7 +2,6 @@
 
 use std::{io, path::PathBuf};
 
-use plumb_core::problem::Problem;
 use plumb_git::error::GitError;
 
 /// A command that was not carried out. `Display` says what happened; [`CliError::next`] says what to do.
@@ -18,19 +17,13 @@ pub(crate) enum CliError {
     },
     /// Files are wrong, where valid ones are needed to go on.
     #[error("the files are not valid:\n{}", lines(.0))]
-    Files(Vec<Problem>),
+    Files(Vec<String>),
     /// Standard output can't be written.
     #[error("cannot write the output")]
     Output(#[source] io::Error),
     /// The Git worker's pipes broke.
     #[error("the git worker ended")]
     GitWorker(#[source] io::Error),
-    /// The daemon could not start or could not go on.
-    #[error("the daemon ended: {message}")]
-    Daemon {
-        /// With every cause, and what to do.
-        message: String,
-    },
     /// The async runtime can't be started.
     #[error("cannot start")]
     Runtime(#[source] io::Error),
@@ -57,7 +50,6 @@ impl CliError {
             Self::Files(_) => "correct these places; `plumb check` finds them all without a cluster".to_owned(),
             Self::Output(_) => "see whether the disk is full, or write somewhere else".to_owned(),
             Self::GitWorker(_) => "nobody starts this by hand: see the log of the plumb that started it".to_owned(),
-            Self::Daemon { .. } => "the lines above say what happened before; `plumb run --help` shows every flag".to_owned(),
             Self::Runtime(_) => "see whether the limits on threads and open files are too low: ulimit -a".to_owned(),
             Self::Daemon(_) => "correct what is named above, then start it again: plumb run --help".to_owned(),
             Self::Yaml { .. } => "this is a defect: please report it, and use -o json until then".to_owned(),
@@ -65,6 +57,6 @@ impl CliError {
     }
 }
 
-fn lines(problems: &[Problem]) -> String {
+fn lines(problems: &[String]) -> String {
     problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n")
 }

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use plumb_core::source::SourceTree;
+use plumb_core::{problem::Problem, source::SourceTree};
 use plumb_render::{Parameters, Rendered};
 use serde_json::Value;
 
-use super::{Outcome, error::CliError, screen, yaml};
+use super::{Outcome, error::CliError, place, screen, yaml};
 
 /// Print the objects that a path renders to, as YAML
 ///
@@ -25,7 +25,7 @@ pub(crate) struct RenderArgs {
 /// Prints the objects.
 pub(crate) fn perform(arguments: &RenderArgs) -> Result<Outcome, CliError> {
     let tree = read(&arguments.path)?;
-    let rendered = rendered(&tree)?;
+    let rendered = rendered(&arguments.path, &tree)?;
     let objects: Vec<&Value> = rendered.manifests.iter().map(|manifest| manifest.value.as_ref()).collect();
     screen::print(&yaml::documents(objects)?)?;
     Ok(Outcome::Yes)
@@ -36,10 +36,13 @@ pub(crate) fn read(path: &Path) -> Result<SourceTree, CliError> {
     plumb_git::directory::read(path).map_err(|source| CliError::Unreadable { path: path.to_owned(), source })
 }
 
-/// Renders files, or says everything that is wrong with them.
-pub(crate) fn rendered(tree: &SourceTree) -> Result<Rendered, CliError> {
+/// Renders the files that were read below `path`, or says everything that is wrong with them.
+pub(crate) fn rendered(path: &Path, tree: &SourceTree) -> Result<Rendered, CliError> {
+    let invalid = |problems: &[Problem]| {
+        CliError::Files(problems.iter().map(|problem| place::line(path, &tree.root, problem)).collect())
+    };
     if !tree.problems.is_empty() {
-        return Err(CliError::Files(tree.problems.clone()));
+        return Err(invalid(&tree.problems));
     }
-    plumb_render::render(tree, &Parameters::default()).map_err(|error| CliError::Files(error.problems().to_vec()))
+    plumb_render::render(tree, &Parameters::default()).map_err(|error| invalid(error.problems()))
 }

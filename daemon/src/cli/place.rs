@@ -1,0 +1,53 @@
+//! Where files are, as seen by the person who named a path.
+
+use std::path::{Path, PathBuf};
+
+use plumb_core::{commit::RepoPath, object::Origin, problem::Problem};
+
+use super::screen;
+
+/// Returns the name of a file that was read below `path`; inside the program it is named from the repository's root.
+pub(crate) fn seen(path: &Path, root: &RepoPath, file: &RepoPath) -> String {
+    let below = match file.as_str().strip_prefix(root.as_str()) {
+        _ if root.is_root() => Some(file.as_str()),
+        Some(rest) => Some(rest.trim_start_matches('/')),
+        None => None,
+    };
+    let file = match below {
+        Some("") => path.to_owned(),
+        Some(below) => path.join(below),
+        None => PathBuf::from(file.as_str()),
+    };
+    file.display().to_string()
+}
+
+/// Returns a problem as a line with its place.
+pub(crate) fn line(path: &Path, root: &RepoPath, problem: &Problem) -> String {
+    let Problem { origin: Origin { file, line, column }, message, remedy } = problem;
+    let file = seen(path, root, file);
+    let at = if *line == 0 { file } else { format!("{file}:{line}:{column}") };
+    let remedy = if remedy.is_empty() { String::new() } else { format!(" ({remedy})") };
+    screen::plain(&format!("{at}: {message}{remedy}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_seen_from_where_the_user_is() {
+        let check = |path: &str, root: &str, file: &str, expected: &str| {
+            let file = RepoPath::parse(file).unwrap();
+            let problem = Problem {
+                origin: Origin { file, line: 3, column: 5 },
+                message: "wrong".to_owned(),
+                remedy: "right".to_owned(),
+            };
+            let root = RepoPath::parse(root).unwrap();
+            assert_eq!(line(Path::new(path), &root, &problem), format!("{expected}:3:5: wrong (right)"));
+        };
+        check("staging", "environments/staging", "environments/staging/a.yaml", "staging/a.yaml");
+        check("../x", ".", "a/b.yaml", "../x/a/b.yaml");
+        check("a.yaml", "env/a.yaml", "env/a.yaml", "a.yaml");
+    }
+}
