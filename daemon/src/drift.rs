@@ -118,9 +118,12 @@ pub(crate) fn short(value: &Value) -> String {
 pub(crate) fn sentence(found: &Found) -> String {
     let key = &found.drift.key;
     let by = culprit(&found.attribution.who);
+    let known = found.attribution.who.writer().is_some();
     match found.what {
-        What::Deleted => format!("{key} was deleted by {by}"),
-        What::LabelRemoved => format!("{key} lost its label {PART_OF} to {by}"),
+        What::Deleted if known => format!("{key} was deleted by {by}"),
+        What::LabelRemoved if known => format!("{key} lost its label {PART_OF} to {by}"),
+        What::Deleted => format!("{key} was deleted, by whom is {by}"),
+        What::LabelRemoved => format!("{key} lost its label {PART_OF}, to whom is {by}"),
         What::Changed => {
             let changes = &found.attribution.changes;
             let named: Vec<String> = changes.iter().take(FIELDS_NAMED).map(change).collect();

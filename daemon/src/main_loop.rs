@@ -38,6 +38,10 @@ const PASSES_MAX: usize = 256;
 /// Events handled in one go before passes are started: a burst of changes leads to one pass.
 const BURST_MAX: usize = 1024;
 
+/// What has to be read once before anything is decided.
+const REPOSITORIES: &str = "repositories";
+const ENVIRONMENTS: &str = "environments";
+
 /// Everything that can wake the daemon.
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -79,6 +83,13 @@ struct Tracked {
     follower: Follower,
     source: Option<Source>,
     failure: Option<Failure>,
+}
+
+impl Tracked {
+    /// Returns whether it has yet to be looked at: its environments wait for that.
+    fn is_unread(&self) -> bool {
+        self.source.is_none() && self.failure.is_none()
+    }
 }
 
 impl Loop {
@@ -128,11 +139,11 @@ impl Loop {
         match event {
             Event::Repository(Followed::Set(repository)) => self.repository_set(repository),
             Event::Repository(Followed::Gone(repository)) => self.repository_gone(&repositories::name(&repository)),
-            Event::Repository(Followed::Synced) => self.all_read("repositories"),
+            Event::Repository(Followed::Synced) => self.all_read(REPOSITORIES),
             Event::Environment(followed) => match *followed {
                 Followed::Set(environment) => self.environment_set(environment),
                 Followed::Gone(environment) => self.environment_gone(&environment),
-                Followed::Synced => self.all_read("environments"),
+                Followed::Synced => self.all_read(ENVIRONMENTS),
             },
             Event::Looked(name, looked) => self.looked(&name, looked),
             Event::Live(changes) => self.live(&changes),
@@ -307,6 +318,9 @@ impl Loop {
                 continue;
             }
             let repository = self.repositories.get(&watched.repository());
+            if repository.is_some_and(Tracked::is_unread) || !self.read.contains(REPOSITORIES) {
+                continue;
+            }
             let Some(Taken { settings, invalid, memory, resource, noticed }) = watched.take(now) else { continue };
             let source = match invalid {
                 Some(failure) => Err(failure),
@@ -332,7 +346,7 @@ fn source(repository: Option<&Tracked>, name: &RepositoryName) -> Result<Source,
         Some(Tracked { failure: Some(why), .. }) => {
             failure(why.class, format!("Repository {}/{}: {}", name.0, name.1, why.message))
         }
-        Some(_) => failure(Class::Retry, format!("Repository {}/{} has not been read yet", name.0, name.1)),
+        Some(_) => failure(Class::Retry, format!("Repository {}/{} has yet to be read", name.0, name.1)),
     }
 }
 
