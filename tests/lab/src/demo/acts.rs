@@ -14,10 +14,12 @@ pub(super) fn all(stage: &Stage) -> anyhow::Result<()> {
     a_bad_file(stage)
 }
 
-/// Names of the environments of the examples; each has a namespace of its own name.
+/// The environments of the examples; their resources are in the namespace `default`.
 const ENVIRONMENTS: [&str; 3] = ["infrastructure", "staging", "production"];
-/// The namespace of plumb's own resources.
-const NAMESPACE: &str = "plumb-demo";
+/// The namespace of what the environment `staging` holds.
+const STAGING: &str = "shop-staging";
+/// The namespace of what the environment `production` holds.
+const PRODUCTION: &str = "shop-production";
 
 fn first_sync(stage: &Stage) -> anyhow::Result<()> {
     title("1. First sync: what Git says is in the cluster");
@@ -31,7 +33,7 @@ fn first_sync(stage: &Stage) -> anyhow::Result<()> {
         Ok(())
     })?;
     stage.run("plumb status -A")?;
-    stage.run("kubectl get deployments -n staging")?;
+    stage.run(&format!("kubectl get deployments,services -n {STAGING}"))?;
     good(&format!("three environments are as in Git, and healthy, after {:.1} s", took.as_secs_f64()));
     Ok(())
 }
@@ -40,28 +42,28 @@ fn a_commit(stage: &Stage) -> anyhow::Result<()> {
     title("2. A commit: push, and the cluster follows");
     let path = "environments/staging/web.yaml";
     let before = file(stage, path)?;
-    let after = before.replace("replicas: 2", "replicas: 3");
-    ensure!(before != after, "{path} no longer says replicas: 2");
+    let after = before.replace("replicas: 1", "replicas: 3");
+    ensure!(before != after, "{path} no longer says replicas: 1");
     shown("git commit -am 'staging: three replicas' && git push");
     let commit = stage.copy.commit_and_push(&[(path, &after)], "staging: three replicas")?;
-    let took = stage.until_field("deployment web -n staging", ".spec.replicas", "3")?;
-    stage.until_field("deployment web -n staging", ".status.readyReplicas", "3")?;
+    let took = stage.until_field(&format!("deployment web -n {STAGING}"), ".spec.replicas", "3")?;
+    stage.until_field(&format!("deployment web -n {STAGING}"), ".status.readyReplicas", "3")?;
     let (_, _) = stage.until("the status to name the commit", || {
         let environment = environment(stage, "staging")?;
         let applied = environment["status"]["lastApplied"]["commit"].clone();
         if applied == commit { Ok(()) } else { Err(applied.to_string()) }
     })?;
-    stage.run(&format!("plumb status staging -n {NAMESPACE}"))?;
+    stage.run("plumb status staging")?;
     good(&format!("the Deployment has three replicas {} ms after the push", took.as_millis()));
     Ok(())
 }
 
 fn drift(stage: &Stage) -> anyhow::Result<()> {
     title("3. Drift: somebody changes the cluster by hand");
-    stage.run("kubectl scale deployment web -n staging --replicas=9")?;
+    stage.run(&format!("kubectl scale deployment web -n {STAGING} --replicas=9"))?;
     let drift = noticed(stage, "staging", "Changed")?;
-    stage.until_field("deployment web -n staging", ".spec.replicas", "3")?;
-    stage.run(&format!("plumb drift staging -n {NAMESPACE}"))?;
+    stage.until_field(&format!("deployment web -n {STAGING}"), ".spec.replicas", "3")?;
+    stage.run("plumb drift staging")?;
     let by = drift["by"].as_str().unwrap_or_default();
     ensure!(by == "kubectl", "the culprit is kubectl, not {by:?}");
     ensure!(drift["action"] == "Corrected", "the drift was not corrected: {drift}");
@@ -71,10 +73,12 @@ fn drift(stage: &Stage) -> anyhow::Result<()> {
 
 fn a_deletion(stage: &Stage) -> anyhow::Result<()> {
     title("4. A deletion by mistake is undone");
-    let before = stage.ask("kubectl get service web -n staging -o jsonpath={.metadata.uid}")?;
-    stage.run("kubectl delete service web -n staging --wait=false")?;
+    let before = stage.ask(&format!("kubectl get service web -n {STAGING} -o jsonpath={{.metadata.uid}}"))?;
+    stage.run(&format!("kubectl delete service web -n {STAGING} --wait=false"))?;
     let ((), took) = stage.until("the Service to be back", || {
-        let uid = stage.ask("kubectl get service web -n staging --ignore-not-found -o jsonpath={.metadata.uid}");
+        let uid = stage.ask(&format!(
+            "kubectl get service web -n {STAGING} --ignore-not-found -o jsonpath={{.metadata.uid}}"
+        ));
         let uid = uid.map_err(|error| error.to_string())?;
         if uid.is_empty() || uid == before { Err(format!("uid {uid:?}")) } else { Ok(()) }
     })?;
@@ -93,14 +97,14 @@ fn a_bad_file(stage: &Stage) -> anyhow::Result<()> {
     ensure!(changed != good_production, "{production} no longer says replicas: 3");
     shown("git commit -am 'staging: a slip; production: four replicas' && git push");
     stage.copy.commit_and_push(&[(staging, &bad), (production, &changed)], "A slip in staging")?;
-    let took = stage.until_field("deployment web -n production", ".spec.replicas", "4")?;
+    let took = stage.until_field(&format!("deployment web -n {PRODUCTION}"), ".spec.replicas", "4")?;
     let (message, _) = stage.until("staging to say what is wrong", || {
         let environment = environment(stage, "staging")?;
         let message = environment["status"]["problems"][0].as_str().unwrap_or_default().to_owned();
         if message.contains("web.yaml:") { Ok(message) } else { Err(environment["status"].to_string()) }
     })?;
     stage.run("plumb status -A")?;
-    let replicas = stage.ask("kubectl get deployment web -n staging -o jsonpath={.spec.replicas}")?;
+    let replicas = stage.ask(&format!("kubectl get deployment web -n {STAGING} -o jsonpath={{.spec.replicas}}"))?;
     ensure!(replicas == "3", "staging was touched: {replicas} replicas");
     good(&format!("staging stays as it was and says: {message}"));
     good(&format!("production followed {} ms after the push", took.as_millis()));
@@ -124,7 +128,7 @@ fn noticed(stage: &Stage, name: &str, what: &str) -> anyhow::Result<Value> {
 }
 
 fn environment(stage: &Stage, name: &str) -> Result<Value, String> {
-    let text = stage.ask(&format!("kubectl get environments.plumb.dev {name} -n {NAMESPACE} -o json"));
+    let text = stage.ask(&format!("kubectl get environments.plumb.dev {name} -n default -o json"));
     serde_json::from_str(&text.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
 }
 

@@ -156,7 +156,7 @@ impl Stage {
         let kubectl = self.plane.kubectl_binary().parent().map(|path| path.display().to_string()).unwrap_or_default();
         println!("  export KUBECONFIG={} PATH={bin}:{kubectl}:$PATH", self.plane.kubeconfig().display());
         println!("  plumb status -A                                      # how the environments stand");
-        println!("  kubectl -n staging scale deployment web --replicas=9 # then: plumb drift staging -n plumb-demo");
+        println!("  kubectl -n shop-staging scale deployment web --replicas=9   # then: plumb drift staging");
         println!("  git clone {} /tmp/environments  # change something, push, and look", self.repository.path().display());
         println!("  curl http://{}/metrics", self.metrics);
         println!("  less {}", self.folder.path().join("plumb.log").display());
