@@ -132,7 +132,8 @@ impl Index {
         }
     }
 
-    /// Notes that a write of ours begins: until it is answered, what events show of the object may be our own doing.
+    /// Notes that a write or a delete of ours begins: until it is answered, what events show of the object may be our
+    /// own doing.
     /// Every call is followed by one of [`Index::answer`], [`Index::write_failed`] and [`Index::forget`].
     pub fn write_begins(&mut self, key: &ObjectKey) {
         let before = self.entry(key).map(|entry| entry.live.clone());

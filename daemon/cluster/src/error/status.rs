@@ -117,12 +117,22 @@ fn read_causes(action: &Action, status: &Status) -> Option<ApiError> {
     if !status.is_invalid() {
         return None;
     }
-    let problems = causes.iter().map(|cause| FieldProblem {
-        field: cause.field.replace("[]", ""),
-        message: cause.message.clone(),
-        immutable: is_immutable(&cause.message),
-    });
-    invalid(action, problems.collect())
+    let mut problems: Vec<FieldProblem> = Vec::new();
+    for cause in causes {
+        let immutable = is_immutable(&cause.message);
+        let field = cause.field.replace("[]", "");
+        let problem = FieldProblem { field, message: cause.message.clone(), immutable };
+        // Custom resources are told of some rules twice.
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
+    // A UID in an apply is a precondition; of custom resources the server says so in this way.
+    if problems.iter().any(|problem| problem.immutable && problem.field == "metadata.uid") {
+        let message = "the object has another uid now".to_owned();
+        return Some(ApiError::Stale { action: action.clone(), message });
+    }
+    invalid(action, problems)
 }
 
 /// Reads `conflict with "kubectl-edit" using apps/v1`, with a subresource or a time behind it in some versions.

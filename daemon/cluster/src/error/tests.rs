@@ -123,6 +123,9 @@ fn a_precondition_that_no_longer_holds_is_stale() {
     let error =
         failure(409, "Conflict", "Operation cannot be fulfilled on configmaps \"web\": uid mismatch", json!([]));
     assert!(matches!(error, ApiError::Stale { .. }));
+    let causes = json!([{ "reason": "FieldValueInvalid", "field": "metadata.uid",
+        "message": "Invalid value: \"u\": field is immutable" }]);
+    assert!(matches!(failure(422, "Invalid", "…", causes), ApiError::Stale { .. }));
     assert!(matches!(failure(409, "AlreadyExists", "exists", json!([])), ApiError::AlreadyExists { .. }));
 }
 
