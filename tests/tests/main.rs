@@ -3,3 +3,7 @@
 
 #[path = "main/first_sync.rs"]
 mod first_sync;
+#[path = "main/outage.rs"]
+mod outage;
+#[path = "main/repositories.rs"]
+mod repositories;
