@@ -4,8 +4,13 @@
 //! terminal, files that the user names, and the Kubernetes API; Git only for `plumb diff`. Must never do: write to the
 //! cluster anything but request annotations, decide what plumb-core decides, or show a value of a Secret from a cluster.
 
+mod age;
+mod allow;
+mod asking;
 mod check;
 mod completion;
+mod connection;
+mod drift;
 mod error;
 mod format;
 mod git_worker;
@@ -14,7 +19,12 @@ mod place;
 mod render;
 mod run;
 mod screen;
+mod standing;
+mod status;
+mod suspend;
+mod sync;
 mod table;
+mod tree;
 mod yaml;
 
 use std::process::ExitCode;
@@ -63,6 +73,13 @@ enum Command {
     Install(install::InstallArgs),
     Check(check::CheckArgs),
     Render(render::RenderArgs),
+    Sync(sync::SyncArgs),
+    Status(status::StatusArgs),
+    Tree(tree::TreeArgs),
+    Drift(drift::DriftArgs),
+    Suspend(suspend::SuspendArgs),
+    Resume(suspend::ResumeArgs),
+    Allow(allow::AllowArgs),
     Completion(completion::CompletionArgs),
     #[command(hide = true)]
     GitWorker(git_worker::GitWorkerArgs),
@@ -98,6 +115,13 @@ fn perform(command: Command) -> Result<Outcome, CliError> {
         Command::Install(arguments) => install::perform(&arguments),
         Command::Check(arguments) => check::perform(&arguments),
         Command::Render(arguments) => render::perform(&arguments),
+        Command::Sync(arguments) => sync::perform(&arguments),
+        Command::Status(arguments) => status::perform(&arguments),
+        Command::Tree(arguments) => tree::perform(&arguments),
+        Command::Drift(arguments) => drift::perform(&arguments),
+        Command::Suspend(arguments) => suspend::suspend(&arguments),
+        Command::Resume(arguments) => suspend::resume(&arguments),
+        Command::Allow(arguments) => allow::perform(&arguments),
         Command::Completion(arguments) => {
             completion::perform(&arguments, &mut <Cli as clap::CommandFactory>::command())
         }

@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf};
 
+use plumb_cluster::{client::ConnectError, error::ApiError};
+use plumb_core::environment::EnvironmentName;
 use plumb_git::error::GitError;
 
 /// A command that was not carried out. `Display` says what happened; [`CliError::next`] says what to do.
@@ -18,6 +20,39 @@ pub(crate) enum CliError {
     /// Files are wrong, where valid ones are needed to go on.
     #[error("the files are not valid:\n{}", lines(.0))]
     Files(Vec<String>),
+    /// No cluster is configured, or not one that can be used.
+    #[error("no cluster to talk to")]
+    NoCluster(#[source] anyhow::Error),
+    /// No connection can be made from the configuration.
+    #[error("cannot connect to the cluster")]
+    Connect(#[source] ConnectError),
+    /// The cluster refused, or did not answer.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// There is no such Environment.
+    #[error("there is no Environment {namespace}/{name}")]
+    NoEnvironment {
+        /// Where it was looked for.
+        namespace: String,
+        /// What was looked for.
+        name: String,
+        /// Some of those that are there.
+        known: Vec<String>,
+    },
+    /// A commit that the Environment's status does not name, or more than one.
+    #[error("{written:?} is not one commit of this Environment")]
+    NoCommit {
+        /// What was written.
+        written: String,
+        /// The commits that the status names.
+        known: Vec<String>,
+    },
+    /// The manifest suspends it, which no annotation can end.
+    #[error("{name} stays suspended: its spec.suspend is true")]
+    SuspendedBySpec {
+        /// The Environment.
+        name: EnvironmentName,
+    },
     /// Standard output can't be written.
     #[error("cannot write the output")]
     Output(#[source] io::Error),
@@ -48,12 +83,39 @@ impl CliError {
                 format!("name a directory or a file that exists and is readable: ls -la {}", path.display())
             }
             Self::Files(_) => "correct these places; `plumb check` finds them all without a cluster".to_owned(),
+            Self::NoCluster(_) => "pass --kubeconfig FILE or --context NAME, or set KUBECONFIG".to_owned(),
+            Self::Connect(_) => "correct the kubeconfig; kubectl config view shows it".to_owned(),
+            Self::Api(error) => after(error).to_owned(),
+            Self::NoEnvironment { namespace, known, .. } if known.is_empty() => {
+                format!("{namespace} has no Environments that you may see; list all with plumb status -A")
+            }
+            Self::NoEnvironment { namespace, known, .. } => {
+                format!("name one of {} (in {namespace}), or another namespace with -n", known.join(", "))
+            }
+            Self::NoCommit { known, .. } if known.is_empty() => "write all 40 digits: git rev-parse HEAD".to_owned(),
+            Self::NoCommit { known, .. } => format!("name one of {}, or write all 40 digits", known.join(", ")),
+            Self::SuspendedBySpec { .. } => "set spec.suspend to false where the Environment is declared".to_owned(),
             Self::Output(_) => "see whether the disk is full, or write somewhere else".to_owned(),
             Self::GitWorker(_) => "nobody starts this by hand: see the log of the plumb that started it".to_owned(),
             Self::Runtime(_) => "see whether the limits on threads and open files are too low: ulimit -a".to_owned(),
             Self::Daemon(_) => "correct what is named above, then start it again: plumb run --help".to_owned(),
             Self::Yaml { .. } => "this is a defect: please report it, and use -o json until then".to_owned(),
         }
+    }
+}
+
+/// Returns what helps against a failed request.
+fn after(error: &ApiError) -> &'static str {
+    match error {
+        ApiError::NotServed { .. } => "install plumb's resources: plumb install | kubectl apply --server-side -f -",
+        ApiError::Unreachable { .. } | ApiError::Timeout { .. } => {
+            "see whether the cluster answers: kubectl cluster-info; choose another one with --context"
+        }
+        ApiError::Unauthorized { .. } => "sign in again, or choose another user with --context: kubectl auth whoami",
+        ApiError::Forbidden { .. } => {
+            "ask for this right, or choose another user with --context: kubectl auth can-i --list"
+        }
+        _ => "try again; if it stays, correct what the message names",
     }
 }
 

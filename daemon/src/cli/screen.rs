@@ -60,8 +60,6 @@ pub(crate) enum Tone {
     Waiting,
     /// Wrong.
     Bad,
-    /// Of no weight.
-    Faint,
     /// No colour.
     Plain,
 }
@@ -73,7 +71,6 @@ impl Tone {
             Self::Good => text.green().to_string(),
             Self::Waiting => text.yellow().to_string(),
             Self::Bad => text.red().to_string(),
-            Self::Faint => text.dimmed().to_string(),
             Self::Plain => text.to_owned(),
         }
     }

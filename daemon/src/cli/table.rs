@@ -42,7 +42,6 @@ impl From<Cell> for comfy_table::Cell {
             Tone::Good => made.fg(comfy_table::Color::Green),
             Tone::Waiting => made.fg(comfy_table::Color::Yellow),
             Tone::Bad => made.fg(comfy_table::Color::Red),
-            Tone::Faint => made.add_attribute(comfy_table::Attribute::Dim),
             Tone::Plain => made,
         }
     }

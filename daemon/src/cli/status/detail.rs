@@ -1,0 +1,182 @@
+//! Everything that is known of one Environment, in the manner of `kubectl describe`.
+
+use jiff::Timestamp;
+use plumb_api::{Condition, Environment, EnvironmentStatus, condition::READY, environment::Attempt, request};
+
+use crate::{
+    cli::{
+        age,
+        screen::{self, Tone},
+        standing,
+        table::{Cell, NOTHING, Table},
+    },
+    settings,
+};
+
+/// Digits of a commit that people need.
+const SHORT: usize = 7;
+
+/// Returns the text.
+pub(super) fn text(environment: &Environment, now: Timestamp) -> String {
+    let status = environment.status.clone().unwrap_or_default();
+    let mut text = head(environment, &status, now);
+    section(&mut text, "Problems", &problems(&status));
+    section(&mut text, "Conditions", &conditions(&status, now));
+    section(&mut text, "History", &history(&status, now));
+    if !status.drift.is_empty() {
+        let written = settings::name(environment);
+        text.push_str(&format!("\nDrift: {} kept; plumb drift {written} shows who did it\n", status.drift.len()));
+    }
+    text
+}
+
+fn section(text: &mut String, title: &str, body: &str) {
+    if !body.is_empty() {
+        text.push_str(&format!("\n{title}:\n"));
+        text.extend(body.lines().map(|line| format!("  {line}\n")));
+    }
+}
+
+fn head(environment: &Environment, status: &EnvironmentStatus, now: Timestamp) -> String {
+    let (ready, tone) = standing::ready(&status.conditions);
+    let found = standing::find(&status.conditions, READY);
+    let reason = found.map(|ready| format!(" ({}, for {})", ready.reason, changed(ready, now))).unwrap_or_default();
+    let inventory = status.inventory.clone().unwrap_or_default();
+    let (health, health_tone) = standing::health(&inventory);
+    let health = if health.is_empty() { String::new() } else { format!(": {}", health_tone.paint(&health)) };
+    let mut lines = vec![
+        ("Environment", settings::name(environment).to_string()),
+        ("Repository", environment.spec.repository.clone()),
+        ("Path", environment.spec.path.clone()),
+        ("Ready", tone.paint(ready) + &reason),
+        ("Applied", commit(status, status.last_applied.as_ref(), now)),
+    ];
+    let (attempted, applied) = (status.last_attempted.as_ref(), status.last_applied.as_ref());
+    if attempted.map(|attempt| &attempt.commit) != applied.map(|attempt| &attempt.commit) {
+        lines.push(("Attempted", commit(status, attempted, now)));
+    }
+    lines.push(("Objects", format!("{}{health}", inventory.objects)));
+    lines.push(("Kinds", or_nothing(&inventory.kinds.join(", "))));
+    lines.push(("Namespaces", or_nothing(&inventory.namespaces.join(", "))));
+    if environment.spec.suspend {
+        lines.push(("Suspended", Tone::Waiting.paint("by spec.suspend")));
+    }
+    if let Some(asked) = settings::request(environment, request::SUSPENDED) {
+        let why = asked.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        lines.push(("Suspended", Tone::Waiting.paint(&screen::first_line(&format!("by {}{why}", asked.user)))));
+    }
+    lines.into_iter().map(|(name, value)| format!("{name:<14}{value}\n")).collect()
+}
+
+fn changed(condition: &Condition, now: Timestamp) -> String {
+    age::since(&condition.last_transition_time, now).unwrap_or_else(|| NOTHING.to_owned())
+}
+
+fn or_nothing(text: &str) -> String {
+    if text.is_empty() { NOTHING.to_owned() } else { text.to_owned() }
+}
+
+/// Names a commit with author and subject, where the history knows them.
+fn commit(status: &EnvironmentStatus, attempt: Option<&Attempt>, now: Timestamp) -> String {
+    let Some(attempt) = attempt else { return NOTHING.to_owned() };
+    let short = attempt.commit.get(..SHORT).unwrap_or(&attempt.commit);
+    let ago = age::since(&attempt.at, now).map(|age| format!(", {age} ago")).unwrap_or_default();
+    let entry = status.history.iter().find(|entry| entry.revision.commit == attempt.commit);
+    match entry.map(|entry| &entry.revision) {
+        Some(known) => screen::first_line(&format!("{short} {:?} by {}{ago}", known.subject, known.author)),
+        None => format!("{short}{ago}"),
+    }
+}
+
+fn problems(status: &EnvironmentStatus) -> String {
+    status.problems.iter().map(|problem| format!("- {}\n", screen::plain(problem).replace('\n', "\n  "))).collect()
+}
+
+fn conditions(status: &EnvironmentStatus, now: Timestamp) -> String {
+    if status.conditions.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(&["TYPE", "STATUS", "REASON", "AGE", "MESSAGE"]);
+    for condition in &status.conditions {
+        table.row([
+            Cell::from(&condition.type_),
+            Cell::from(format!("{:?}", condition.status)),
+            Cell::from(&condition.reason),
+            Cell::from(changed(condition, now)),
+            Cell::from(&condition.message),
+        ]);
+    }
+    table.text()
+}
+
+fn history(status: &EnvironmentStatus, now: Timestamp) -> String {
+    if status.history.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(&["AGE", "COMMIT", "RESULT", "TOOK", "AUTHOR", "SUBJECT", "DID"]);
+    for entry in &status.history {
+        let tone = if entry.result == "Applied" { Tone::Good } else { Tone::Bad };
+        table.row([
+            Cell::from(age::since(&entry.at, now).unwrap_or_default()),
+            Cell::from(entry.revision.commit.get(..SHORT).unwrap_or_default()),
+            Cell::toned(&entry.result, tone),
+            Cell::from(age::took(entry.took_ms)),
+            Cell::from(entry.revision.author.split(" <").next().unwrap_or_default()),
+            Cell::from(&entry.revision.subject),
+            Cell::from(&entry.summary),
+        ]);
+    }
+    table.text()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{full, now, plain};
+
+    #[test]
+    fn all_that_is_known_is_told() {
+        let expected = "\
+Environment   shop/staging
+Repository    environments
+Path          environments/staging
+Ready         False (Progressing, for 60s)
+Applied       1a2b3c4 \"web: three replicas\" by Ada <ada@example.com>, 5m30s ago
+Objects       7: 6 Current, 1 InProgress
+Kinds         Deployment.apps, Service
+Namespaces    shop
+Suspended     by ada: hands off
+
+Problems:
+  - Deployment shop/web: 1 of 3 ready
+
+Conditions:
+  TYPE          STATUS   REASON        AGE   MESSAGE
+  Ready         False    Progressing   60s   Deployment shop/web: 1 of 3 ready
+  Reconciling   True     Progressing   60s   Deployment shop/web: 1 of 3 ready
+
+History:
+  AGE     COMMIT    RESULT    TOOK    AUTHOR   SUBJECT               DID
+  5m30s   1a2b3c4   Applied   1.2 s   Ada      web: three replicas   1 changed, 6 unchanged
+
+Drift: 2 kept; plumb drift shop/staging shows who did it
+";
+        assert_eq!(plain(&super::text(&full(), now())), expected);
+    }
+
+    #[test]
+    fn an_environment_that_nobody_looked_at_is_told_too() {
+        let mut fresh = full();
+        (fresh.status, fresh.metadata.annotations) = (None, None);
+        let expected = "\
+Environment   shop/staging
+Repository    environments
+Path          environments/staging
+Ready         Unknown
+Applied       -
+Objects       0
+Kinds         -
+Namespaces    -
+";
+        assert_eq!(plain(&super::text(&fresh, now())), expected);
+    }
+}

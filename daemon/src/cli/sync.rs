@@ -1,0 +1,193 @@
+//! `plumb sync`: look now, and say how it went.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use clap::Args;
+use plumb_api::{
+    Environment, EnvironmentStatus,
+    condition::{self, ConditionStatus},
+    duration::DurationText,
+    request,
+};
+use plumb_core::environment::EnvironmentName;
+use tokio::time::Instant;
+
+use super::{
+    Outcome,
+    asking::{self, Wish},
+    connection::{ConnectionArgs, Session, with_session},
+    error::CliError,
+    screen::{self, Tone},
+    standing,
+};
+
+/// How often the status is read while waiting: a sync takes some hundred milliseconds, and one GET costs next to nothing.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Reconcile Environments now
+///
+/// plumb notices commits and drift by itself; this only makes it sooner, and with --wait it tells how it went.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  plumb sync staging
+  plumb sync staging production --wait --timeout 2m
+
+Exit codes with --wait: 0 all are ready, 1 one is not or the time is up, 2 error")]
+pub(crate) struct SyncArgs {
+    /// Environments, as NAME or NAMESPACE/NAME
+    #[arg(required = true, value_name = "ENV")]
+    environments: Vec<String>,
+    /// Wait until each is as its commit says and healthy, or until a person has to act
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait
+    #[arg(long, value_name = "DURATION", default_value = "5m", requires = "wait", value_parser = DurationText::parse)]
+    timeout: DurationText,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// Writes the requests and waits if that is wanted.
+pub(crate) fn perform(arguments: &SyncArgs) -> Result<Outcome, CliError> {
+    with_session(&arguments.connection, |session| async move {
+        let mut waiting = BTreeMap::new();
+        for written in &arguments.environments {
+            let name = session.name(written);
+            let wish = Wish { reason: arguments.reason.clone(), commit: None };
+            let (id, _) = asking::ask(&session, &name, request::SYNC, wish).await?;
+            if !arguments.wait {
+                screen::print(&format!("{name}: asked to sync; plumb status {written} shows how it goes\n"))?;
+            }
+            waiting.insert(name, id);
+        }
+        if !arguments.wait {
+            return Ok(Outcome::Yes);
+        }
+        wait(&session, waiting, arguments.timeout.get()).await
+    })
+}
+
+/// How far an environment is with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Progress {
+    /// The request is not carried out yet, or its effects are on their way.
+    Underway(String),
+    /// All is as it should be.
+    Ready(String),
+    /// A person has to act.
+    Stuck(String),
+}
+
+async fn wait(
+    session: &Session,
+    mut waiting: BTreeMap<EnvironmentName, String>,
+    timeout: Duration,
+) -> Result<Outcome, CliError> {
+    let deadline = Instant::now() + timeout;
+    let mut said: BTreeMap<EnvironmentName, String> = BTreeMap::new();
+    let mut outcome = Outcome::Yes;
+    loop {
+        for (name, id) in waiting.clone() {
+            let environment = session.environment(&name.to_string()).await?;
+            match progress(&environment, &id) {
+                Progress::Underway(message) => {
+                    if said.get(&name) != Some(&message) {
+                        screen::remark(&format!("{name}: {}", Tone::Waiting.paint(&screen::plain(&message))))?;
+                        said.insert(name, message);
+                    }
+                    continue;
+                }
+                Progress::Ready(message) => {
+                    screen::print(&format!("{name}: {} {}\n", Tone::Good.paint("ready:"), screen::plain(&message)))?;
+                }
+                Progress::Stuck(message) => {
+                    outcome = Outcome::No;
+                    screen::print(&format!("{name}: {} {}\n", Tone::Bad.paint("not ready:"), screen::plain(&message)))?;
+                }
+            }
+            waiting.remove(&name);
+        }
+        if waiting.is_empty() {
+            return Ok(outcome);
+        }
+        if Instant::now() >= deadline {
+            for name in waiting.keys() {
+                let last = said.get(name).map(String::as_str).unwrap_or_default();
+                screen::print(&format!("{name}: {} {}\n", Tone::Bad.paint("not ready in time:"), screen::plain(last)))?;
+            }
+            screen::remark(
+                "next: plumb status ENV shows every problem, plumb tree ENV the health of each object; see that plumb runs",
+            )?;
+            return Ok(Outcome::No);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Judges how far the request with this id is.
+fn progress(environment: &Environment, id: &str) -> Progress {
+    let unknown = EnvironmentStatus::default();
+    let status = environment.status.as_ref().unwrap_or(&unknown);
+    if status.handled.get(request::SYNC).map(String::as_str) != Some(id) {
+        return Progress::Underway("waiting for the daemon".to_owned());
+    }
+    if status.observed_generation != environment.metadata.generation {
+        return Progress::Underway("the daemon has not seen the latest spec yet".to_owned());
+    }
+    let message = standing::message(&status.conditions).replace('\n', "\n  ");
+    let holds = |type_: &str| standing::status(&status.conditions, type_) == Some(ConditionStatus::True);
+    if holds(condition::READY) {
+        Progress::Ready(message)
+    } else if holds(condition::RECONCILING) {
+        Progress::Underway(message)
+    } else {
+        Progress::Stuck(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn environment(handled: Option<&str>, observed: i64, conditions: &[(&str, &str)]) -> Environment {
+        let conditions: Vec<Value> = conditions
+            .iter()
+            .map(|(type_, status)| {
+                json!({ "type": type_, "status": status, "lastTransitionTime": "", "reason": "R", "message": "words" })
+            })
+            .collect();
+        let mut status = json!({ "observedGeneration": observed, "conditions": conditions });
+        if let Some(id) = handled {
+            status["handled"] = json!({ request::SYNC: id });
+        }
+        let metadata = json!({ "name": "a", "namespace": "b", "generation": 2 });
+        let spec = json!({ "repository": "r", "path": "p" });
+        let (api, kind) = ("plumb.dev/v1alpha1", "Environment");
+        let value = json!({ "apiVersion": api, "kind": kind, "metadata": metadata, "spec": spec, "status": status });
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_sync_is_done_when_its_own_request_was_and_nothing_is_under_way() {
+        let words = || "words".to_owned();
+        let check = |environment: Environment, expected: Progress| assert_eq!(progress(&environment, "mine"), expected);
+        let ready = &[("Ready", "True")];
+        check(environment(Some("mine"), 2, ready), Progress::Ready(words()));
+        check(
+            environment(Some("mine"), 2, &[("Ready", "False"), ("Reconciling", "True")]),
+            Progress::Underway(words()),
+        );
+        check(environment(Some("mine"), 2, &[("Ready", "False"), ("Stalled", "True")]), Progress::Stuck(words()));
+        check(environment(Some("mine"), 2, &[("Ready", "False")]), Progress::Stuck(words()));
+        for unseen in
+            [environment(None, 2, ready), environment(Some("other"), 2, ready), environment(Some("mine"), 1, ready)]
+        {
+            assert!(matches!(progress(&unseen, "mine"), Progress::Underway(_)), "{unseen:?}");
+        }
+    }
+}
