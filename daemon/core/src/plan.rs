@@ -158,7 +158,9 @@ fn drifted(plan: &mut Plan, input: &Input<'_>, what: DriftKind, apply: Apply, ra
 /// Widens the parent before anything new is applied; narrows it in a plan that prunes nothing, once every kind is
 /// known: what is still listed then is what is still there.
 fn scope(input: &Input<'_>, plan: &mut Plan) {
-    let recorded = input.recorded.clone().unwrap_or_default();
+    // Where the record is lost, kinds that can't be seen now are looked for until they can.
+    let lost = || Inventory { kinds: input.live.unknown.keys().cloned().collect(), ..Inventory::default() };
+    let recorded = input.recorded.clone().unwrap_or_else(lost);
     let needed = Inventory::of(input.desired.objects.keys().chain(input.live.objects.keys()));
     if input.recorded.is_none() || !input.annotated || !recorded.covers(&needed) {
         plan.widen = Some(recorded.union(&needed));

@@ -41,6 +41,10 @@ fn the_record_is_widened_first_and_never_forgets_meanwhile() {
     // Lost, or found without a record of it.
     check(scope(&[USUAL]), None, |s| s.recorded = None);
     check(scope(&[USUAL]), None, |s| s.annotated = false);
+    check(scope(&[USUAL, "Secret hidden"]), None, |s| {
+        s.recorded = None;
+        s.unknown(&key("Secret hidden"));
+    });
     check(scope(&[USUAL, SECRET]), None, |s| {
         s.add_live(&key(SECRET));
         s.live(&key(SECRET)).deleting = true;

@@ -1,0 +1,70 @@
+//! What a plan may prune, said a second time and from the world's side: every guard as a question to the cluster.
+
+use plumb_core::{live::PruneWish, object::ObjectKey, plan::Plan, policy::PRUNE_LIMIT_FREE};
+
+use crate::{
+    universe::{commit, holds, is_definition, is_namespace},
+    world::{Object, Seen, World, is_ours},
+};
+
+/// Returns every prune that must not be, with the reason.
+pub(crate) fn unsafe_prunes(world: &World, seen: &Seen, plan: &Plan) -> Vec<String> {
+    let prunes: Vec<_> = plan.prunes.iter().flat_map(|(_, prunes)| prunes).collect();
+    let going: Vec<&ObjectKey> = prunes.iter().map(|prune| &prune.key).collect();
+    let mut found = Vec::new();
+    for prune in &prunes {
+        let mut must = |holds: bool, what: &str| {
+            if !holds {
+                found.push(format!("{}: {what}", prune.key));
+            }
+        };
+        let Some(object) = world.cluster.get(&prune.key) else {
+            must(false, "it is not there");
+            continue;
+        };
+        must(is_ours(object), "our manager did not label it");
+        must(!seen.desired.objects.contains_key(&prune.key), "it is desired");
+        must(object.uid.to_string() == prune.uid, "the precondition names another object");
+        must(object.version.to_string() == prune.resource_version, "the precondition names another state");
+        must(object.owners.is_empty(), "something else owns it");
+        must(object.claimants.is_empty(), "another environment owns fields of it");
+        must(matches!(object.prune, PruneWish::Usual | PruneWish::Force), "its annotation protects it");
+        must(!object.deleting, "it is being deleted already");
+        must(!world.claims.contains_key(&prune.key), "another environment desires it");
+        must(!world.unknown.contains(&prune.key.group_kind()), "its kind is unknown");
+        for (key, held) in world.cluster.iter().filter(|(key, _)| holds(&prune.key, key)) {
+            let stays = !going.contains(&key) && !held.deleting;
+            must(!stays || may_cascade(object, held), &format!("it holds {key}, which stays"));
+        }
+        let desired = seen.desired.objects.keys().find(|key| holds(&prune.key, key));
+        must(desired.is_none(), "something in it is desired");
+        let holder = is_namespace(&prune.key) || is_definition(&prune.key);
+        must(!holder || world.unknown.is_empty(), "what it holds is not known in full");
+        must(!holder || world.answers || object.prune == PruneWish::Force, "what it holds could not be read");
+    }
+    if !prunes.is_empty() {
+        found.extend(whole_plan(world, seen, plan, prunes.len()).into_iter().map(|what| format!("the plan: {what}")));
+    }
+    found
+}
+
+/// Returns whether a holder may take this object, which it holds and which stays, with it.
+fn may_cascade(holder: &Object, held: &Object) -> bool {
+    holder.prune == PruneWish::Force && !is_ours(held)
+}
+
+fn whole_plan(world: &World, seen: &Seen, plan: &Plan, count: usize) -> Vec<&'static str> {
+    let allowed = world.policy.prune_allowed == Some(commit('1'));
+    let refused = |key: &ObjectKey| plan.refusals.iter().any(|refusal| refusal.key.as_ref() == Some(key));
+    let share = count * 100 <= seen.live.objects.len() * usize::from(world.policy.prune_limit.percent());
+    let rules = [
+        (world.policy.prune && !world.policy.suspended, "pruning is off"),
+        (world.undecided.is_empty(), "another environment is undecided"),
+        (seen.desired.problems.is_empty(), "the commit did not settle in full"),
+        (!seen.desired.objects.keys().any(refused), "something desired is refused"),
+        (world.recorded.is_some() || world.scanned, "nobody knows what the environment owns"),
+        (allowed || !seen.desired.objects.is_empty(), "the commit renders to nothing"),
+        (allowed || count <= PRUNE_LIMIT_FREE || share, "it is more than the limit"),
+    ];
+    rules.into_iter().filter(|(holds, _)| !holds).map(|(_, what)| what).collect()
+}

@@ -1,0 +1,152 @@
+//! Properties of one plan: deterministic, order-free, prune-safe, foreign-safe, ordered.
+
+use std::collections::BTreeMap;
+
+use plumb_core::{
+    inventory::Inventory,
+    object::ObjectKey,
+    operation::{Effect, Operation, Outcome, Step},
+    order::Rank,
+    plan::Plan,
+};
+use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
+
+use crate::{
+    generate::{Weather, worlds},
+    oracle,
+    universe::ours,
+    world::World,
+};
+
+/// Returns every object that a plan would write.
+fn touched(plan: &Plan) -> Vec<&ObjectKey> {
+    let applies = plan.applies.values().flatten().map(|apply| &apply.key);
+    applies.chain(plan.prunes.iter().flat_map(|(_, prunes)| prunes).map(|prune| &prune.key)).collect()
+}
+
+proptest! {
+    #[test]
+    fn equal_worlds_give_equal_plans_in_any_order_of_files(
+        world in worlds(Weather::Rough),
+        order in proptest::collection::vec(any::<u32>(), 32),
+    ) {
+        let seen = world.look();
+        let plan = world.plan(&seen);
+        prop_assert_eq!(&plan, &world.plan(&seen));
+        let mut shuffled = world.clone();
+        let mut numbered: Vec<_> = order.iter().zip(shuffled.manifests.drain(..)).collect();
+        numbered.sort_by_key(|(number, _)| **number);
+        shuffled.manifests = numbered.into_iter().map(|(_, manifest)| manifest).collect();
+        prop_assert_eq!(&plan, &shuffled.plan(&shuffled.look()));
+    }
+
+    #[test]
+    fn nothing_is_pruned_that_must_stay(world in worlds(Weather::Rough)) {
+        let seen = world.look();
+        let plan = world.plan(&seen);
+        prop_assert_eq!(oracle::unsafe_prunes(&world, &seen, &plan), Vec::<String>::new());
+    }
+
+    #[test]
+    fn nothing_is_touched_that_is_neither_desired_nor_labelled_ours(world in worlds(Weather::Rough)) {
+        let seen = world.look();
+        let plan = world.plan(&seen);
+        for key in touched(&plan) {
+            let labelled = world.cluster.get(key).is_some_and(|object| object.label == Some(ours().applyset_id()));
+            prop_assert!(seen.desired.objects.contains_key(key) || labelled, "{}", key);
+            prop_assert!(!world.claims.contains_key(key), "{} is another environment's", key);
+            prop_assert!(!world.unknown.contains(&key.group_kind()), "{} is unknown", key);
+        }
+    }
+
+    #[test]
+    fn every_object_has_exactly_one_verdict(world in worlds(Weather::Rough)) {
+        let seen = world.look();
+        let plan = world.plan(&seen);
+        let mut verdicts: BTreeMap<&ObjectKey, usize> = BTreeMap::new();
+        let left = plan.drifts.iter().filter(|drift| !drift.corrected).map(|drift| &drift.key);
+        for key in touched(&plan).into_iter().chain(plan.refusals.iter().filter_map(|r| r.key.as_ref())).chain(left) {
+            *verdicts.entry(key).or_default() += 1;
+        }
+        prop_assert!(verdicts.values().all(|count| *count == 1), "{:?}", verdicts);
+        let desired = verdicts.keys().filter(|key| seen.desired.objects.contains_key(**key)).count();
+        if !world.policy.suspended {
+            prop_assert_eq!(desired + plan.unchanged, seen.desired.objects.len());
+        }
+    }
+
+    #[test]
+    fn effects_come_in_order(world in worlds(Weather::Calm), picks in proptest::collection::vec(any::<usize>(), 64)) {
+        let plan = world.plan(&world.look());
+        let widen = plan.widen.clone();
+        let started = started(plan, &picks);
+        let steps: Vec<(u8, u8)> = started.iter().map(|effect| step(effect, widen.as_ref())).collect();
+        prop_assert!(steps.is_sorted(), "{:?}", started);
+    }
+}
+
+/// Runs a plan in which everything succeeds, in this order of outcomes; returns the effects as they were started.
+fn started(plan: Plan, picks: &[usize]) -> Vec<Effect> {
+    let mut operation = Operation::start(plan);
+    let (mut trace, mut under_way) = (Vec::new(), Vec::new());
+    let mut picks = picks.iter().cycle();
+    while let Step::Start(effects) = operation.poll() {
+        for (id, effect) in effects {
+            trace.push(effect);
+            under_way.push(id);
+        }
+        let pick = picks.next().expect("a cycle") % under_way.len();
+        operation.on(under_way.swap_remove(pick), Outcome::Done);
+    }
+    trace
+}
+
+/// Returns the place of an effect in an operation: widen, apply by rank with definitions awaited, prune by reversed
+/// rank, narrow.
+fn step(effect: &Effect, widen: Option<&Inventory>) -> (u8, u8) {
+    let rank = |key: &ObjectKey| Rank::of(&key.group_kind()) as u8;
+    match effect {
+        Effect::Record(scope) if Some(scope) == widen => (0, 0),
+        Effect::Record(_) => (3, 0),
+        Effect::Apply(apply) => (1, 2 * rank(&apply.key)),
+        Effect::Await(definition) => (1, 2 * rank(definition) + 1),
+        Effect::Prune(prune) => (2, u8::MAX - rank(&prune.key)),
+    }
+}
+
+/// The worlds are worth looking at: prunes, and every reason against one, are among them.
+#[test]
+fn worlds_hold_every_refusal_and_many_prunes() {
+    let mut runner = TestRunner::deterministic();
+    let mut refusals: BTreeMap<&'static str, usize> = BTreeMap::new();
+    let mut prunes = 0;
+    for _ in 0..1500 {
+        let world: World = worlds(Weather::Rough).new_tree(&mut runner).expect("a world").current();
+        let plan = world.plan(&world.look());
+        prunes += usize::from(!plan.prunes.is_empty());
+        for refusal in plan.refusals {
+            *refusals.entry(refusal.why.label()).or_default() += 1;
+        }
+    }
+    assert!(prunes > 150, "{prunes} of 1500 plans prune");
+    let expected = [
+        "Claimed",
+        "Deleting",
+        "Emptied",
+        "ForeignLabel",
+        "Holds",
+        "HoldsOwn",
+        "HoldsUnknown",
+        "Incomplete",
+        "Malformed",
+        "Owned",
+        "Protected",
+        "PruneLimit",
+        "PruneOff",
+        "Suspended",
+        "Undecided",
+        "Unknown",
+        "Unrecorded",
+    ];
+    assert_eq!(refusals.keys().copied().collect::<Vec<_>>(), expected, "{refusals:?}");
+}
