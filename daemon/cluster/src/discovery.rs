@@ -3,6 +3,9 @@
 //! Owns: reading aggregated discovery (KEP-3352), and the older way for servers without it. A group that could not be
 //! read is `unknown`, never absent: an aggregated API server that is down must not look like deleted objects.
 
+#[cfg(test)]
+mod tests;
+
 use plumb_core::{
     kinds::{Kind, Kinds, Scope},
     object::Gvk,

@@ -1,7 +1,7 @@
 //! What the API server, or the way to it, can answer instead of what was asked for.
 //!
 //! Owns: the one enum of failed requests, its classes and its texts, and the reading of a `Status`.
-//! Must never do: send anything; show a value of a Secret (see [`redact`]).
+//! Must never do: send anything; show a value of a Secret (`redact` cuts them out).
 
 mod redact;
 mod status;

@@ -149,14 +149,23 @@ impl<F: FnMut(Observation)> Follow<F> {
     }
 
     /// Watches from a resourceVersion on until the watch ends.
-    async fn watch(&mut self, mut at: String) -> End {
+    async fn watch(&mut self, at: String) -> End {
+        let opened = tokio::time::Instant::now();
+        let end = self.stream(at, opened).await;
+        if opened.elapsed() >= SHORTEST_LIFE {
+            // It has worked: trouble that begins now is new.
+            self.backoff.reset();
+        }
+        end
+    }
+
+    async fn stream(&mut self, mut at: String, opened: tokio::time::Instant) -> End {
         let action = Action::of("watch", self.followed.kind.gvk.to_string());
         let mut events = match open(&self.lease.client, &action, &self.watch_uri(&at)).await {
             Ok(events) => Box::pin(events),
             Err(error) => return end(error, at),
         };
         self.observe(Observation::Resumed(self.followed.kind.gvk.clone()));
-        let opened = tokio::time::Instant::now();
         let silence = Duration::from_secs(self.seconds) + SILENCE_MARGIN;
         loop {
             let event = match tokio::time::timeout(silence, events.next()).await {
@@ -172,7 +181,6 @@ impl<F: FnMut(Observation)> Follow<F> {
             if let Some(error) = self.take_event(&action, event, &mut at) {
                 return end(error, at);
             }
-            self.backoff.reset();
         }
     }
 
@@ -228,7 +236,7 @@ impl<F: FnMut(Observation)> Follow<F> {
             ApiError::TooManyRequests { retry_after, .. } => retry_after.unwrap_or_default(),
             _ => Duration::ZERO,
         };
-        let wait = self.backoff.next_wait().max(asked.min(crate::backoff::LONGEST));
+        let wait = self.backoff.next_wait().max(asked.min(request::RETRY_AFTER_LONGEST));
         tokio::time::sleep(wait).await;
     }
 

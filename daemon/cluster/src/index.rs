@@ -202,6 +202,8 @@ impl Index {
             for key in self.keys_of(&kind) {
                 self.remove(&key);
             }
+            self.expected.retain(|key, _| key.group_kind() != kind);
+            self.deleted.retain(|key, _| key.group_kind() != kind);
         }
     }
 

@@ -4,6 +4,9 @@
 //! Assumes that every request is idempotent: server-side apply, deletes and patches with preconditions, reads.
 //! Must never do: log or return in an error what the answer holds.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,7 +27,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// operation's matter, which others must not wait for.
 const TRIES: u32 = 4;
 /// The longest `Retry-After` that is waited for here.
-const RETRY_AFTER_LONGEST: Duration = Duration::from_secs(10);
+pub(crate) const RETRY_AFTER_LONGEST: Duration = Duration::from_secs(10);
 /// The largest answer that is read: discovery of the largest clusters has some 5 MB, a page of a list at most
 /// 500 × 1.5 MB, but a server that sends more than this is broken.
 const ANSWER_LIMIT: usize = 256 * 1024 * 1024;
@@ -90,7 +93,7 @@ impl<'a> Ask<'a> {
             action: self.action.clone(),
             message: format!("the request cannot be written: {source}"),
         };
-        request.body(Body::from(self.body.to_vec())).map_err(unexpected)
+        request.body(Body::from(self.body.clone())).map_err(unexpected)
     }
 }
 
@@ -187,26 +190,4 @@ fn warning(value: &str) -> Option<String> {
     let (_, quoted) = value.split_once('"')?;
     let (text, _) = quoted.rsplit_once('"')?;
     Some(text.replace("\\\"", "\"").replace("\\\\", "\\"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn warnings_are_unquoted() {
-        let mut headers = HeaderMap::new();
-        headers.append("warning", "299 - \"unknown field \\\"spec.x\\\"\"".parse().unwrap());
-        headers.append("warning", "299 - \"v1 Endpoints is deprecated\"".parse().unwrap());
-        headers.append("warning", "nonsense".parse().unwrap());
-        assert_eq!(warnings(&headers), ["unknown field \"spec.x\"", "v1 Endpoints is deprecated"]);
-    }
-
-    #[test]
-    fn retry_after_is_read_in_seconds() {
-        let mut headers = HeaderMap::new();
-        assert_eq!(retry_after(&headers), None);
-        headers.insert("retry-after", "7".parse().unwrap());
-        assert_eq!(retry_after(&headers), Some(Duration::from_secs(7)));
-    }
 }

@@ -189,6 +189,9 @@ async fn a_restart_of_the_api_server_loses_no_drift() {
 #[tokio::test]
 async fn more_watches_than_one_connection_carries_all_sync() {
     let bench = bench("many").await;
+    let request = http::Request::get("/version").body(kube::client::Body::empty()).unwrap();
+    let answer = bench.cluster.connections().requests().send(request).await.unwrap();
+    assert_eq!(answer.version(), http::Version::HTTP_2);
     let (watches, _news) = Watches::new(bench.cluster.clone(), SharedIndex::default());
     let kinds = bench.cluster.kinds().await.unwrap();
     let builtin: Vec<Kind> = kinds
