@@ -14,9 +14,9 @@ use plumb_core::{
     desired::{Desired, DesiredObject},
     environment::{EnvironmentName, FieldManager},
     fingerprint::Fingerprint,
-    object::{Gvk, ObjectKey},
     inventory::Inventory,
     kinds::{Kind, Kinds},
+    object::{Gvk, ObjectKey},
     operation::{Effect, EffectId, Failure, Operation, Outcome, Step},
     plan::{Applied, Apply, Prune, Reason},
 };
@@ -217,9 +217,9 @@ fn refused(desired: &DesiredObject, by: &Owner) -> Undone {
         Owner::Environment(by) => format!(
             "{origin}: {key}: environment {by} owns it; neither of the two applies or prunes it until one of them lets it go"
         ),
-        Owner::ApplySet { id, parent } => format!(
-            "{origin}: {key}: it belongs to the ApplySet {id} of {parent}; take it out of that set first"
-        ),
+        Owner::ApplySet { id, parent } => {
+            format!("{origin}: {key}: it belongs to the ApplySet {id} of {parent}; take it out of that set first")
+        }
     };
     Undone { failure: Failure { class: Class::Wait, message }, key: Some(desired.key.clone()), fields: Vec::new() }
 }

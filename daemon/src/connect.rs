@@ -9,12 +9,15 @@ use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 pub(crate) async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> anyhow::Result<Config> {
     let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
     if let Some(file) = kubeconfig {
-        let read = Kubeconfig::read_from(file).with_context(|| format!("cannot read the kubeconfig {}", file.display()))?;
+        let read =
+            Kubeconfig::read_from(file).with_context(|| format!("cannot read the kubeconfig {}", file.display()))?;
         let config = Config::from_custom_kubeconfig(read, &options).await;
         return config.with_context(|| format!("the kubeconfig {} can't be used", file.display()));
     }
     if context.is_some() {
-        return Config::from_kubeconfig(&options).await.context("the kubeconfig can't be used: see kubectl config get-contexts");
+        return Config::from_kubeconfig(&options)
+            .await
+            .context("the kubeconfig can't be used: see kubectl config get-contexts");
     }
     Config::infer().await.context("no cluster is known: pass --kubeconfig FILE or set KUBECONFIG")
 }

@@ -6,12 +6,7 @@ use std::{
     time::Duration,
 };
 
-use plumb_cluster::{
-    cluster::Cluster,
-    error::ApiError,
-    index::Index,
-    watches::Watches,
-};
+use plumb_cluster::{cluster::Cluster, error::ApiError, index::Index, watches::Watches};
 use plumb_core::{
     environment::EnvironmentName,
     health::pod::Trouble,
@@ -61,13 +56,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(
-        cluster: Cluster,
-        watches: Watches,
-        metrics: Metrics,
-        journal: Journal,
-        clock: Clock,
-        ) -> Self {
+    pub(crate) fn new(cluster: Cluster, watches: Watches, metrics: Metrics, journal: Journal, clock: Clock) -> Self {
         Self {
             cluster,
             watches,

@@ -203,7 +203,7 @@ fn bug(message: String) -> Failure {
 }
 
 /// Makes sure that every kind the environment has or wants objects of is watched, and returns what is live.
-async fn live(context: &Context, pass: &Pass, desired: &Desired, kinds: &Kinds) -> Live {
+async fn live(context: &Context, pass: &mut Pass, desired: &Desired, kinds: &Kinds) -> Live {
     let mut watched: BTreeMap<_, Kind> = BTreeMap::new();
     let mut unknown = BTreeMap::new();
     for object in desired.objects.values().filter(|object| object.kind.defined_by.is_none()) {
@@ -226,9 +226,11 @@ async fn live(context: &Context, pass: &Pass, desired: &Desired, kinds: &Kinds) 
     let wanted: Vec<Kind> = watched.into_values().collect();
     let synced: BTreeSet<_> = wanted.iter().map(|kind| kind.gvk.group_kind()).collect();
     context.watches.ensure(wanted);
-    context.watches.wait_synced(&synced, SYNCED_WITHIN).await;
+    let awaited = synced.difference(&pass.memory.unsynced).cloned().collect();
+    context.watches.wait_synced(&awaited, SYNCED_WITHIN).await;
     let mut live = context.index().live(&pass.settings.name.applyset_id(), &synced);
     live.unknown.extend(unknown);
+    pass.memory.unsynced = live.unknown.keys().cloned().collect();
     live
 }
 
@@ -277,11 +279,7 @@ async fn predict_one(
 }
 
 /// Reads what namespaces and definitions hold that might be pruned.
-async fn inspect(
-    context: &Context,
-    pass: &Pass,
-    gathered: &Gathered,
-) -> BTreeMap<ObjectKey, Presence<Vec<ObjectKey>>> {
+async fn inspect(context: &Context, pass: &Pass, gathered: &Gathered) -> BTreeMap<ObjectKey, Presence<Vec<ObjectKey>>> {
     let mut contents = BTreeMap::new();
     for key in prune::to_inspect(&pass.input(gathered)) {
         let held = match context.served(&[]).await {

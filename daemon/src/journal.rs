@@ -32,7 +32,11 @@ struct Entry {
 
 impl Journal {
     /// Opens a journal, and returns the task that writes its Events.
-    pub(crate) fn open(metrics: Metrics, cluster: Cluster, stop: CancellationToken) -> (Self, impl Future<Output = ()> + Send) {
+    pub(crate) fn open(
+        metrics: Metrics,
+        cluster: Cluster,
+        stop: CancellationToken,
+    ) -> (Self, impl Future<Output = ()> + Send) {
         let (events, queue) = mpsc::channel(QUEUE_MAX);
         (Self { metrics, events }, write(queue, cluster, stop))
     }

@@ -276,8 +276,12 @@ impl Loop {
                 let delay = |class: Class, failures: u32| now + backoff::delay(class, failures, random);
                 let context = Arc::clone(&self.context);
                 let events = self.ground.events.clone();
+                let opened = finished.opened;
                 if let Some(watched) = self.environments.get_mut(&name) {
                     watched.finished(*finished, delay, &context, &events);
+                }
+                if opened {
+                    self.environments.values_mut().for_each(Watched::try_again);
                 }
             }
             Ended::LetGo(name) => {

@@ -52,6 +52,8 @@ pub(crate) struct Memory {
     pub(crate) rendered: Option<Rendered>,
     /// The last desired state.
     pub(crate) resolved: Option<Resolved>,
+    /// Kinds that could not be watched in the last pass: the next ones do not wait for them again.
+    pub(crate) unsynced: BTreeSet<GroupKind>,
     /// The last status read or written.
     pub(crate) status: EnvironmentStatus,
     /// The Environment's resourceVersion that belongs to it.

@@ -13,8 +13,8 @@ use plumb_core::{
     record::{Record, RecordKind},
 };
 use prometheus::{
-    Encoder as _, Histogram, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
-    histogram_opts, process_collector::ProcessCollector,
+    Encoder as _, Histogram, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder, histogram_opts,
+    process_collector::ProcessCollector,
 };
 
 /// Upper bounds in seconds of how long an operation takes: from one object to a wave of thousands.
@@ -64,7 +64,10 @@ impl Metrics {
         let metrics = Self {
             registry: Registry::new(),
             overview: Arc::default(),
-            records: IntCounterVec::new(Opts::new("plumb_records_total", "Facts of the audit trail, by kind."), &["kind"])?,
+            records: IntCounterVec::new(
+                Opts::new("plumb_records_total", "Facts of the audit trail, by kind."),
+                &["kind"],
+            )?,
             operations: Histogram::with_opts(histogram_opts!(
                 "plumb_operation_seconds",
                 "How long operations took that wrote something.",

@@ -18,7 +18,8 @@ pub(crate) async fn locate(_: &Context, pass: &mut Pass, gathered: &Gathered, de
         .filter_map(|(key, fields)| Some((gathered.desired.objects.get(key)?.origin.clone(), fields.first()?.clone())))
         .collect();
     let found = tokio::task::spawn_blocking(move || {
-        let snapshot = Mirror::open_or_create(&source.mirror).and_then(|mirror| mirror.snapshot(&source.revision.commit));
+        let snapshot =
+            Mirror::open_or_create(&source.mirror).and_then(|mirror| mirror.snapshot(&source.revision.commit));
         let tree = snapshot.and_then(|snapshot| snapshot.read(&path)).ok()?;
         let found = wanted.into_iter().filter_map(|(origin, field)| {
             let file = tree.files.iter().find(|file| file.path == origin.file)?;

@@ -17,7 +17,8 @@ pub(crate) async fn follow(
     let mut watch = context.cluster.watch_pods(&workload.namespace, &workload.selector);
     let place = (environment.clone(), workload.key.clone());
     while let Some(found) = watch.changed().await {
-        let before = context.troubles.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone(), found.clone());
+        let before =
+            context.troubles.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone(), found.clone());
         let changed = before.unwrap_or_default() != found;
         if changed && events.send(Event::Pods(environment.clone())).await.is_err() {
             return;

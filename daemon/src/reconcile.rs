@@ -2,16 +2,20 @@
 //!
 //! A first sync, the repair of drift and a restart go down this same path.
 
-use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use plumb_api::Environment;
 use plumb_core::{
     class::Class,
     commit::CommitId,
     environment::{EnvironmentName, FieldManager},
+    live::Live,
     object::ObjectKey,
     operation::{Failure, Operation},
-    live::Live,
+    order::Rank,
     plan::{self, Input, Plan},
     source::Inputs,
     standing::Facts,
@@ -52,6 +56,8 @@ pub(crate) struct Finished {
     pub(crate) retry: Option<Class>,
     /// Something was learned that calls for another look at once, such as a kind that is served now.
     pub(crate) again: bool,
+    /// A namespace or a definition was created that other environments may wait for.
+    pub(crate) opened: bool,
     /// Workloads that are not healthy, whose Pods are to be looked at.
     pub(crate) unhealthy: Vec<health::Workload>,
 }
@@ -122,19 +128,24 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
         context.rediscover().await;
     }
     let waits = plan.refusals.iter().any(|refusal| matches!(refusal.why, plan::Why::Undecided { .. }));
-    let plan_unknown = gathered.desired.unknown || plan.refusals.iter().any(|r| matches!(r.why, plan::Why::Unknown { .. }));
+    // Nothing tells plumb when another tool installs a missing kind.
+    let unsettled = (!gathered.desired.problems.is_empty()).then_some(Class::Wait);
+    let plan_unknown =
+        gathered.desired.unknown || plan.refusals.iter().any(|r| matches!(r.why, plan::Why::Unknown { .. }));
     let live = context.index().live(&pass.settings.name.applyset_id(), &BTreeSet::new());
     let unhealthy = health::unhealthy(&gathered.desired, &live);
     let facts = facts(context, &pass, &gathered, &plan, &live);
+    let opened = deeds.created.iter().any(|key| Rank::of(&key.group_kind()) <= Rank::Definitions);
     let outcome = report::Outcome { started, plan, deeds, found, facts };
     report::finish(context, &mut pass, outcome).await;
     let unknown = plan_unknown.then_some(Class::Retry);
     let failed = pass.memory.failures.iter().map(|failure| failure.class).min();
-    let retry = [failed, unknown, pass.unwritten].into_iter().flatten().min();
+    let retry = [failed, unknown, unsettled, pass.unwritten].into_iter().flatten().min();
     Finished {
         name: pass.settings.name.clone(),
         retry: retry.or(waits.then_some(Class::Retry)),
         again: introduced,
+        opened,
         unhealthy,
         memory: pass.memory,
     }
@@ -161,7 +172,14 @@ async fn give_up(context: &Context, mut pass: Pass, why: NotGathered) -> Finishe
     context.claims().gave_up(&pass.settings.name);
     report::unplanned(context, &mut pass, facts).await;
     let retry = [retry, pass.unwritten].into_iter().flatten().min();
-    Finished { name: pass.settings.name.clone(), memory: pass.memory, retry, again: false, unhealthy: Vec::new() }
+    Finished {
+        name: pass.settings.name.clone(),
+        memory: pass.memory,
+        retry,
+        again: false,
+        opened: false,
+        unhealthy: Vec::new(),
+    }
 }
 
 /// Takes over what acting has left.
@@ -202,4 +220,3 @@ fn facts(context: &Context, pass: &Pass, gathered: &Gathered, plan: &Plan, live:
         health: health::sentences(context, &pass.settings.name, &gathered.desired, live),
     }
 }
-

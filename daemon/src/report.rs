@@ -13,9 +13,9 @@ use plumb_api::{
     request,
 };
 use plumb_core::{
-    fields::managed::ManagedBy,
     commit::Revision,
     environment::EnvironmentName,
+    fields::managed::ManagedBy,
     inventory::Inventory,
     object::ObjectKey,
     operation::Failure,
@@ -148,19 +148,26 @@ impl Scribe<'_> {
             } else {
                 format!("{sentence}; left as it is")
             };
-            let attribution = Some(found.attribution.clone());
-            self.record(kind, vec![found.drift.key.clone()], message, |record| {
-                record.attribution = attribution;
-                record.took = corrected.then_some(took);
-            });
-            if !found.drift.corrected {
-                self.pass.memory.reported.insert(found.drift.key.clone(), found.drift.found);
-            }
             let action = match (corrected, found.drift.corrected) {
                 (true, _) => "Corrected",
                 (false, true) => "Failed",
                 (false, false) => "Reported",
             };
+            // A correction that fails is tried again and again: that is one fact, not many.
+            let object = found.drift.key.to_string();
+            let failed_before = |entry: &DriftStatus| entry.object == object && entry.action == "Failed";
+            let known = status.drift.iter().any(failed_before);
+            status.drift.retain(|entry| !failed_before(entry));
+            if !(known && action == "Failed") {
+                let attribution = Some(found.attribution.clone());
+                self.record(kind, vec![found.drift.key.clone()], message, |record| {
+                    record.attribution = attribution;
+                    record.took = corrected.then_some(took);
+                });
+            }
+            if !found.drift.corrected {
+                self.pass.memory.reported.insert(found.drift.key.clone(), found.drift.found);
+            }
             status.drift.insert(0, drift_status(found, noticed, action, corrected.then_some(took)));
         }
         status.drift.truncate(DRIFTS_MAX);
@@ -215,6 +222,9 @@ impl Scribe<'_> {
     /// Records an operation of a commit: one entry of history for each commit and result, not for each pass.
     fn operation(&mut self, outcome: &Outcome, revision: &Revision, status: &mut EnvironmentStatus) {
         let deeds = &outcome.deeds;
+        for warning in &deeds.warnings {
+            tracing::warn!(environment = %self.pass.settings.name, "the API server warns: {warning}");
+        }
         for (key, from) in &deeds.adopted {
             let message = format!("{key} was taken over from {}", from.join(", "));
             self.record(RecordKind::Adopted, vec![key.clone()], message, |_| {});
@@ -239,6 +249,8 @@ impl Scribe<'_> {
         };
         let inputs = self.pass.memory.rendered.as_ref().map(|rendered| digest(&rendered.inputs)).unwrap_or_default();
         let attempted = attempt(self.pass, revision, inputs, status.last_attempted.as_ref(), self.now);
+        let same = |before: &Attempt| before.inputs == attempted.inputs && before.generation == attempted.generation;
+        let same_inputs = status.last_attempted.as_ref().is_some_and(same);
         if result == "Applied" {
             let applied = status.last_applied.as_ref();
             status.last_applied = Some(attempt(self.pass, revision, attempted.inputs.clone(), applied, self.now));
@@ -247,7 +259,8 @@ impl Scribe<'_> {
         let summary = summary(deeds, outcome.plan.unchanged);
         let wrote = !(deeds.created.is_empty() && deeds.changed.is_empty() && deeds.pruned.is_empty());
         let before = status.history.first().map(|entry| (entry.revision.commit.as_str(), entry.result.as_str()));
-        if before == Some((revision.commit.as_str(), result)) && !wrote {
+        // A commit that leaves the inputs as they were is not an operation of this environment.
+        if same_inputs && before.is_some_and(|(_, before)| before == result) && !wrote {
             return;
         }
         let took = Duration::try_from(self.now.duration_since(outcome.started)).unwrap_or_default();
@@ -339,7 +352,8 @@ fn drift_status(found: &Found, noticed: Timestamp, action: &str, took: Option<Du
         action: action.to_owned(),
         took_ms: took.map(|took| u32::try_from(took.as_millis()).unwrap_or(u32::MAX)),
         fields: fields.collect(),
-        more_fields: u32::try_from(changes.len().saturating_sub(FIELDS_MAX) + found.attribution.more).unwrap_or(u32::MAX),
+        more_fields: u32::try_from(changes.len().saturating_sub(FIELDS_MAX) + found.attribution.more)
+            .unwrap_or(u32::MAX),
     }
 }
 
@@ -369,19 +383,14 @@ async fn write(context: &Context, pass: &mut Pass, mut status: EnvironmentStatus
     let before = std::mem::take(&mut status.conditions);
     status.conditions = conditions(standing, &before, generation, now);
     let health = status.inventory.as_ref().map(|inventory| inventory.health.clone()).unwrap_or_default();
-    let overview =
-        EnvironmentOverview { ready: standing.ready, suspended: pass.settings.policy.suspended, health };
+    let overview = EnvironmentOverview { ready: standing.ready, suspended: pass.settings.policy.suspended, health };
     context.metrics.overview().environments.insert(pass.settings.name.clone(), overview);
     if status == pass.memory.status {
         return;
     }
     let EnvironmentName { namespace, name } = &pass.settings.name;
-    let written = status::write::<Environment>(
-        &context.cluster,
-        (namespace, name),
-        &pass.memory.resource_version,
-        &status,
-    );
+    let written =
+        status::write::<Environment>(&context.cluster, (namespace, name), &pass.memory.resource_version, &status);
     match written.await {
         Ok(Some(version)) => {
             pass.memory.resource_version = version;

@@ -191,7 +191,11 @@ impl Follow {
         if let (Some(reference), None) = (&spec.secret_ref, &self.credentials) {
             self.credentials = Some(self.read_credentials(&reference.name).await?);
         }
-        Ok(Remote { url, credentials: self.credentials.clone(), timeout: spec.timeout.get().max(Duration::from_secs(1)) })
+        Ok(Remote {
+            url,
+            credentials: self.credentials.clone(),
+            timeout: spec.timeout.get().max(Duration::from_secs(1)),
+        })
     }
 
     async fn read_credentials(&self, name: &str) -> Result<Credentials, Failure> {
@@ -206,9 +210,11 @@ impl Follow {
         })?;
         let text = |key: &str| {
             let encoded = secret["data"][key].as_str();
-            let encoded = encoded.ok_or_else(|| wait(format!("the Secret {namespace}/{name} has no key {key}: add it")))?;
+            let encoded =
+                encoded.ok_or_else(|| wait(format!("the Secret {namespace}/{name} has no key {key}: add it")))?;
             let bytes = BASE64.decode(encoded).unwrap_or_default();
-            String::from_utf8(bytes).map_err(|_| wait(format!("the key {key} of Secret {namespace}/{name} is not UTF-8")))
+            String::from_utf8(bytes)
+                .map_err(|_| wait(format!("the key {key} of Secret {namespace}/{name} is not UTF-8")))
         };
         Ok(Credentials { username: text("username")?, password: text("password")? })
     }
@@ -234,7 +240,11 @@ impl Follow {
         match LocalWatch::new(path) {
             Ok(watch) => Some(watch),
             Err(error) => {
-                tracing::warn!(repository = self.resource.metadata.name, "no file watch, polling only: {}", chain(&error));
+                tracing::warn!(
+                    repository = self.resource.metadata.name,
+                    "no file watch, polling only: {}",
+                    chain(&error)
+                );
                 None
             }
         }

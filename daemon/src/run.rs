@@ -188,7 +188,8 @@ pub(crate) fn worker_command(data: &Path) -> anyhow::Result<WorkerCommand> {
 
 async fn stop_on_signal(stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         tracing::warn!("signals can't be received: end plumb with SIGKILL");
         return;
     };
@@ -272,13 +273,16 @@ async fn follow_resources(
     let kinds = cluster.kinds().await?;
     let served = |kind: &Kind| matches!(kinds.find(&kind.gvk), Presence::Present(_));
     if !served(&resources::kind::<Repository>()) || !served(&resources::kind::<Environment>()) {
-        bail!("the cluster does not know plumb's resources: install them with `plumb install | kubectl apply --server-side -f -`, or start with --bootstrap DIR");
+        bail!(
+            "the cluster does not know plumb's resources: install them with `plumb install | kubectl apply --server-side -f -`, or start with --bootstrap DIR"
+        );
     }
     let (repositories, environments) = (events.clone(), events.clone());
     let (one, other) = (cluster.clone(), cluster.clone());
     let (stop_one, stop_other) = (stop.clone(), stop.clone());
     tasks.spawn(async move {
-        resources::follow::<Repository, _>(&one, stop_one, |followed| repositories.send(Event::Repository(followed))).await;
+        resources::follow::<Repository, _>(&one, stop_one, |followed| repositories.send(Event::Repository(followed)))
+            .await;
         Ok(())
     });
     tasks.spawn(async move {

@@ -116,6 +116,13 @@ impl Watched {
         self.failures = 0;
     }
 
+    /// Another environment has created what this one may have waited for.
+    pub(super) fn try_again(&mut self) {
+        if self.failures > 0 {
+            self.start_over();
+        }
+    }
+
     /// Something happened that changes no outcome: looks again, not sooner than a back-off says.
     pub(super) fn look_again(&mut self) {
         self.dirty = true;
@@ -183,7 +190,7 @@ impl Watched {
         context: &Arc<Context>,
         events: &mpsc::Sender<Event>,
     ) {
-        let Finished { name, mut memory, retry, again, unhealthy } = finished;
+        let Finished { name, mut memory, retry, again, opened: _, unhealthy } = finished;
         // The resource may have been written by others while the pass ran; its newest state is what counts.
         if memory.see(&self.resource) {
             self.dirty = true;
@@ -203,7 +210,10 @@ impl Watched {
         let mut pods = std::mem::take(&mut self.pods);
         for workload in unhealthy {
             let ending = pods.remove(&workload).unwrap_or_else(|| {
-                Ending(tokio::spawn(pods::follow(Arc::clone(context), name.clone(), workload.clone(), events.clone())).abort_handle())
+                Ending(
+                    tokio::spawn(pods::follow(Arc::clone(context), name.clone(), workload.clone(), events.clone()))
+                        .abort_handle(),
+                )
             });
             self.pods.insert(workload, ending);
         }
