@@ -12,8 +12,9 @@ use tempfile::TempDir;
 
 use crate::{http, wait};
 
-/// A running `plumb run`; killed on drop.
+/// A running `plumb run`; killed on drop, and with the control plane.
 pub struct Daemon {
+    plane: &'static ControlPlane,
     child: Child,
     folder: TempDir,
     kubeconfig: PathBuf,
@@ -24,18 +25,29 @@ pub struct Daemon {
 
 impl Daemon {
     /// Starts plumb on a control plane, with plumb's definitions installed, and waits until it is ready.
-    pub fn start(plane: &ControlPlane) -> Self {
+    pub fn start(plane: &'static ControlPlane) -> Self {
         Self::start_with(plane, &[])
     }
 
     /// Starts plumb with further flags.
-    pub fn start_with(plane: &ControlPlane, flags: &[&str]) -> Self {
+    pub fn start_with(plane: &'static ControlPlane, flags: &[&str]) -> Self {
         let folder = TempDir::with_prefix("plumb-daemon-").expect("a folder");
-        fs::create_dir(folder.path().join("bootstrap")).expect("a folder");
-        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect::<Vec<_>>();
-        let kubeconfig = plane.kubeconfig().to_owned();
-        let child = spawn(folder.path(), &kubeconfig, &flags, 0);
-        let daemon = Self { child, folder, kubeconfig, flags, starts: 0 };
+        let bootstrap = folder.path().join("bootstrap");
+        fs::create_dir(&bootstrap).expect("a folder");
+        let bootstrap = ["--bootstrap", bootstrap.to_str().expect("a path in UTF-8")];
+        let flags = bootstrap.iter().chain(flags).map(|flag| (*flag).to_owned()).collect();
+        Self::spawn(plane, plane.kubeconfig().to_owned(), folder, flags)
+    }
+
+    /// Starts plumb as another user, on a control plane where it is installed already.
+    pub fn start_as(plane: &'static ControlPlane, kubeconfig: &Path) -> Self {
+        let folder = TempDir::with_prefix("plumb-daemon-").expect("a folder");
+        Self::spawn(plane, kubeconfig.to_owned(), folder, Vec::new())
+    }
+
+    fn spawn(plane: &'static ControlPlane, kubeconfig: PathBuf, folder: TempDir, flags: Vec<String>) -> Self {
+        let child = spawn(plane, folder.path(), &kubeconfig, &flags, 0);
+        let daemon = Self { plane, child, folder, kubeconfig, flags, starts: 0 };
         daemon.wait_ready();
         daemon
     }
@@ -49,7 +61,7 @@ impl Daemon {
     /// Starts it again, with the same data.
     pub fn start_again(&mut self) {
         self.starts += 1;
-        self.child = spawn(self.folder.path(), &self.kubeconfig, &self.flags, self.starts);
+        self.child = spawn(self.plane, self.folder.path(), &self.kubeconfig, &self.flags, self.starts);
         self.wait_ready();
     }
 
@@ -94,13 +106,11 @@ impl Drop for Daemon {
     }
 }
 
-fn spawn(folder: &Path, kubeconfig: &Path, flags: &[String], start: u32) -> Child {
+fn spawn(plane: &ControlPlane, folder: &Path, kubeconfig: &Path, flags: &[String], start: u32) -> Child {
     let log = File::create(folder.join(format!("log-{start}"))).expect("a log");
-    Command::new(lab::process::plumb())
+    let child = Command::new(lab::process::plumb())
         .args(["run", "--allow-file-repositories", "--metrics", "127.0.0.1:0", "--kubeconfig"])
         .arg(kubeconfig)
-        .arg("--bootstrap")
-        .arg(folder.join("bootstrap"))
         .arg("--data")
         .arg(folder.join("data"))
         .args(flags)
@@ -109,7 +119,9 @@ fn spawn(folder: &Path, kubeconfig: &Path, flags: &[String], start: u32) -> Chil
         .stdout(Stdio::null())
         .stderr(log)
         .spawn()
-        .expect("plumb starts")
+        .expect("plumb starts");
+    plane.adopt(child.id()).expect("a process that has just started");
+    child
 }
 
 /// Returns the daemon that all tests of one binary share, on the control plane that they share.

@@ -4,5 +4,7 @@
 
 pub mod daemon;
 pub mod http;
+pub mod reader;
+pub mod scenario;
 pub mod site;
 pub mod wait;

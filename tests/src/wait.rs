@@ -15,12 +15,20 @@ const PAUSE: Duration = Duration::from_millis(50);
 ///
 /// # Panics
 /// After a minute, with what was waited for and the last reason why not.
-pub fn until<T, E: Display>(what: &str, mut look: impl FnMut() -> Result<T, E>) -> T {
+pub fn until<T, E: Display>(what: &str, look: impl FnMut() -> Result<T, E>) -> T {
+    reach(what, look).unwrap_or_else(|late| panic!("{late}"))
+}
+
+/// Waits until `look` gives a value, for those who have more to say than that it never did.
+///
+/// # Errors
+/// After a minute, with what was waited for and the last reason why not.
+pub fn reach<T, E: Display>(what: &str, mut look: impl FnMut() -> Result<T, E>) -> Result<T, String> {
     let end = Instant::now() + DEADLINE;
     loop {
         match look() {
-            Ok(value) => return value,
-            Err(reason) if Instant::now() > end => panic!("waited for {what}; last seen: {reason}"),
+            Ok(value) => return Ok(value),
+            Err(reason) if Instant::now() > end => return Err(format!("waited for {what}; last seen: {reason}")),
             Err(_) => thread::sleep(PAUSE),
         }
     }

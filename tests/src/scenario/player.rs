@@ -1,0 +1,325 @@
+//! Plays a scenario: a namespace, a repository and the steps, one after the other, and takes down what they change.
+//!
+//! At the end every scenario is looked at once more, and nothing may be written.
+
+use std::{
+    fs,
+    process::{Command, Output, Stdio},
+};
+
+use lab::{
+    ControlPlane,
+    git::{BareRepository, WorkingCopy},
+};
+use serde_json::{Value, json};
+
+use super::{
+    folder::{Copy, Scenario, fill_in},
+    observation::{Observation, Observer},
+    steps::{Field, Line, Step, Wait},
+    transcript::{Names, Transcript},
+    view,
+};
+use crate::{daemon::Daemon, reader::Reader, wait};
+
+/// The Environment of a scenario that has no `environments.yaml`.
+const USUAL: &str = "\
+apiVersion: plumb.dev/v1alpha1
+kind: Environment
+metadata: {name: app}
+spec: {repository: repo, path: app, target: {namespace: \"${NAME}\"}}
+";
+
+/// The request that is answered once an Environment was looked at.
+const SYNC: &str = "plumb.dev/sync";
+
+/// Plays a scenario on a control plane on which plumb runs and returns its transcript.
+///
+/// # Errors
+/// In words, with the transcript so far: what could not be done, or did not happen within a minute.
+pub fn play(scenario: &Scenario, plane: &ControlPlane, daemon: Option<&mut Daemon>) -> Result<String, String> {
+    let mut player = Player::new(scenario, plane, daemon)?;
+    let played = scenario.lines.iter().try_for_each(|line| player.line(line)).and_then(|()| player.again());
+    let text = player.transcript.text().to_owned();
+    match played {
+        Ok(()) => Ok(text),
+        Err(error) => {
+            let seen = player.look().map(|lines| lines.join("\n")).unwrap_or_default();
+            Err(format!("{text}! {}\n--- now:\n{seen}", player.names.mask(&error)))
+        }
+    }
+}
+
+struct Player<'a> {
+    plane: &'a ControlPlane,
+    /// Only of a scenario that kills it.
+    daemon: Option<&'a mut Daemon>,
+    namespace: String,
+    copy: Copy,
+    working: WorkingCopy,
+    observer: Observer,
+    names: Names,
+    transcript: Transcript,
+    /// Counts the requests to look again.
+    looks: u32,
+    _repository: BareRepository,
+}
+
+impl<'a> Player<'a> {
+    fn new(scenario: &Scenario, plane: &'a ControlPlane, daemon: Option<&'a mut Daemon>) -> Result<Self, String> {
+        let namespace = lab::namespace("s");
+        let repository = BareRepository::create().map_err(|error| error.to_string())?;
+        let working = WorkingCopy::clone(&repository.url()).map_err(|error| error.to_string())?;
+        let player = Self {
+            plane,
+            daemon,
+            copy: scenario.copy(&namespace)?,
+            working,
+            observer: Observer::new(Reader::new(plane), &namespace),
+            names: Names::new(&namespace),
+            transcript: Transcript::default(),
+            looks: 0,
+            namespace,
+            _repository: repository,
+        };
+        player.done(&["create", "namespace", &player.namespace])?;
+        player.apply(&json!({
+            "apiVersion": "plumb.dev/v1alpha1",
+            "kind": "Repository",
+            "metadata": { "name": "repo" },
+            "spec": { "url": player._repository.url(), "interval": "5s" },
+        }))?;
+        Ok(player)
+    }
+
+    fn line(&mut self, line: &Line) -> Result<(), String> {
+        self.transcript.step(&line.text);
+        line.steps.iter().try_for_each(|step| self.step(step))
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), String> {
+        match step {
+            Step::Push(number) => self.push(*number),
+            Step::Environments => self.environments(),
+            Step::Kubectl(words) => self.kubectl(words)?.map(drop),
+            Step::FailingKubectl(words) => match self.kubectl(words)? {
+                Ok(output) => Err(format!("it succeeded: {output}")),
+                Err(_) => Ok(()),
+            },
+            Step::Plumb(words) => self.plumb(words),
+            Step::Wait(wait) => {
+                self.wait(wait)?;
+                self.view()
+            }
+            Step::Snapshot => {
+                self.look_again()?;
+                self.view()
+            }
+            Step::Show(field) => {
+                let value = self.field(field)?.map_or_else(|| "absent".to_owned(), |value| view::text(&value));
+                self.transcript.shown(&self.names.mask(&value));
+                Ok(())
+            }
+            Step::Kill => self.own_daemon().map(Daemon::kill),
+            Step::Start => self.own_daemon().map(Daemon::start_again),
+        }
+    }
+
+    fn push(&mut self, number: u32) -> Result<(), String> {
+        self.copy.overlay(number, self.working.path())?;
+        let commit =
+            self.working.commit_and_push(&[], &format!("Commit {number}")).map_err(|error| error.to_string())?;
+        self.names.commits.insert(number, commit.clone());
+        wait::reach("plumb to see the commit", || {
+            let repository = self.observer.object("Repository", "repo")?.unwrap_or_default();
+            let seen = repository["status"]["revision"]["commit"] == commit.as_str();
+            if seen { Ok(()) } else { Err(format!("{:#}", repository["status"])) }
+        })
+    }
+
+    fn environments(&mut self) -> Result<(), String> {
+        let file = self.copy.path().join("environments.yaml");
+        if !file.is_file() {
+            let usual = fill_in(USUAL, &self.namespace, &self.names.commits);
+            fs::write(&file, usual).map_err(|error| error.to_string())?;
+        }
+        self.done(&["apply", "--server-side", "-f", "environments.yaml"])
+    }
+
+    fn wait(&self, wait: &Wait) -> Result<(), String> {
+        match wait {
+            Wait::Reason { environment, reason } => self.reason(environment, reason),
+            Wait::Drifts { environment, count } => wait::reach("drifts", || {
+                let status = self.observer.status(environment)?;
+                let seen = status["drift"].as_array().map_or(0, Vec::len);
+                if seen >= *count { Ok(()) } else { Err(format!("{seen} drift(s)")) }
+            }),
+            Wait::Gone { kind, name } => {
+                let name = self.fill_in(name);
+                wait::reach("it to be gone", || match self.observer.object(kind, &name)? {
+                    None => Ok(()),
+                    Some(_) => Err("it is there".to_owned()),
+                })
+            }
+            Wait::Field(field, expected) => {
+                let expected = expected.as_ref().map(|expected| self.fill_in(expected));
+                wait::reach("a field", || {
+                    let found = self.field(field)?.map(|value| view::text(&value));
+                    if found == expected { Ok(()) } else { Err(format!("{found:?}")) }
+                })
+            }
+            Wait::Denied(words) => wait::reach("kubectl to be denied", || match self.kubectl(words)? {
+                Ok(output) => Err(output),
+                Err(_) => Ok(()),
+            }),
+        }
+    }
+
+    /// Waits for a verdict on the newest commit.
+    fn reason(&self, environment: &str, reason: &str) -> Result<(), String> {
+        let newest = self.names.commits.values().last().cloned().unwrap_or_default();
+        wait::reach(&format!("{environment} to say {reason}"), || {
+            let status = self.observer.status(environment)?;
+            let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+            let ready = conditions.iter().find(|condition| condition["type"] == "Ready").cloned().unwrap_or_default();
+            let attempted = match reason {
+                // Nothing was attempted.
+                "SourceNotReady" | "Suspended" => true,
+                _ => status["lastAttempted"]["commit"] == newest.as_str(),
+            };
+            if attempted && ready["reason"] == reason { Ok(()) } else { Err(format!("{status:#}")) }
+        })
+    }
+
+    /// Has plumb look at every Environment once more, and waits until it has.
+    fn look_again(&mut self) -> Result<(), String> {
+        self.looks += 1;
+        let id = format!("look-{}", self.looks);
+        let request = json!({ "id": id, "user": "scenario" }).to_string();
+        let names = self.environment_names()?;
+        for name in &names {
+            let annotation = format!("{SYNC}={request}");
+            self.done(&["annotate", "--overwrite", "environments.plumb.dev", name, &annotation])?;
+        }
+        for name in &names {
+            wait::reach(&format!("{name} to be looked at"), || {
+                let status = self.observer.status(name)?;
+                let handled = status["handled"][SYNC] == id.as_str();
+                if handled { Ok(()) } else { Err(format!("{:#}", status["handled"])) }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The last step of every scenario: another look writes nothing.
+    fn again(&mut self) -> Result<(), String> {
+        self.look_again()?;
+        let before = self.observer.observe()?;
+        self.look_again()?;
+        let after = self.observer.observe()?;
+        let [before, after] = [before, after].map(|seen| {
+            let seen = seen.environments.iter().map(settled_environment).chain(seen.objects.iter().map(settled));
+            seen.map(|object| format!("{object:#}")).collect::<Vec<_>>().join("\n")
+        });
+        if before == after {
+            return Ok(());
+        }
+        let diff = similar::TextDiff::from_lines(before.as_str(), after.as_str());
+        Err(format!("another look wrote something:\n{}", diff.unified_diff().header("before", "after")))
+    }
+
+    fn view(&mut self) -> Result<(), String> {
+        let lines = self.look()?;
+        self.transcript.view(lines);
+        Ok(())
+    }
+
+    fn look(&mut self) -> Result<Vec<String>, String> {
+        let seen: Observation = self.observer.observe()?;
+        let names: Vec<_> = seen.environments.iter().map(|seen| view::text(&seen["metadata"]["name"])).collect();
+        self.names.see(&names);
+        Ok(view::lines(&seen, &self.names, &self.namespace))
+    }
+
+    fn environment_names(&self) -> Result<Vec<String>, String> {
+        let seen = self.observer.observe()?;
+        Ok(seen.environments.iter().map(|seen| view::text(&seen["metadata"]["name"])).collect())
+    }
+
+    fn field(&self, field: &Field) -> Result<Option<Value>, String> {
+        let object = self.observer.object(&field.kind, &self.fill_in(&field.name))?;
+        Ok(object.and_then(|object| object.pointer(&field.pointer).cloned()))
+    }
+
+    fn fill_in(&self, text: &str) -> String {
+        fill_in(text, &self.namespace, &self.names.commits)
+    }
+
+    fn own_daemon(&mut self) -> Result<&mut Daemon, String> {
+        self.daemon.as_deref_mut().ok_or_else(|| "only a daemon of its own can be killed".to_owned())
+    }
+
+    fn apply(&self, object: &Value) -> Result<(), String> {
+        let file = self.copy.path().join("object.json");
+        fs::write(&file, object.to_string()).map_err(|error| error.to_string())?;
+        self.done(&["apply", "--server-side", "-f", "object.json"])
+    }
+
+    fn done(&self, words: &[&str]) -> Result<(), String> {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        self.kubectl(&words)?.map(drop)
+    }
+
+    /// Runs kubectl; the inner error is what kubectl itself says.
+    fn kubectl(&self, words: &[String]) -> Result<Result<String, String>, String> {
+        let mut command = Command::new(self.plane.kubectl_binary());
+        command.env("KUBECACHEDIR", self.plane.directory().join("kubectl-cache"));
+        self.run(command, words)
+    }
+
+    fn plumb(&self, words: &[String]) -> Result<(), String> {
+        self.run(Command::new(lab::process::plumb()), words)?.map(drop)
+    }
+
+    fn run(&self, mut command: Command, words: &[String]) -> Result<Result<String, String>, String> {
+        let Output { status, stdout, stderr } = command
+            .args(words.iter().map(|word| self.fill_in(word)))
+            .args(["--namespace", &self.namespace])
+            .current_dir(self.copy.path())
+            .env("KUBECONFIG", self.plane.kubeconfig())
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| error.to_string())?;
+        let output = String::from_utf8_lossy(&stdout).into_owned();
+        let said = String::from_utf8_lossy(&stderr).into_owned();
+        Ok(if status.success() { Ok(output) } else { Err(format!("{output}{said}")) })
+    }
+}
+
+/// Returns what of an object only a write to it changes: not its status.
+fn settled(object: &Value) -> Value {
+    let mut object = object.clone();
+    if object.get("status").is_some()
+        && let Some(map) = object.as_object_mut()
+    {
+        map.remove("status");
+        let metadata = map.get_mut("metadata").and_then(Value::as_object_mut);
+        if let Some(metadata) = metadata {
+            metadata.remove("resourceVersion");
+            if let Some(Value::Array(entries)) = metadata.get_mut("managedFields") {
+                entries.retain(|entry| entry.get("subresource").is_none());
+            }
+        }
+    }
+    object
+}
+
+/// Returns what of an Environment only a pass that did something changes: not the request that called for it.
+fn settled_environment(environment: &Value) -> Value {
+    let mut settled = json!({ "name": environment["metadata"]["name"], "status": environment["status"] });
+    if let Some(status) = settled["status"].as_object_mut() {
+        status.remove("handled");
+    }
+    settled
+}
