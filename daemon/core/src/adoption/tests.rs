@@ -1,3 +1,5 @@
+//! Tables of taking over, handing over and letting go: managedFields before and after each patch.
+
 use serde_json::{Value, json};
 
 use super::*;

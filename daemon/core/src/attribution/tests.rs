@@ -1,3 +1,5 @@
+//! Who is named for which change: rows of managedFields, applied and live state.
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};

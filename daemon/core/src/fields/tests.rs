@@ -1,3 +1,5 @@
+//! The algebra of field sets, their form in managedFields, and projections.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

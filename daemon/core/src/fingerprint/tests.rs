@@ -1,3 +1,5 @@
+//! Manifests and what the API server made of them, from recorded cases: equal where nothing changed.
+
 use serde_json::{Value, json};
 
 use super::Fingerprint;

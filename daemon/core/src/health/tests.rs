@@ -1,3 +1,5 @@
+//! One row for each verdict of each kind.
+
 use serde_json::{Value, json};
 
 use super::{

@@ -41,6 +41,7 @@ enum Fate {
     OtherTool,
     OtherEnvironment,
     Contested,
+    Wanted,
     ForgedLabel,
     Owned,
     Protected,
@@ -103,7 +104,7 @@ fn cell() -> impl Strategy<Value = Cell> {
         1 => Just(Fate::Finalized),
         1 => prop_oneof![Just(Fate::Deleting), Just(Fate::Protected), Just(Fate::Malformed), Just(Fate::Forced)],
         1 => prop_oneof![Just(Fate::OtherTool), Just(Fate::OtherEnvironment), Just(Fate::Contested)],
-        1 => prop_oneof![Just(Fate::ForgedLabel), Just(Fate::Owned)],
+        1 => prop_oneof![Just(Fate::ForgedLabel), Just(Fate::Owned), Just(Fate::Wanted)],
     ];
     let base = proptest::option::weighted(0.7, 0..3_u8);
     (base, edit, fate, proptest::bool::weighted(0.6)).prop_map(|(base, edit, fate, remembered)| Cell {
@@ -222,7 +223,8 @@ fn build(cells: &[Cell], around: &Circumstances) -> World {
             if cell.remembered && is_ours(&object) {
                 world.memory.insert(key.clone(), applied(key, cell.base.unwrap_or_default()));
             }
-            if around.announced && (cell.fate == Fate::OtherEnvironment || cell.fate == Fate::Contested) {
+            let theirs = matches!(cell.fate, Fate::OtherEnvironment | Fate::Contested) && around.announced;
+            if theirs || cell.fate == Fate::Wanted {
                 world.claims.insert(key.clone(), other());
             }
             world.cluster.insert(key.clone(), object);
@@ -292,7 +294,7 @@ fn live(uid: u64, key: &ObjectKey, cell: &Cell) -> Option<Object> {
         fate => fate,
     };
     match fate {
-        Fate::AsApplied | Fate::OtherTool => {}
+        Fate::AsApplied | Fate::OtherTool | Fate::Wanted => {}
         Fate::Gone => return None,
         Fate::Drifted => found.owned.as_mut().expect("our object")["data"]["content"] = json!("drifted"),
         Fate::Unlabelled => (found.label, found.label_is_ours) = (None, false),
