@@ -9,7 +9,7 @@ use std::io::{Write, stderr};
 
 use clap::{Parser, Subcommand};
 
-use crate::demo::Demo;
+use crate::{bench::Bench, demo::Demo};
 
 /// A throwaway Kubernetes cluster on loopback, from real parts: etcd, kube-apiserver, kube-controller-manager,
 /// kube-scheduler, and kwok as the kubelet.
@@ -30,6 +30,7 @@ enum Command {
     Down(down::Down),
     Assets(assets::ListAssets),
     Demo(Demo),
+    Bench(Bench),
     Guard(guard::Guard),
 }
 
@@ -41,6 +42,7 @@ impl Lab {
             Command::Down(down) => down.run(),
             Command::Assets(assets) => assets.run(),
             Command::Demo(demo) => demo.run(),
+            Command::Bench(bench) => bench.run(),
             Command::Guard(guard) => guard.run(),
         }
     }

@@ -1,5 +1,6 @@
 //! `lab`: the laboratory on the command line. Parses the arguments and hands over; each subcommand is one file.
 
+mod bench;
 mod command;
 mod demo;
 

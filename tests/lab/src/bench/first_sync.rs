@@ -1,0 +1,155 @@
+//! First sync: a commit appears with objects for every environment; until every status names it.
+//!
+//! plumb runs already, knows every Environment, and finds nothing at their paths. The clock starts when the branch
+//! moves and stops when a watch has shown the last status; fetching, reading and rendering are part of it.
+
+use std::{
+    fmt::{self, Display},
+    time::Duration,
+};
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::{
+    counters::{self, Requests},
+    daemon::{Daemon, Usage},
+    figures::{Series, round, step},
+    floor::Floor,
+    ground::{FLOOR, Ground, PLUMB},
+    observer::Observer,
+    site::{OBJECTS, Site},
+};
+
+/// Numbers of requests at once among which the floor chooses.
+const IN_FLIGHT: [usize; 3] = [16, 32, 64];
+/// plumb counts as done, with events and all, when it has made no request for this long.
+const QUIET: Duration = Duration::from_secs(2);
+/// How long that may take.
+const QUIET_WITHIN: Duration = Duration::from_secs(60);
+
+/// Figures of first syncs.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FirstSync {
+    environments: u32,
+    objects: u32,
+    rounds: u32,
+    floor_in_flight: usize,
+    floor_seconds: Series,
+    plumb_seconds: Series,
+    /// plumb's time to the floor's time of the same round.
+    ratio: Series,
+    floor_requests: Requests,
+    plumb_requests: Requests,
+    usage: Usage,
+}
+
+/// One sync.
+struct Sync {
+    took: Duration,
+    requests: Requests,
+}
+
+/// Measures first syncs, each on fresh namespaces beside a floor of its own.
+pub(super) async fn measure(ground: &Ground, environments: u32, rounds: u32) -> anyhow::Result<FirstSync> {
+    let objects = environments * OBJECTS;
+    step(&format!("first sync: {environments} environments, {objects} objects; looking for the best floor"));
+    // The API server's first thousand writes are slower than all others.
+    by_floor(ground, environments, IN_FLIGHT[0]).await?;
+    let mut best = (Duration::MAX, IN_FLIGHT[0]);
+    for in_flight in IN_FLIGHT {
+        let sync = by_floor(ground, environments, in_flight).await?;
+        step(&format!("  {in_flight} in flight: {:.3} s", sync.took.as_secs_f64()));
+        best = best.min((sync.took, in_flight));
+    }
+    let mut floors = Vec::new();
+    let mut syncs = Vec::new();
+    let mut usage = None;
+    for round in 1..=rounds {
+        let floor = by_floor(ground, environments, best.1).await?;
+        let (sync, used) = by_plumb(ground, environments).await?;
+        let (one, other) = (floor.took.as_secs_f64(), sync.took.as_secs_f64());
+        step(&format!("  round {round}: floor {one:.3} s, plumb {other:.3} s, ratio {:.2}", other / one));
+        floors.push(floor);
+        syncs.push(sync);
+        usage = Some(used);
+    }
+    let seconds = |syncs: &[Sync]| Series::of(syncs.iter().map(|sync| round(sync.took.as_secs_f64())));
+    let ratios =
+        floors.iter().zip(&syncs).map(|(floor, sync)| round(sync.took.as_secs_f64() / floor.took.as_secs_f64()));
+    Ok(FirstSync {
+        environments,
+        objects,
+        rounds,
+        floor_in_flight: best.1,
+        floor_seconds: seconds(&floors),
+        plumb_seconds: seconds(&syncs),
+        ratio: Series::of(ratios),
+        floor_requests: floors.pop().expect("because there is at least one round").requests,
+        plumb_requests: syncs.pop().expect("because there is at least one round").requests,
+        usage: usage.expect("because there is at least one round"),
+    })
+}
+
+async fn by_floor(ground: &Ground, environments: u32, in_flight: usize) -> anyhow::Result<Sync> {
+    let site = Site::lay(&ground.admin, "floor", environments).await?;
+    let commit = site.stage()?;
+    let floor = Floor::prepare(&site, &commit);
+    let mut observer = Observer::of(&ground.watcher, &site).await?;
+    let before = counters::read(&ground.admin, FLOOR).await?;
+    let begun = Instant::now();
+    let (ended, sent) = tokio::join!(observer.all_applied(&commit), floor.run(&ground.floor, in_flight));
+    sent?;
+    let took = ended? - begun;
+    let requests = counters::since(&before, &counters::read(&ground.admin, FLOOR).await?);
+    site.is_complete(&ground.admin).await?;
+    site.clear(&ground.admin).await?;
+    Ok(Sync { took, requests })
+}
+
+async fn by_plumb(ground: &Ground, environments: u32) -> anyhow::Result<(Sync, Usage)> {
+    let site = Site::lay(&ground.admin, "sync", environments).await?;
+    let commit = site.stage()?;
+    let mut observer = Observer::of(&ground.watcher, &site).await?;
+    let mut daemon = Daemon::start(ground)?;
+    daemon.until("plumb to look at every environment", observer.all_seen()).await?;
+    let quiet = || counters::until_quiet(&ground.admin, PLUMB, QUIET, QUIET_WITHIN);
+    let before = daemon.until("plumb to be quiet", quiet()).await?;
+    let used = daemon.usage()?;
+    let begun = Instant::now();
+    site.reveal()?;
+    let ended = daemon.until("every environment to be applied", observer.all_applied(&commit)).await?;
+    let after = daemon.until("plumb to be quiet", quiet()).await?;
+    let Usage { cpu_seconds, peak_mib } = daemon.usage()?;
+    daemon.stop()?;
+    site.is_complete(&ground.admin).await?;
+    site.clear(&ground.admin).await?;
+    let usage = Usage { cpu_seconds: round(cpu_seconds - used.cpu_seconds), peak_mib };
+    Ok((Sync { took: ended - begun, requests: counters::since(&before, &after) }, usage))
+}
+
+impl Display for FirstSync {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { environments, objects, rounds, floor_in_flight, ratio, .. } = self;
+        writeln!(f, "First sync of {environments} environments with {objects} ConfigMaps, {rounds} rounds")?;
+        let seconds = |f: &mut fmt::Formatter<'_>, name: &str, series: &Series| {
+            let rate = f64::from(*objects) / series.median;
+            writeln!(f, "  {name:<28} min {:.3} s   median {:.3} s   {rate:.0} objects/s", series.min, series.median)
+        };
+        seconds(f, &format!("floor ({floor_in_flight} requests at once)"), &self.floor_seconds)?;
+        seconds(f, "plumb", &self.plumb_seconds)?;
+        writeln!(
+            f,
+            "  ratio plumb/floor            min {:.2}      median {:.2}      (goal: at most 1.5)",
+            ratio.min, ratio.median
+        )?;
+        writeln!(f, "  requests of the floor        {}", counters::words(&self.floor_requests))?;
+        writeln!(f, "  requests of plumb            {}", counters::words(&self.plumb_requests))?;
+        write!(
+            f,
+            "  plumb used                   {:.2} s of CPU, {} MiB at most",
+            self.usage.cpu_seconds, self.usage.peak_mib
+        )
+    }
+}
