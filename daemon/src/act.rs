@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use futures::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use plumb_cluster::{
     apply::{self, Force, Persistence},
-    cluster::{Cluster, Precondition},
+    cluster::{Cluster, Deleted, Precondition},
     error::ApiError,
     take::{Owner, Taken},
 };
@@ -162,9 +162,21 @@ impl Actor<'_> {
     async fn prune(&self, prune: Prune) -> Result<Done, Undone> {
         let kind = self.kind_of(&prune)?;
         let state = Precondition { uid: prune.uid, resource_version: prune.resource_version };
+        self.context.index().write_begins(&prune.key);
         match self.cluster().delete(&kind, &prune.key, &state).await {
-            Ok(_) => Ok(Done::Pruned(prune.key)),
-            Err(error) => Err(Undone::of(&error, Some(prune.key))),
+            Ok(Deleted::Gone | Deleted::Missing) => {
+                self.context.index().forget(&prune.key, &state.uid);
+                Ok(Done::Pruned(prune.key))
+            }
+            // Finalizers hold it: the watch tells when it is gone.
+            Ok(Deleted::Finalizing) => {
+                self.write_failed(&prune.key);
+                Ok(Done::Pruned(prune.key))
+            }
+            Err(error) => {
+                self.write_failed(&prune.key);
+                Err(Undone::of(&error, Some(prune.key)))
+            }
         }
     }
 

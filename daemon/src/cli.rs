@@ -10,6 +10,7 @@ mod asking;
 mod check;
 mod completion;
 mod connection;
+mod diff;
 mod drift;
 mod error;
 mod format;
@@ -73,6 +74,7 @@ enum Command {
     Install(install::InstallArgs),
     Check(check::CheckArgs),
     Render(render::RenderArgs),
+    Diff(diff::DiffArgs),
     Sync(sync::SyncArgs),
     Status(status::StatusArgs),
     Tree(tree::TreeArgs),
@@ -115,6 +117,7 @@ fn perform(command: Command) -> Result<Outcome, CliError> {
         Command::Install(arguments) => install::perform(&arguments),
         Command::Check(arguments) => check::perform(&arguments),
         Command::Render(arguments) => render::perform(&arguments),
+        Command::Diff(arguments) => diff::perform(&arguments),
         Command::Sync(arguments) => sync::perform(&arguments),
         Command::Status(arguments) => status::perform(&arguments),
         Command::Tree(arguments) => tree::perform(&arguments),

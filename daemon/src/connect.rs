@@ -7,6 +7,15 @@ use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 
 /// Returns the configuration of a client.
 pub(crate) async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> anyhow::Result<Config> {
+    let mut config = find(kubeconfig, context).await?;
+    // A proxy in the environment is meant for what is far away.
+    if config.cluster_url.host().is_some_and(|host| matches!(host, "localhost" | "127.0.0.1" | "[::1]")) {
+        config.proxy_url = None;
+    }
+    Ok(config)
+}
+
+async fn find(kubeconfig: Option<&Path>, context: Option<&str>) -> anyhow::Result<Config> {
     let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
     if let Some(file) = kubeconfig {
         let read =

@@ -71,6 +71,9 @@ async fn let_go_one(
     // A kind that is no longer served has no objects.
     let Presence::Present(kind) = kinds.find(&Gvk::new(&api_version, &key.kind)) else { return (key, Ok(())) };
     let _turn = context.turns.acquire().await.expect("because the semaphore is never closed");
+    context.index().write_begins(&key);
     let result = context.cluster.let_go(kind, &key, &id.manager()).await.map(|_| ());
+    let changes = context.index().write_failed(&key);
+    context.watches.tell(changes);
     (key, result)
 }

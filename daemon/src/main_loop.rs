@@ -303,6 +303,10 @@ impl Loop {
 
     /// Starts every pass that is called for, as long as there is room.
     fn start_passes(&mut self) {
+        // An environment that is not known yet counts as deleted, and its objects as free to take.
+        if self.read.len() < 2 {
+            return;
+        }
         let now = Instant::now();
         let mut room = PASSES_MAX.saturating_sub(self.tasks.len());
         for (name, watched) in &mut self.environments {
@@ -322,7 +326,7 @@ impl Loop {
                 continue;
             }
             let repository = self.repositories.get(&watched.repository());
-            if repository.is_some_and(Tracked::is_unread) || !self.read.contains(REPOSITORIES) {
+            if repository.is_some_and(Tracked::is_unread) {
                 continue;
             }
             let Some(Taken { settings, invalid, memory, resource, noticed }) = watched.take(now) else { continue };

@@ -135,6 +135,8 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     let live = context.index().live(&pass.settings.name.applyset_id(), &BTreeSet::new());
     let unhealthy = health::unhealthy(&gathered.desired, &live);
     let facts = facts(context, &pass, &gathered, &plan, &live);
+    // What is pruned may leave the parent's scope too wide.
+    let again = introduced || !deeds.pruned.is_empty();
     let opened = deeds.created.iter().any(|key| Rank::of(&key.group_kind()) <= Rank::Definitions);
     let outcome = report::Outcome { started, plan, deeds, found, facts };
     report::finish(context, &mut pass, outcome).await;
@@ -144,7 +146,7 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     Finished {
         name: pass.settings.name.clone(),
         retry: retry.or(waits.then_some(Class::Retry)),
-        again: introduced,
+        again,
         opened,
         unhealthy,
         memory: pass.memory,

@@ -1,8 +1,12 @@
 //! The system tests: the daemon as a process, against a real control plane and real Git. One binary, so that they share
 //! a control plane; what breaks it starts its own.
 
+#[path = "main/fairness.rs"]
+mod fairness;
 #[path = "main/first_sync.rs"]
 mod first_sync;
+#[path = "main/install.rs"]
+mod install;
 #[path = "main/outage.rs"]
 mod outage;
 #[path = "main/repositories.rs"]

@@ -53,6 +53,39 @@ pub(crate) enum CliError {
         /// The Environment.
         name: EnvironmentName,
     },
+    /// The Environment itself is wrong.
+    #[error("the Environment {name} is not valid: {message}")]
+    InvalidSpec {
+        /// The Environment.
+        name: EnvironmentName,
+        /// What is wrong.
+        message: String,
+    },
+    /// The Environment's Repository can't be used.
+    #[error("the Repository {name} can't be read: {message}")]
+    Repository {
+        /// Its namespace and name.
+        name: String,
+        /// Why not.
+        message: String,
+    },
+    /// Its Git server, or the commit, can't be read.
+    #[error("the Repository {name} can't be read")]
+    Git {
+        /// Its namespace and name.
+        name: String,
+        #[source]
+        source: GitError,
+    },
+    /// There is no place for a mirror.
+    #[error("cannot make a temporary directory")]
+    Scratch(#[source] io::Error),
+    /// A Git worker can't be started.
+    #[error("cannot start a Git worker")]
+    Worker(#[source] anyhow::Error),
+    /// The cluster would not take what the files say.
+    #[error("the cluster would not take these objects:\n{}", lines(.0))]
+    NotApplicable(Vec<String>),
     /// Standard output can't be written.
     #[error("cannot write the output")]
     Output(#[source] io::Error),
@@ -95,6 +128,19 @@ impl CliError {
             Self::NoCommit { known, .. } if known.is_empty() => "write all 40 digits: git rev-parse HEAD".to_owned(),
             Self::NoCommit { known, .. } => format!("name one of {}, or write all 40 digits", known.join(", ")),
             Self::SuspendedBySpec { .. } => "set spec.suspend to false where the Environment is declared".to_owned(),
+            Self::InvalidSpec { .. } => {
+                "correct it where the Environment is declared; plumb check finds such mistakes".to_owned()
+            }
+            Self::Repository { .. } | Self::Git { .. } => {
+                "compare with files of yours instead: plumb diff ENV --path DIR".to_owned()
+            }
+            Self::Scratch(_) => "see whether TMPDIR is writable and has room".to_owned(),
+            Self::Worker(_) => {
+                "see whether TMPDIR is writable, and whether this program can be run by its path".to_owned()
+            }
+            Self::NotApplicable(_) => {
+                "correct these places, or what is missing in the cluster, and try again".to_owned()
+            }
             Self::Output(_) => "see whether the disk is full, or write somewhere else".to_owned(),
             Self::GitWorker(_) => "nobody starts this by hand: see the log of the plumb that started it".to_owned(),
             Self::Runtime(_) => "see whether the limits on threads and open files are too low: ulimit -a".to_owned(),

@@ -21,13 +21,18 @@ pub(crate) fn seen(path: &Path, root: &RepoPath, file: &RepoPath) -> String {
     file.display().to_string()
 }
 
+/// Returns a place as `file:line:column`, or the file alone if it is about all of it.
+pub(crate) fn at(path: &Path, root: &RepoPath, origin: &Origin) -> String {
+    let Origin { file, line, column } = origin;
+    let file = seen(path, root, file);
+    if *line == 0 { file } else { format!("{file}:{line}:{column}") }
+}
+
 /// Returns a problem as a line with its place.
 pub(crate) fn line(path: &Path, root: &RepoPath, problem: &Problem) -> String {
-    let Problem { origin: Origin { file, line, column }, message, remedy } = problem;
-    let file = seen(path, root, file);
-    let at = if *line == 0 { file } else { format!("{file}:{line}:{column}") };
+    let Problem { origin, message, remedy } = problem;
     let remedy = if remedy.is_empty() { String::new() } else { format!(" ({remedy})") };
-    screen::plain(&format!("{at}: {message}{remedy}"))
+    screen::plain(&format!("{}: {message}{remedy}", at(path, root, origin)))
 }
 
 #[cfg(test)]

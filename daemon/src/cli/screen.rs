@@ -29,10 +29,16 @@ fn written(mut stream: impl Write, text: &str) -> Result<(), CliError> {
 
 /// Writes an error, its causes and the next step to standard error.
 pub(crate) fn report(error: &CliError) {
-    let mut text = format!("{} {error}\n", "error:".red().bold());
+    let mut said = error.to_string();
+    let mut text = format!("{} {}\n", "error:".red().bold(), plain(&said));
     let mut source = error.source();
     while let Some(cause) = source {
-        text.push_str(&format!("  because {cause}\n"));
+        let why = cause.to_string();
+        // Some libraries repeat their sources in their own words.
+        if !said.contains(&why) {
+            text.push_str(&format!("  because {}\n", plain(&why)));
+            said = why;
+        }
         source = cause.source();
     }
     text.push_str(&format!("{} {}\n", "next:".bold(), error.next()));

@@ -1,15 +1,14 @@
 //! `plumb tree`: what an Environment owns, and how well it is, read from the cluster itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use clap::Args;
 use plumb_api::Environment;
 use plumb_cluster::{cluster::Cluster, pods};
 use plumb_core::{
     health::{Health, HealthStatus, health, pod},
-    inventory::Inventory,
     kinds::Kind,
-    object::{GroupKind, ObjectKey},
+    object::ObjectKey,
     presence::Presence,
 };
 use serde::Serialize;
@@ -23,7 +22,7 @@ use super::{
     screen::{self, Tone},
     table::{Cell, Table},
 };
-use crate::settings;
+use crate::{memory::Memory, settings};
 
 /// Show the objects of an Environment with their health, and the reason in words
 ///
@@ -84,7 +83,7 @@ async fn read(session: &Session, environment: &Environment) -> Result<Tree, CliE
     let kinds = session.cluster.kinds().await?;
     let id = settings::name(environment).applyset_id();
     let mut tree = Tree::default();
-    for group_kind in recorded(environment).kinds {
+    for group_kind in Memory::of(environment).recorded.unwrap_or_default().kinds {
         let kind = match kinds.preferred(&group_kind) {
             Presence::Present(kind) => kind,
             // A kind that is not served has no objects.
@@ -111,16 +110,6 @@ async fn read(session: &Session, environment: &Environment) -> Result<Tree, CliE
 
 fn place(leaf: &Leaf) -> (&str, &Option<String>, &str) {
     (&leaf.kind, &leaf.namespace, &leaf.name)
-}
-
-/// Returns the kinds that an environment may own objects of: annotations and status together.
-pub(crate) fn recorded(environment: &Environment) -> Inventory {
-    let namespace = environment.metadata.namespace.as_deref().unwrap_or_default();
-    let annotations = environment.metadata.annotations.clone().unwrap_or_default();
-    let annotated = Inventory::from_annotations(&annotations, namespace).unwrap_or_default();
-    let status = environment.status.as_ref().and_then(|status| status.inventory.clone()).unwrap_or_default();
-    let kinds: BTreeSet<GroupKind> = status.kinds.iter().filter_map(|kind| GroupKind::parse(kind)).collect();
-    annotated.union(&Inventory { kinds, namespaces: status.namespaces.into_iter().collect() })
 }
 
 async fn leaf(cluster: &Cluster, kind: &Kind, object: &Value) -> Leaf {
@@ -176,7 +165,7 @@ fn text(tree: &Tree) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::status::tests::{full, plain};
+    use crate::cli::status::tests::plain;
 
     #[test]
     fn objects_stand_below_their_kind() {
@@ -202,14 +191,5 @@ mod tests {
              ├─ shop/a      Failed    container app: CrashLoopBackOff\n\
              └─ shop/b      Current   ready\n"
         );
-    }
-
-    #[test]
-    fn what_may_be_owned_is_read_from_annotations_and_status() {
-        let mut environment = full();
-        let annotation = ("applyset.kubernetes.io/contains-group-kinds".to_owned(), "ConfigMap".to_owned());
-        environment.metadata.annotations = Some([annotation].into());
-        let kinds: Vec<String> = recorded(&environment).kinds.iter().map(ToString::to_string).collect();
-        assert_eq!(kinds, ["ConfigMap", "Service", "Deployment.apps"]);
     }
 }

@@ -209,6 +209,14 @@ impl ControlPlane {
         self.done(&Order::StartApiServer)
     }
 
+    /// Has a process of the caller's killed when the control plane ends, also when the caller is killed before.
+    ///
+    /// # Errors
+    /// When the process has ended already.
+    pub fn adopt(&self, process: u32) -> Result<(), LabError> {
+        self.done(&Order::Adopt { process })
+    }
+
     /// Returns what is known of tools that ended by themselves, with the ends of their logs; nothing when all is well.
     pub fn deaths(&self) -> Vec<String> {
         self.guard.deaths()

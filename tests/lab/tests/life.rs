@@ -248,3 +248,14 @@ fn help_says_what_there_is() {
     }
     assert!(!text.contains("guard"), "{text}");
 }
+
+#[test]
+fn an_adopted_process_ends_with_it() {
+    let plane = ControlPlane::start().unwrap();
+    let mut companion = Command::new("sleep").arg("1000").spawn().unwrap();
+    plane.adopt(companion.id()).unwrap();
+    assert!(companion.try_wait().unwrap().is_none());
+    drop(plane);
+    let ended = companion.wait().unwrap();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(9), "{ended}");
+}

@@ -12,7 +12,8 @@ fn a_commit_becomes_objects_and_the_next_one_changes_them() {
     daemon::shared();
     let site = Site::new(lab::shared(), "first");
     let web = deployment("web", "registry.example.com/web:1", 2);
-    let first = site.push(&[("app/web.yaml", &web), ("app/settings.yaml", &config_map("settings", "colour", "blue"))], "First");
+    let first =
+        site.push(&[("app/web.yaml", &web), ("app/settings.yaml", &config_map("settings", "colour", "blue"))], "First");
     site.environment("app", "app", json!({}));
     site.wait_applied("app", &first);
     assert_eq!(site.get("configmap", "settings").expect("it")["data"]["colour"], "blue");
@@ -30,7 +31,8 @@ fn a_commit_becomes_objects_and_the_next_one_changes_them() {
 fn an_object_that_leaves_git_is_pruned_last() {
     daemon::shared();
     let site = Site::new(lab::shared(), "prune");
-    let first = site.push(&[("app/a.yaml", &config_map("a", "k", "1")), ("app/b.yaml", &config_map("b", "k", "1"))], "Two");
+    let first =
+        site.push(&[("app/a.yaml", &config_map("a", "k", "1")), ("app/b.yaml", &config_map("b", "k", "1"))], "Two");
     site.environment("app", "app", json!({}));
     site.wait_applied("app", &first);
     site.copy.remove(&["app/b.yaml"]).expect("a removal");

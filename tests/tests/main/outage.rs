@@ -40,8 +40,11 @@ fn drift_during_an_outage_of_the_api_server_is_found_after_it() {
     site.kubectl(&["delete", "configmap", "c001"]).expect("a deletion, perhaps before plumb is back");
     site.wait_applied("app", &second);
     wait::until_equal("the deleted object to be back", &true, || site.get("configmap", "c001").is_some());
-    site.kubectl(&["patch", "configmap", "c002", "--type=merge", "--patch", r#"{"data":{"k":"by hand"}}"#]).expect("a patch");
-    wait::until_equal("the drift to be put back", &json!("2"), || site.get("configmap", "c002").expect("it")["data"]["k"].clone());
+    site.kubectl(&["patch", "configmap", "c002", "--type=merge", "--patch", r#"{"data":{"k":"by hand"}}"#])
+        .expect("a patch");
+    wait::until_equal("the drift to be put back", &json!("2"), || {
+        site.get("configmap", "c002").expect("it")["data"]["k"].clone()
+    });
 }
 
 #[test]
@@ -77,7 +80,8 @@ fn what_was_pruned_or_changed_while_the_daemon_was_down_is_settled_when_it_is_ba
     site.environment("app", "app", json!({}));
     site.wait_applied("app", &first);
     daemon.kill();
-    site.kubectl(&["patch", "configmap", "c000", "--type=merge", "--patch", r#"{"data":{"k":"by hand"}}"#]).expect("a patch");
+    site.kubectl(&["patch", "configmap", "c000", "--type=merge", "--patch", r#"{"data":{"k":"by hand"}}"#])
+        .expect("a patch");
     site.kubectl(&["delete", "configmap", "c001"]).expect("a deletion");
     site.copy.remove(&["app/old.yaml"]).expect("a removal");
     let second = site.push(&[("readme.md", "Nothing else.")], "Without the old one");

@@ -132,7 +132,7 @@ fn a_force_push_is_followed_and_a_deleted_branch_leaves_everything_as_it_is() {
     site.wait_applied("app", &forced);
     assert_eq!(site.get("configmap", "a").expect("it")["data"]["k"], "3");
 
-    site.repository.git(&["branch", "-m", "main", "elsewhere"]).expect("a branch renamed on the server");
+    site.repository.git(&["update-ref", "-d", "refs/heads/main"]).expect("a branch deleted on the server");
     wait::until("the repository to say that its branch is gone", || {
         let repository = site.get("repositories.plumb.dev", "repo").unwrap_or_default();
         let condition = repository["status"]["conditions"][0].clone();

@@ -76,9 +76,8 @@ fn a_deletion(stage: &Stage) -> anyhow::Result<()> {
     let before = stage.ask(&format!("kubectl get service web -n {STAGING} -o jsonpath={{.metadata.uid}}"))?;
     stage.run(&format!("kubectl delete service web -n {STAGING} --wait=false"))?;
     let ((), took) = stage.until("the Service to be back", || {
-        let uid = stage.ask(&format!(
-            "kubectl get service web -n {STAGING} --ignore-not-found -o jsonpath={{.metadata.uid}}"
-        ));
+        let uid = stage
+            .ask(&format!("kubectl get service web -n {STAGING} --ignore-not-found -o jsonpath={{.metadata.uid}}"));
         let uid = uid.map_err(|error| error.to_string())?;
         if uid.is_empty() || uid == before { Err(format!("uid {uid:?}")) } else { Ok(()) }
     })?;
@@ -109,7 +108,9 @@ fn a_bad_file(stage: &Stage) -> anyhow::Result<()> {
     good(&format!("staging stays as it was and says: {message}"));
     good(&format!("production followed {} ms after the push", took.as_millis()));
     shown("git revert HEAD && git push");
-    stage.copy.commit_and_push(&[(staging, &good_staging), (production, &good_production)], "Revert \"A slip in staging\"")?;
+    stage
+        .copy
+        .commit_and_push(&[(staging, &good_staging), (production, &good_production)], "Revert \"A slip in staging\"")?;
     stage.until("staging to be ready again", || {
         let environment = environment(stage, "staging")?;
         if condition(&environment, "Ready") == "True" { Ok(()) } else { Err(environment["status"].to_string()) }

@@ -79,6 +79,7 @@ impl Stage {
             .stderr(log)
             .spawn()
             .with_context(|| format!("{} does not start", plumb.display()))?;
+        plane.adopt(daemon.id())?;
         let mut stage = Self { plane, plumb, folder, repository, copy, daemon, metrics: String::new() };
         stage.metrics = stage.until("plumb to start", || stage.metrics_address())?.0;
         Ok(stage)
@@ -157,7 +158,10 @@ impl Stage {
         println!("  export KUBECONFIG={} PATH={bin}:{kubectl}:$PATH", self.plane.kubeconfig().display());
         println!("  plumb status -A                                      # how the environments stand");
         println!("  kubectl -n shop-staging scale deployment web --replicas=9   # then: plumb drift staging");
-        println!("  git clone {} /tmp/environments  # change something, push, and look", self.repository.path().display());
+        println!(
+            "  git clone {} /tmp/environments  # change something, push, and look",
+            self.repository.path().display()
+        );
         println!("  curl http://{}/metrics", self.metrics);
         println!("  less {}", self.folder.path().join("plumb.log").display());
     }

@@ -22,6 +22,11 @@ pub(crate) enum Order {
     StopApiServer,
     /// Start the API server again, on the same port and data.
     StartApiServer,
+    /// Kill this process too when the control plane ends, however it ends.
+    Adopt {
+        /// Its id.
+        process: u32,
+    },
     /// Write a kubeconfig for a user with a client certificate.
     AddUser {
         /// The user's name.

@@ -15,6 +15,7 @@ use kube::api::{Api, PostParams};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::adopted::Adopted;
 use super::flags::{self, Flags, Ports};
 use super::layout::Layout;
 use super::probe::{self, ProbeError};
@@ -52,6 +53,8 @@ pub(super) enum PlaneError {
     NotReady { what: &'static str, logs: PathBuf },
     #[error("creating the node failed")]
     Node(#[source] Box<kube::Error>),
+    #[error("process {process} can't be taken on: does it still run?")]
+    Adopt { process: u32, source: io::Error },
     #[error("there is no control plane yet: it is started first")]
     NotStarted,
     #[error("a client certificate carries at most {} groups", certificates::MAX_GROUPS)]
@@ -75,13 +78,14 @@ pub(super) struct Plane {
     report: mpsc::UnboundedSender<Death>,
     settled: Option<Settled>,
     users: usize,
+    adopted: Vec<Adopted>,
 }
 
 impl Plane {
     /// Returns a plane of which nothing runs.
     pub(super) fn new(layout: Layout) -> Self {
         let (report, deaths) = mpsc::unbounded_channel();
-        Self { layout, tools: BTreeMap::new(), deaths, report, settled: None, users: 0 }
+        Self { layout, tools: BTreeMap::new(), deaths, report, settled: None, users: 0, adopted: Vec::new() }
     }
 
     /// Waits until a tool dies by itself.
@@ -173,8 +177,15 @@ impl Plane {
         Ok(path)
     }
 
+    /// Takes a process of the parent's on: it is killed when the plane ends.
+    pub(super) fn adopt(&mut self, process: u32) -> Result<(), PlaneError> {
+        self.adopted.push(Adopted::of(process).map_err(|source| PlaneError::Adopt { process, source })?);
+        Ok(())
+    }
+
     /// Kills every tool and waits until all are gone.
     pub(super) async fn end(mut self) {
+        self.adopted.drain(..).for_each(Adopted::kill);
         self.kill_all().await;
     }
 

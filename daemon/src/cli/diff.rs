@@ -1,0 +1,96 @@
+//! `plumb diff`: what would change, without changing it.
+//!
+//! Asks the planner that the daemon asks, with what the cluster and Git say now, and writes nothing: every apply is a
+//! dry-run.
+
+mod cascade;
+mod change;
+mod predict;
+mod report;
+mod source;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use plumb_core::{desired, environment::EnvironmentName, kinds::Kinds};
+
+use self::{report::Report, source::Source};
+use super::{
+    Outcome,
+    connection::{ConnectionArgs, Session, with_session},
+    error::CliError,
+    format::FormatArgs,
+    render, screen,
+};
+use crate::settings::{self, Settings};
+
+/// Show what would change in the cluster
+///
+/// Renders the Environment's path at a commit of its Repository, or a directory of this machine, and compares with the
+/// cluster by dry-runs: creations and changes as unified diffs, then deletions and what goes with them, then what plumb
+/// would refuse to do. Values of Secrets are never shown. Git is read with the Repository's Secret, if you may read it.
+/// What other Environments desire of the same objects is known only as far as the objects' labels tell.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  plumb diff staging                              what the newest commit would change
+  plumb diff staging --revision 1a2b3c4           an older or newer commit, or a branch
+  plumb diff staging --path environments/staging  what stands in this directory, before it is committed
+
+Exit codes: 0 nothing would change, 1 something would, 2 error or files that the cluster refuses")]
+pub(crate) struct DiffArgs {
+    /// Environment, as NAME or NAMESPACE/NAME
+    #[arg(value_name = "ENV")]
+    environment: String,
+    /// Commit or branch of the Repository; without it what the Repository follows
+    #[arg(long, value_name = "REV", conflicts_with = "path")]
+    revision: Option<String>,
+    /// Directory of this machine in place of the Environment's path in Git
+    #[arg(long, value_name = "DIR")]
+    path: Option<PathBuf>,
+    #[command(flatten)]
+    format: FormatArgs,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// What everything in a diff is about.
+struct Subject<'a> {
+    session: &'a Session,
+    settings: &'a Settings,
+    kinds: &'a Kinds,
+    source: &'a Source,
+}
+
+impl Subject<'_> {
+    fn name(&self) -> &EnvironmentName {
+        &self.settings.name
+    }
+}
+
+/// Prints the differences.
+pub(crate) fn perform(arguments: &DiffArgs) -> Result<Outcome, CliError> {
+    with_session(&arguments.connection, |session| async move {
+        let environment = session.environment(&arguments.environment).await?;
+        let (mut settings, invalid) = settings::read(&environment);
+        if let Some(failure) = invalid {
+            return Err(CliError::InvalidSpec { name: settings.name, message: failure.message });
+        }
+        if settings.policy.suspended {
+            screen::remark("note: the Environment is suspended, so nothing happens until plumb resume")?;
+            settings.policy.suspended = false;
+        }
+        let source = match &arguments.path {
+            Some(path) => Source::from_directory(path)?,
+            None => Source::from_repository(&session, &environment, &settings, arguments.revision.as_deref()).await?,
+        };
+        let rendered = render::rendered(&source.shown, &source.tree)?;
+        let kinds = session.cluster.kinds().await?.with_definitions(&rendered.manifests);
+        let id = settings.name.applyset_id();
+        let desired = desired::resolve(&rendered.manifests, &kinds, &id, settings.namespace.as_deref());
+        let subject = Subject { session: &session, settings: &settings, kinds: &kinds, source: &source };
+        let gathered = predict::gather(&subject, &environment, &desired).await?;
+        let report = Report::make(&subject, &gathered, &desired).await?;
+        arguments.format.print(&report, || report.text())?;
+        report.outcome()
+    })
+}

@@ -1,0 +1,174 @@
+//! What the planner needs to know: the daemon has it in memory, a diff reads it once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{FutureExt as _, StreamExt as _, stream};
+use plumb_api::Environment;
+use plumb_cluster::{
+    apply::{Apply, Force, Persistence},
+    index::{Index, Observation, Seen},
+};
+use plumb_core::{
+    commit::CommitId,
+    desired::{Desired, DesiredObject},
+    environment::{EnvironmentName, FieldManager},
+    fingerprint::Fingerprint,
+    inventory::Inventory,
+    kinds::Kind,
+    live::Live,
+    object::{GroupKind, ObjectKey},
+    plan::{Input, judge, prune},
+    presence::Presence,
+};
+use serde_json::Value;
+
+use super::Subject;
+use crate::{cli::error::CliError, memory::Memory, settings};
+
+/// Requests under way at once; the API server has others to serve.
+pub(super) const REQUESTS_MAX: usize = 16;
+
+/// What a directory has in place of a commit: no prune is ever allowed for it.
+const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
+
+/// All that a plan is made from, besides the desired state.
+pub(super) struct Gathered {
+    pub(super) live: Live,
+    pub(super) environments: BTreeMap<FieldManager, EnvironmentName>,
+    /// What dry-runs answered.
+    predictions: BTreeMap<ObjectKey, Fingerprint>,
+    contents: BTreeMap<ObjectKey, Presence<Vec<ObjectKey>>>,
+    recorded: Option<Inventory>,
+    commit: CommitId,
+}
+
+impl Gathered {
+    /// Returns the planner's input. Nothing counts as applied before, so that every difference is a change.
+    pub(super) fn input<'a>(&'a self, subject: &'a Subject<'_>, desired: &'a Desired) -> Input<'a> {
+        const NOTHING_APPLIED: &BTreeMap<ObjectKey, plumb_core::plan::Applied> = &BTreeMap::new();
+        const NO_CLAIMS: &BTreeMap<ObjectKey, EnvironmentName> = &BTreeMap::new();
+        Input {
+            environment: subject.name(),
+            commit: &self.commit,
+            desired,
+            live: &self.live,
+            applied: NOTHING_APPLIED,
+            predictions: &self.predictions,
+            settled: false,
+            contents: &self.contents,
+            claims: NO_CLAIMS,
+            undecided: &[],
+            environments: &self.environments,
+            recorded: self.recorded.clone(),
+            annotated: true,
+            scanned: false,
+            policy: &subject.settings.policy,
+        }
+    }
+}
+
+/// Reads all of it.
+pub(super) async fn gather(
+    subject: &Subject<'_>,
+    environment: &Environment,
+    desired: &Desired,
+) -> Result<Gathered, CliError> {
+    let recorded = Memory::of(environment).recorded;
+    let all = subject.session.environments(true).await;
+    // Who may see only one namespace learns of other environments from labels alone.
+    let all = match all {
+        Ok(all) => all,
+        Err(_) => vec![environment.clone()],
+    };
+    let named = all.iter().map(settings::name);
+    let commit = subject.source.commit.clone();
+    let commit = commit.unwrap_or_else(|| CommitId::parse(NO_COMMIT).expect("because it has 40 digits"));
+    let mut gathered = Gathered {
+        live: live(subject, recorded.as_ref(), desired).await?,
+        environments: named.map(|name| (name.applyset_id().manager(), name)).collect(),
+        predictions: BTreeMap::new(),
+        contents: BTreeMap::new(),
+        recorded,
+        commit,
+    };
+    gathered.predictions = predictions(subject, &gathered, desired).await;
+    for key in prune::to_inspect(&gathered.input(subject, desired)) {
+        let id = subject.name().applyset_id();
+        let held = subject.session.cluster.contents(&key, subject.kinds, &id).await.others;
+        gathered.contents.insert(key, held);
+    }
+    Ok(gathered)
+}
+
+/// Lists every kind that the environment has or wants objects of.
+async fn live(subject: &Subject<'_>, recorded: Option<&Inventory>, desired: &Desired) -> Result<Live, CliError> {
+    let served = desired.objects.values().filter(|object| object.kind.defined_by.is_none());
+    let mut kinds: BTreeMap<GroupKind, Kind> =
+        served.map(|object| (object.key.group_kind(), object.kind.clone())).collect();
+    let mut unknown = BTreeMap::new();
+    for kind in recorded.iter().flat_map(|inventory| &inventory.kinds) {
+        match subject.kinds.preferred(kind) {
+            _ if kinds.contains_key(kind) => {}
+            Presence::Present(served) => {
+                kinds.insert(kind.clone(), served.clone());
+            }
+            // A kind that the cluster no longer serves has no objects.
+            Presence::Absent => {}
+            Presence::Unknown => {
+                unknown.insert(kind.clone(), "the discovery of its API group failed".to_owned());
+            }
+        }
+    }
+    let id = subject.name().applyset_id();
+    let mut index = Index::default();
+    for kind in kinds.values() {
+        let gvk = || kind.gvk.clone();
+        index.observe(Observation::Listing(gvk()));
+        for object in subject.session.cluster.list_owned(kind, &id).await? {
+            index.observe(Observation::Listed(gvk(), Seen(object)));
+        }
+        index.observe(Observation::ListDone(gvk(), String::new()));
+    }
+    let scope: BTreeSet<GroupKind> = kinds.into_keys().collect();
+    let mut live = index.live(&id, &scope);
+    live.unknown.extend(unknown);
+    Ok(live)
+}
+
+async fn predictions(
+    subject: &Subject<'_>,
+    gathered: &Gathered,
+    desired: &Desired,
+) -> BTreeMap<ObjectKey, Fingerprint> {
+    let manager = subject.name().applyset_id().manager();
+    let keys = judge::to_predict(&gathered.input(subject, desired));
+    let objects = keys.iter().filter_map(|key| desired.objects.get(key));
+    let asks: Vec<_> = objects
+        .map(|object| {
+            let manager = manager.clone();
+            async move {
+                // What is refused is asked again for its reason when it is shown.
+                let answer = dry_run(subject, object).await.ok()?;
+                Some((object.key.clone(), Fingerprint::of_owned(&answer, &manager)?))
+            }
+            .boxed()
+        })
+        .collect();
+    stream::iter(asks).buffer_unordered(REQUESTS_MAX).filter_map(std::future::ready).collect().await
+}
+
+/// Returns what an object would become.
+pub(super) async fn dry_run(
+    subject: &Subject<'_>,
+    object: &DesiredObject,
+) -> Result<Value, plumb_cluster::error::ApiError> {
+    let apply = Apply {
+        kind: &object.kind,
+        key: &object.key,
+        object: &object.manifest,
+        manager: &subject.name().applyset_id().manager(),
+        force: Force::Yes,
+        persistence: Persistence::DryRun,
+    };
+    Ok(subject.session.cluster.apply(&apply).await?.object)
+}

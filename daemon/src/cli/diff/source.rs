@@ -1,0 +1,104 @@
+//! Where the files of a diff come from.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use k8s_openapi::api::core::v1::Secret;
+use plumb_api::{Environment, Repository};
+use plumb_cluster::resources;
+use plumb_core::{commit::CommitId, source::SourceTree};
+use plumb_git::{
+    error::GitError,
+    mirror::Mirror,
+    remote::{Credentials, FileUrls, RefSelector, Remote, RemoteUrl},
+    workers::Workers,
+};
+
+use crate::{
+    cli::{allow, connection::Session, error::CliError, render},
+    settings::Settings,
+};
+
+/// Files, and what they are called.
+pub(super) struct Source {
+    pub(super) tree: SourceTree,
+    /// The path that problems are shown below.
+    pub(super) shown: PathBuf,
+    /// The commit; nothing for a directory.
+    pub(super) commit: Option<CommitId>,
+}
+
+impl Source {
+    /// Reads a directory of this machine.
+    pub(super) fn from_directory(path: &Path) -> Result<Self, CliError> {
+        Ok(Self { tree: render::read(path)?, shown: path.to_owned(), commit: None })
+    }
+
+    /// Fetches the Environment's Repository into a mirror that goes with this process, and reads the path of a commit.
+    pub(super) async fn from_repository(
+        session: &Session,
+        environment: &Environment,
+        settings: &Settings,
+        revision: Option<&str>,
+    ) -> Result<Self, CliError> {
+        let (namespace, name) = (&settings.name.namespace, &settings.repository);
+        let found = resources::get::<Repository>(&session.cluster, namespace, name).await?;
+        let repository = found.ok_or_else(|| CliError::Repository {
+            name: format!("{namespace}/{name}"),
+            message: "it does not exist".to_owned(),
+        })?;
+        let remote = remote(session, namespace, &repository).await?;
+        let status = environment.status.clone().unwrap_or_default();
+        let commit = revision.and_then(|written| allow::resolve(written, &status).ok());
+        // What is no commit that is known can only be a branch.
+        let branch = if commit.is_some() { None } else { revision };
+        let selector = selector(&repository, branch)?;
+        let git = |source: GitError| CliError::Git { name: format!("{namespace}/{name}"), source };
+        let place = tempfile::tempdir().map_err(CliError::Scratch)?;
+        let mirror = Mirror::open_or_create(&place.path().join("mirror.git")).map_err(git)?;
+        let command = crate::run::worker_command(place.path()).map_err(CliError::Worker)?;
+        let workers = Workers::new(command.spawner(), 1);
+        let advertised = workers.advertised(&remote, &selector).await.map_err(git)?;
+        let fetched = workers.fetch(&remote, mirror.path(), &advertised).await.map_err(git)?;
+        let commit = commit.unwrap_or(fetched.commit);
+        let tree = mirror.snapshot(&commit).and_then(|snapshot| snapshot.read(&settings.path)).map_err(git)?;
+        let shown = PathBuf::from(tree.root.as_str());
+        Ok(Self { tree, shown, commit: Some(commit) })
+    }
+}
+
+fn selector(repository: &Repository, branch: Option<&str>) -> Result<RefSelector, CliError> {
+    let followed = repository.spec.reference.as_ref().map(|reference| reference.branch.as_str());
+    let Some(branch) = branch.or(followed) else { return Ok(RefSelector::Head) };
+    RefSelector::branch(branch)
+        .map_err(|error| CliError::NoCommit { written: branch.to_owned(), known: vec![error.to_string()] })
+}
+
+async fn remote(session: &Session, namespace: &str, repository: &Repository) -> Result<Remote, CliError> {
+    let name = format!("{namespace}/{}", repository.metadata.name.as_deref().unwrap_or_default());
+    let refused = |message: String| CliError::Repository { name: name.clone(), message };
+    let spec = &repository.spec;
+    // Reading one's own disk is no risk here, unlike in the daemon.
+    let url = RemoteUrl::parse(&spec.url, FileUrls::Allowed).map_err(|error| refused(error.to_string()))?;
+    let credentials = match &spec.secret_ref {
+        None => None,
+        Some(reference) => {
+            let secret = resources::get::<Secret>(&session.cluster, namespace, &reference.name).await;
+            let secret =
+                secret.map_err(|error| refused(format!("its Secret {} can't be read: {error}", reference.name)))?;
+            let secret = secret.ok_or_else(|| refused(format!("its Secret {} does not exist", reference.name)))?;
+            Some(
+                credentials(&secret)
+                    .ok_or_else(|| refused(format!("its Secret {} has no username and password", reference.name)))?,
+            )
+        }
+    };
+    Ok(Remote { url, credentials, timeout: spec.timeout.get().max(Duration::from_secs(1)) })
+}
+
+fn credentials(secret: &Secret) -> Option<Credentials> {
+    let text = |key: &str| String::from_utf8(secret.data.as_ref()?.get(key)?.0.clone()).ok();
+    Some(Credentials { username: text("username")?, password: text("password")? })
+}
