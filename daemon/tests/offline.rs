@@ -21,15 +21,15 @@ struct Case<'a> {
 fn plumb(directory: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_plumb"));
     command.args(arguments).current_dir(directory).env_remove("KUBECONFIG").stdin(Stdio::null());
-    command.output().unwrap()
+    command.output().expect("plumb runs")
 }
 
 fn place(files: &[(&str, &str)]) -> TempDir {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().expect("a directory");
     for (name, content) in files {
         let path = directory.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
+        fs::create_dir_all(path.parent().expect("a file has a directory")).expect("a directory");
+        fs::write(path, content).expect("a file");
     }
     directory
 }
