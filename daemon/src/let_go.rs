@@ -19,7 +19,7 @@ use crate::{chain::chain, context::Context};
 const IN_FLIGHT_MAX: usize = 16;
 
 /// Lets go of everything that carries the environment's label, as far as it is known.
-pub(crate) async fn let_go(context: &Context, name: &EnvironmentName, recorded: Inventory) {
+pub(crate) async fn let_go(context: &Context, name: &EnvironmentName, uid: &str, recorded: Inventory) {
     let id = name.applyset_id();
     let owned: Vec<(ObjectKey, String)> = {
         let kinds: BTreeSet<_> = recorded.kinds;
@@ -58,7 +58,7 @@ pub(crate) async fn let_go(context: &Context, name: &EnvironmentName, recorded: 
         class: None,
         took: None,
     };
-    context.journal.record(record, "");
+    context.journal.record(record, uid);
 }
 
 async fn let_go_one(

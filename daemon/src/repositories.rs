@@ -101,12 +101,15 @@ struct Follow {
 
 impl Follow {
     async fn run(mut self, mut kicks: mpsc::Receiver<()>) {
-        if let Some(source) = self.remembered().await {
-            self.tell(Ok(source)).await;
-        }
+        let remembered = self.remembered().await;
         if self.resource.spec.suspend {
+            let never = "it is suspended and was never read: set spec.suspend to false".to_owned();
+            self.tell(remembered.ok_or(Failure { class: Class::Wait, message: never })).await;
             self.write_status(Ok(())).await;
             return;
+        }
+        if let Some(source) = remembered {
+            self.tell(Ok(source)).await;
         }
         let mut watch = self.file_watch();
         loop {

@@ -76,6 +76,16 @@ impl Daemon {
         http::get(&address, "/metrics").expect("the page of metrics")
     }
 
+    /// Writes a file of the directory that it bootstraps from, or removes it.
+    pub fn bootstrap(&self, name: &str, text: Option<&str>) {
+        let path = self.folder.path().join("bootstrap").join(name);
+        match text {
+            Some(text) => fs::write(path, text),
+            None => fs::remove_file(path),
+        }
+        .expect("a file of the directory");
+    }
+
     /// Returns its process id.
     pub fn id(&self) -> u32 {
         self.child.id()

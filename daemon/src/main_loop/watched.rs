@@ -153,6 +153,10 @@ impl Watched {
         free
     }
 
+    pub(super) fn uid(&self) -> String {
+        self.resource.metadata.uid.clone().unwrap_or_default()
+    }
+
     pub(super) fn kinds(&self) -> Inventory {
         self.memory.as_ref().and_then(|memory| memory.recorded.clone()).unwrap_or_default()
     }

@@ -115,3 +115,30 @@ fn environments_go_on_from_the_mirror_while_the_repository_is_gone() {
     let second = site.push(&[("app/a.yaml", &many(1, "2"))], "Again");
     site.wait_applied("app", &second);
 }
+
+#[test]
+fn the_bootstrap_directory_is_applied_and_followed_and_never_pruned() {
+    let plane = own_plane();
+    let daemon = Daemon::start(plane);
+    let site = Site::new(plane, "bootstrap");
+    site.push(&[("app/a.yaml", &many(1, "1"))], "One");
+    let environment = |path: &str| {
+        format!(
+            "apiVersion: plumb.dev/v1alpha1\nkind: Environment\nmetadata: {{name: booted, namespace: {}}}\n\
+             spec: {{repository: repo, path: {path}, target: {{namespace: {}}}}}\n",
+            site.namespace, site.namespace
+        )
+    };
+    daemon.bootstrap("env.yaml", Some(&environment("app")));
+    wait::until_equal("the environment to be applied", &true, || site.get("configmap", "c000").is_some());
+    daemon.bootstrap("env.yaml", Some(&environment("nowhere")));
+    let message = site.wait_reason("booted", "SourceNotReady");
+    assert!(message.contains("nowhere"), "{message}");
+    daemon.bootstrap("env.yaml", None);
+    daemon.bootstrap("bad.yaml", Some("a: [\n"));
+    wait::until("the bad file to be named in the log", || {
+        let log = daemon.log();
+        if log.contains("bad.yaml:1:4") { Ok(()) } else { Err(log) }
+    });
+    assert!(site.get("environments.plumb.dev", "booted").is_some(), "what leaves the directory stays in the cluster");
+}
