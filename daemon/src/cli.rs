@@ -41,8 +41,8 @@ Exit codes:
   1  the answer is no: problems were found, something would change, or an environment is not ready
   2  the question could not be answered; the last line of the message says what to do next
 
-Colours appear only on a terminal and never with NO_COLOR set. `kubectl plumb …` works too where this program is
-installed as kubectl-plumb.";
+Colours appear only on a terminal, and never with NO_COLOR set.
+Installed as kubectl-plumb it is `kubectl plumb` too.";
 
 /// What a beginner types first.
 const FIRST_STEPS: &str = "\

@@ -32,9 +32,9 @@ use crate::settings::{self, Settings};
 /// What other Environments desire of the same objects is known only as far as the objects' labels tell.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  plumb diff staging                              what the newest commit would change
-  plumb diff staging --revision 1a2b3c4           an older or newer commit, or a branch
-  plumb diff staging --path environments/staging  what stands in this directory, before it is committed
+  plumb diff staging                              the newest commit
+  plumb diff staging --revision 1a2b3c4           another commit, or a branch
+  plumb diff staging --path environments/staging  this directory, before it is committed
 
 Exit codes: 0 nothing would change, 1 something would, 2 error or files that the cluster refuses")]
 pub(crate) struct DiffArgs {
