@@ -148,7 +148,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
 
 fn drifted(plan: &mut Plan, input: &Input<'_>, what: DriftKind, apply: Apply, rank: Rank) {
     let corrected = input.policy.drift == DriftMode::Correct && !input.policy.suspended;
-    let found = input.live.objects.get(&apply.key).and_then(|object| object.fingerprint.clone());
+    let found = input.live.objects.get(&apply.key).and_then(|object| object.fingerprint);
     plan.drifts.push(Drift { key: apply.key.clone(), what, corrected, found });
     if corrected {
         plan.applies.entry(rank).or_default().push(apply);

@@ -86,9 +86,7 @@ fn compare(desired: &DesiredObject, live: &LiveObject, input: &Input<'_>) -> Ver
             let same = live.fingerprint.as_ref() == Some(&desired.fingerprint)
                 || live.fingerprint.is_some() && live.fingerprint.as_ref() == input.predictions.get(&desired.key);
             match (&live.fingerprint, same) {
-                (Some(left), true) => {
-                    Verdict::Learned(Applied { manifest: desired.fingerprint.clone(), left: left.clone() })
-                }
+                (Some(left), true) => Verdict::Learned(Applied { manifest: desired.fingerprint, left: *left }),
                 _ if input.settled => Verdict::Drifted(DriftKind::Changed, apply(Reason::Correct)),
                 _ => Verdict::Apply(apply(Reason::Change)),
             }

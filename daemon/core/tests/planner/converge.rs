@@ -140,7 +140,7 @@ fn foreign(world: &World) -> Vec<(ObjectKey, crate::world::Object)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn acting_a_plan_out_leaves_nothing_to_plan(world in worlds(Weather::Calm)) {

@@ -103,7 +103,7 @@ fn cell() -> impl Strategy<Value = Cell> {
         1 => Just(Fate::Unlabelled),
         1 => Just(Fate::Finalized),
         1 => prop_oneof![Just(Fate::Deleting), Just(Fate::Protected), Just(Fate::Malformed), Just(Fate::Forced)],
-        1 => prop_oneof![Just(Fate::OtherTool), Just(Fate::OtherEnvironment), Just(Fate::Contested)],
+        2 => prop_oneof![Just(Fate::OtherTool), Just(Fate::OtherEnvironment), Just(Fate::Contested)],
         1 => prop_oneof![Just(Fate::ForgedLabel), Just(Fate::Owned), Just(Fate::Wanted)],
     ];
     let base = proptest::option::weighted(0.7, 0..3_u8);
@@ -156,7 +156,7 @@ fn circumstances(weather: Weather) -> BoxedStrategy<Circumstances> {
     let drift = prop_oneof![3 => Just(DriftMode::Correct), 1 => Just(DriftMode::Report)];
     let often = || proptest::bool::weighted(0.9);
     let policy = (often(), limit, allowed, drift, often());
-    let known = (unknown, any::<bool>(), often(), often(), often());
+    let known = (unknown, any::<bool>(), often(), any::<bool>(), often());
     (calm, policy, known)
         .prop_map(|(calm, (prune, limit, allowed, drift, running), (unknown, stale, decided, announced, scanned))| {
             Circumstances {

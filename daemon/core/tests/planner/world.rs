@@ -175,6 +175,8 @@ impl World {
         if self.cluster.keys().filter(|holder| here(holder)).count() < needed {
             return failed("its namespace or its kind is not there");
         }
+        let ours = self.cluster.get(key).is_some_and(is_ours);
+        assert!(!apply.force || ours, "{key} does not carry our label, and its apply is forced");
         let fresh = Object {
             uid: self.next_uid,
             version: 0,

@@ -31,7 +31,7 @@ fn check(mut situation: Situation, limit: &str, expected: Result<usize, &str>) {
             allowed.policy.prune_allowed = Some(commit('2'));
             assert_eq!(pruned(&allowed.plan()).len(), 0, "another commit's word");
             allowed.policy.prune_allowed = Some(allowed.commit.clone());
-            assert_eq!(pruned(&allowed.plan()).len() > 0, why != "Unrecorded", "this commit's word");
+            assert_eq!(!pruned(&allowed.plan()).is_empty(), why != "Unrecorded", "this commit's word");
         }
     }
 }
