@@ -14,9 +14,9 @@ use plumb_core::{
     environment::{EnvironmentName, FieldManager},
     live::Live,
     object::ObjectKey,
-    operation::{Failure, Operation},
+    operation::{Failure, Operation, Summary},
     order::Rank,
-    plan::{self, Input, Plan},
+    plan::{self, Input, Plan, Refusal, Why},
     source::Inputs,
     standing::Facts,
 };
@@ -120,37 +120,52 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     }
     .drive(&mut operation, stop)
     .await;
-    let summary = operation.summary().clone();
-    remember(&mut pass, &gathered, &deeds, writes, summary.failures.into_values().collect());
+    let Summary { failures, cut, .. } = operation.summary().clone();
+    let was_cut = cut && failures.is_empty();
+    remember(&mut pass, &gathered, &deeds, writes, failures.into_values().collect());
+    if was_cut {
+        // A newer spec or a stop replaces it: what was done is done, and nothing is claimed of the commit.
+        return Finished { again: true, ..finished(pass, None) };
+    }
     report::locate(context, &mut pass, &gathered, &deeds).await;
     let introduced = defined_something(&gathered, &deeds);
     if introduced {
         context.rediscover().await;
     }
-    let waits = plan.refusals.iter().any(|refusal| matches!(refusal.why, plan::Why::Undecided { .. }));
-    // Nothing tells plumb when another tool installs a missing kind.
-    let unsettled = (!gathered.desired.problems.is_empty()).then_some(Class::Wait);
-    let plan_unknown =
-        gathered.desired.unknown || plan.refusals.iter().any(|r| matches!(r.why, plan::Why::Unknown { .. }));
-    let live = context.index().live(&pass.settings.name.applyset_id(), &BTreeSet::new());
-    let unhealthy = health::unhealthy(&gathered.desired, &live);
-    let facts = facts(context, &pass, &gathered, &plan, &live);
     // What is pruned may leave the parent's scope too wide.
     let again = introduced || !deeds.pruned.is_empty();
     let opened = deeds.created.iter().any(|key| Rank::of(&key.group_kind()) <= Rank::Definitions);
+    let retry = retry(&gathered, &plan);
+    let live = context.index().live(&pass.settings.name.applyset_id(), &BTreeSet::new());
+    let unhealthy = health::unhealthy(&gathered.desired, &live);
+    let facts = facts(context, &pass, &gathered, &plan, &live);
     let outcome = report::Outcome { started, plan, deeds, found, facts };
     report::finish(context, &mut pass, outcome).await;
-    let unknown = plan_unknown.then_some(Class::Retry);
-    let failed = pass.memory.failures.iter().map(|failure| failure.class).min();
-    let retry = [failed, unknown, unsettled, pass.unwritten].into_iter().flatten().min();
+    Finished { again, opened, unhealthy, ..finished(pass, retry) }
+}
+
+/// Returns what a pass leaves at the least; `retry` is what calls for another try besides failures.
+fn finished(pass: Pass, retry: Option<Class>) -> Finished {
+    let failures = pass.memory.failures.iter().map(|failure| failure.class);
+    let retry = failures.chain(retry).chain(pass.unwritten).min();
     Finished {
         name: pass.settings.name.clone(),
-        retry: retry.or(waits.then_some(Class::Retry)),
-        again,
-        opened,
-        unhealthy,
         memory: pass.memory,
+        retry,
+        again: false,
+        opened: false,
+        unhealthy: Vec::new(),
     }
+}
+
+/// Returns the class of what a plan could not settle: nothing tells plumb when it can be.
+fn retry(gathered: &Gathered, plan: &Plan) -> Option<Class> {
+    let passing = |refusal: &Refusal| matches!(refusal.why, Why::Unknown { .. } | Why::Undecided { .. });
+    if gathered.desired.unknown || plan.refusals.iter().any(passing) {
+        return Some(Class::Retry);
+    }
+    // Another tool may install a missing kind.
+    (!gathered.desired.problems.is_empty()).then_some(Class::Wait)
 }
 
 /// Nothing could be planned: says why and leaves the cluster as it is.
@@ -173,15 +188,7 @@ async fn give_up(context: &Context, mut pass: Pass, why: NotGathered) -> Finishe
     };
     context.claims().gave_up(&pass.settings.name);
     report::unplanned(context, &mut pass, facts).await;
-    let retry = [retry, pass.unwritten].into_iter().flatten().min();
-    Finished {
-        name: pass.settings.name.clone(),
-        memory: pass.memory,
-        retry,
-        again: false,
-        opened: false,
-        unhealthy: Vec::new(),
-    }
+    finished(pass, retry)
 }
 
 /// Takes over what acting has left.

@@ -92,6 +92,12 @@ impl Site {
         (text("status"), text("reason"), text("message"))
     }
 
+    /// Returns the id that the objects of an Environment are labelled with.
+    pub fn part_of(&self, environment: &str) -> String {
+        let environment = self.get("environments.plumb.dev", environment).expect("an environment");
+        environment["metadata"]["labels"]["applyset.kubernetes.io/id"].as_str().expect("an id").to_owned()
+    }
+
     /// Waits until an Environment has applied a commit and is Ready.
     pub fn wait_applied(&self, environment: &str, commit: &str) {
         wait::until(&format!("{environment} to be ready at {commit}"), || {

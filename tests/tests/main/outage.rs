@@ -4,7 +4,7 @@ use lab::ControlPlane;
 use serde_json::json;
 use system_tests::{
     daemon::Daemon,
-    site::{Site, config_map},
+    site::{Site, config_map, deployment},
     wait,
 };
 
@@ -141,4 +141,29 @@ fn the_bootstrap_directory_is_applied_and_followed_and_never_pruned() {
         if log.contains("bad.yaml:1:4") { Ok(()) } else { Err(log) }
     });
     assert!(site.get("environments.plumb.dev", "booted").is_some(), "what leaves the directory stays in the cluster");
+}
+
+#[test]
+fn labels_that_controllers_copy_make_no_members_after_a_restart() {
+    let plane = own_plane();
+    let mut daemon = Daemon::start(plane);
+    let site = Site::new(plane, "copied");
+    let service =
+        "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [{port: 80}]}\n";
+    let first =
+        site.push(&[("app/web.yaml", &deployment("web", "web:1", 1)), ("app/service.yaml", service)], "A Service");
+    site.environment("app", "app", json!({}));
+    site.wait_applied("app", &first);
+    let label = format!("applyset.kubernetes.io/part-of={}", site.part_of("app"));
+    wait::until("the label to be copied onto an EndpointSlice", || {
+        let slices = site.kubectl(&["get", "endpointslices", "--selector", &label, "--output", "name"])?;
+        if slices.trim().is_empty() { Err("no EndpointSlice yet".to_owned()) } else { Ok(()) }
+    });
+    daemon.kill();
+    daemon.start_again();
+    let second = site.push(&[("app/web.yaml", &deployment("web", "web:2", 1))], "Another image");
+    site.wait_applied("app", &second);
+    assert_eq!(site.status("app")["problems"], json!(null));
+    assert_eq!(site.status("app")["inventory"]["objects"], 2);
+    assert!(!daemon.log().contains("Refused"), "{}", daemon.log());
 }

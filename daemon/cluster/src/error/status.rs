@@ -13,6 +13,9 @@ use super::{Action, ApiError, FieldConflict, FieldProblem, redact::redact};
 /// The longest text of the server that is passed on: enough for every message seen, and a bound for a hostile one.
 const MAX_MESSAGE: usize = 2_000;
 
+/// The longest value of a field that a refusal repeats, in characters.
+const MAX_VALUE: usize = 60;
+
 /// The most fields that one refusal names: more help nobody.
 const MAX_PROBLEMS: usize = 50;
 
@@ -121,7 +124,7 @@ fn read_causes(action: &Action, status: &Status) -> Option<ApiError> {
     for cause in causes {
         let immutable = is_immutable(&cause.message);
         let field = cause.field.replace("[]", "");
-        let problem = FieldProblem { field, message: cause.message.clone(), immutable };
+        let problem = FieldProblem { field, message: without_value(&cause.message), immutable };
         // Custom resources are told of some rules twice.
         if !problems.contains(&problem) {
             problems.push(problem);
@@ -139,6 +142,19 @@ fn read_causes(action: &Action, status: &Status) -> Option<ApiError> {
 fn conflict(message: &str, field: &str) -> FieldConflict {
     let manager = quoted(message, "conflict with \"", '"', "").map_or(message, |(manager, _)| manager);
     FieldConflict { manager: manager.to_owned(), field: field.to_owned() }
+}
+
+/// Shortens the value in `Invalid value: VALUE: REASON`, which may be the whole template of a Job: who reads the error
+/// has it in Git and needs the reason.
+fn without_value(message: &str) -> String {
+    let Some((kind, rest)) = message.split_once(" value: ") else { return message.to_owned() };
+    let mut values = serde_json::Deserializer::from_str(rest).into_iter::<serde::de::IgnoredAny>();
+    let Some(Ok(_)) = values.next() else { return message.to_owned() };
+    let (value, reason) = rest.split_at(values.byte_offset());
+    match value.char_indices().nth(MAX_VALUE) {
+        Some((end, _)) => format!("{kind} value: {}…{reason}", &value[..end]),
+        None => message.to_owned(),
+    }
 }
 
 fn is_immutable(message: &str) -> bool {

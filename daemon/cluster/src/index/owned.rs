@@ -24,10 +24,12 @@ pub(super) fn key(object: &Value) -> Option<ObjectKey> {
     })
 }
 
-/// Returns what plans need of an object; nothing if it carries no label.
+/// Returns what plans need of an object; nothing if it carries no label, or the label of an environment that has never
+/// applied it: controllers copy labels (of a Service onto its EndpointSlices), and people may write them.
 pub(super) fn read(key: &ObjectKey, object: &Value) -> Option<LiveObject> {
     let part_of = adoption::part_of(object)?;
     let manager = part_of.manager();
+    let applied = applied(object, &manager)?;
     let metadata = &object["metadata"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let owners = metadata["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -36,7 +38,7 @@ pub(super) fn read(key: &ObjectKey, object: &Value) -> Option<LiveObject> {
         api_version: text(&object["apiVersion"]),
         uid: text(&metadata["uid"]),
         resource_version: text(&metadata["resourceVersion"]),
-        label_is_ours: applied(object, &manager).is_some_and(owns_label),
+        label_is_ours: owns_label(applied),
         fingerprint: Fingerprint::of_owned(object, &manager),
         claimants: adoption::claimants(object, &manager).into_iter().collect(),
         owners: owners.iter().map(|owner| format!("{} {}", text(&owner["kind"]), text(&owner["name"]))).collect(),

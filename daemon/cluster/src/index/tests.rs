@@ -271,10 +271,16 @@ fn health_and_standing_are_told_though_owned_fields_are_the_same() {
     check(|object| object["metadata"]["ownerReferences"] = json!([{ "kind": "Foo", "name": "f" }]), &["a web Changed"]);
     check(|object| object["metadata"]["annotations"] = json!({ "plumb.dev/prune": "disabled" }), &["a web Changed"]);
     check(|object| object["metadata"]["uid"] = json!("another"), &["a web Changed"]);
-    check(
-        |object| object["metadata"]["managedFields"][0]["manager"] = json!("kubectl"),
-        &["a web Drifted", "a web Changed"],
-    );
+    check(|object| object["metadata"]["managedFields"][0]["manager"] = json!("kubectl"), &["a web Missing"]);
+}
+
+#[test]
+fn a_label_on_what_its_environment_never_applied_makes_no_member() {
+    let mut index = settled();
+    let mut slice = object("web-x7k2p", A, 12, "one");
+    slice["metadata"]["managedFields"][0]["manager"] = json!("kube-controller-manager");
+    assert_eq!(changed(&mut index, slice), NONE);
+    assert_eq!(known(&index, A), [("web".to_owned(), "5".to_owned())]);
 }
 
 #[test]

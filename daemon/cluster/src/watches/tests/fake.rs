@@ -12,6 +12,7 @@ use futures::{StreamExt as _, stream};
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use kube::{Client, client::Body};
+use plumb_core::environment::ApplySetId;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -84,6 +85,13 @@ impl Fake {
                     "name": name, "namespace": "shop", "uid": format!("uid-{name}"),
                     "resourceVersion": state.version.to_string(),
                     "labels": { "applyset.kubernetes.io/part-of": ID },
+                    "managedFields": [{
+                        "manager": ApplySetId::from_label(ID).manager().as_str(),
+                        "operation": "Apply",
+                        "apiVersion": "v1",
+                        "fieldsType": "FieldsV1",
+                        "fieldsV1": { "f:metadata": { "f:labels": { "f:applyset.kubernetes.io/part-of": {} } } },
+                    }],
                 },
             });
             state.objects.insert(name.to_owned(), object.clone());
