@@ -14,7 +14,7 @@ use super::{Action, ApiError, FieldConflict, FieldProblem, redact::redact};
 const MAX_MESSAGE: usize = 2_000;
 
 /// The longest value of a field that a refusal repeats, in characters.
-const MAX_VALUE: usize = 60;
+const MAX_VALUE: usize = 40;
 
 /// The most fields that one refusal names: more help nobody.
 const MAX_PROBLEMS: usize = 50;

@@ -62,6 +62,22 @@ fn an_immutable_field_is_recognised() {
 }
 
 #[test]
+fn a_long_value_gives_way_to_the_reason() {
+    let check = |message: &str, expected: &str| {
+        let causes = json!([{ "reason": "FieldValueInvalid", "field": "spec.template", "message": message }]);
+        let error = failure(422, "Invalid", "Job.batch \"a\" is invalid: …", causes);
+        assert_eq!(error.problems()[0].message, expected);
+    };
+    let long = format!("{{\"labels\":{{\"a\":\"{}\"}}}}", "b".repeat(2_500));
+    let start = &long[..40];
+    check(&format!("Invalid value: {long}: field is immutable"), &format!("Invalid value: {start}…: field is immutable"));
+    check("Invalid value: {\"a\":\"c\"}: field is immutable", "Invalid value: {\"a\":\"c\"}: field is immutable");
+    check("Invalid value: 70000: must be between 1 and 65535", "Invalid value: 70000: must be between 1 and 65535");
+    check("Unsupported value: \"x\": supported values: \"y\"", "Unsupported value: \"x\": supported values: \"y\"");
+    check("Required value", "Required value");
+}
+
+#[test]
 fn conflicts_name_manager_and_field() {
     let causes = json!([
         { "reason": "FieldManagerConflict", "message": "conflict with \"kubectl-edit\" using apps/v1", "field": ".spec.replicas" },
