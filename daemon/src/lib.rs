@@ -30,3 +30,4 @@ mod report;
 mod repositories;
 mod settings;
 mod status;
+mod tally;

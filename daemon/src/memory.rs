@@ -18,6 +18,8 @@ use plumb_core::{
     source::Inputs,
 };
 
+use crate::tally::Tally;
+
 /// What one commit renders to at one path.
 #[derive(Debug, Clone)]
 pub(crate) struct Rendered {
@@ -60,6 +62,8 @@ pub(crate) struct Memory {
     pub(crate) resource_version: String,
     /// What the last operation could not do; kept until the next one, so that a pass without writes does not hide it.
     pub(crate) failures: Vec<Failure>,
+    /// What an operation that has yet to end has done so far, and of which commit.
+    pub(crate) unfinished: Option<(CommitId, Tally)>,
     /// Refusals that have a record already.
     pub(crate) refused: BTreeSet<String>,
     /// Whether the suspension was recorded.

@@ -2,7 +2,10 @@
 //!
 //! The status is written only when it changes; conflicts are read again and written again.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use plumb_api::{
@@ -17,9 +20,10 @@ use plumb_core::{
     environment::EnvironmentName,
     fields::managed::ManagedBy,
     inventory::Inventory,
+    live::Live,
     object::ObjectKey,
     operation::Failure,
-    plan::{Plan, Why},
+    plan::{Plan, Refusal, Why},
     record::{Record, RecordKind},
     source::Inputs,
     standing::{self, Facts, Standing},
@@ -35,6 +39,7 @@ use crate::{
     metrics::EnvironmentOverview,
     reconcile::Pass,
     settings, status,
+    tally::Tally,
 };
 
 /// Drifts that a status keeps.
@@ -81,9 +86,8 @@ pub(crate) async fn finish(context: &Context, pass: &mut Pass, outcome: Outcome)
     scribe.requests(&mut status);
     scribe.operation(&outcome, &revision, &mut status);
     let standing = standing::stand(&outcome.facts);
-    let health = count_health(&outcome.facts);
-    let objects = outcome.facts.health.len();
-    status.inventory = Some(inventory(pass.memory.recorded.as_ref(), objects, health));
+    let live = context.index().live(&pass.settings.name.applyset_id(), &BTreeSet::new());
+    status.inventory = Some(inventory(pass.memory.recorded.as_ref(), &live));
     write(context, pass, status, &standing, now).await;
 }
 
@@ -194,7 +198,8 @@ impl Scribe<'_> {
     fn requests(&mut self, status: &mut EnvironmentStatus) {
         for (annotation, kind) in [(request::SYNC, None), (request::ALLOW_PRUNE, Some(RecordKind::Allowed))] {
             let Some(asked) = settings::request(&self.pass.resource, annotation) else { continue };
-            if status.handled.get(annotation) == Some(&asked.id) {
+            let early = annotation == request::SYNC && !self.pass.synced;
+            if early || status.handled.get(annotation) == Some(&asked.id) {
                 continue;
             }
             if let Some(kind) = kind {
@@ -239,25 +244,25 @@ impl Scribe<'_> {
         if self.pass.settings.policy.suspended {
             return;
         }
-        let failures = &self.pass.memory.failures;
-        let result = if outcome.plan.blocked().is_some() {
-            "Blocked"
-        } else if failures.is_empty() && outcome.facts.problems.is_empty() {
-            "Applied"
-        } else {
-            "Failed"
-        };
+        let before = self.pass.memory.unfinished.take().filter(|(commit, _)| *commit == revision.commit);
+        let tally = Tally::of(deeds, outcome.plan.unchanged).after(before.map(|(_, tally)| tally).unwrap_or_default());
+        let result = self.result(outcome);
         let inputs = self.pass.memory.rendered.as_ref().map(|rendered| digest(&rendered.inputs)).unwrap_or_default();
         let attempted = attempt(self.pass, revision, inputs, status.last_attempted.as_ref(), self.now);
         let same = |before: &Attempt| before.inputs == attempted.inputs && before.generation == attempted.generation;
         let same_inputs = status.last_attempted.as_ref().is_some_and(same);
-        if result == "Applied" {
+        if result == Some("Applied") {
             let applied = status.last_applied.as_ref();
             status.last_applied = Some(attempt(self.pass, revision, attempted.inputs.clone(), applied, self.now));
         }
         status.last_attempted = Some(attempted);
-        let summary = summary(deeds, outcome.plan.unchanged);
-        let wrote = !(deeds.created.is_empty() && deeds.changed.is_empty() && deeds.pruned.is_empty());
+        let Some(result) = result else {
+            self.pass.memory.unfinished = Some((revision.commit.clone(), tally));
+            return;
+        };
+        let summary = tally.to_string();
+        let wrote = tally.created + tally.changed + tally.pruned > 0;
+        let failures = &self.pass.memory.failures;
         let before = status.history.first().map(|entry| (entry.revision.commit.as_str(), entry.result.as_str()));
         // A commit that leaves the inputs as they were is not an operation of this environment.
         if same_inputs && before.is_some_and(|(_, before)| before == result) && !wrote {
@@ -289,26 +294,32 @@ impl Scribe<'_> {
         }
         status.history.truncate(HISTORY_MAX);
     }
+
+    /// Returns what came of the operation; nothing while it only waits for something that passes by itself, such as
+    /// another environment's word on what may be pruned.
+    fn result(&self, outcome: &Outcome) -> Option<&'static str> {
+        let Outcome { plan, facts, .. } = outcome;
+        let refuses = |refusal: &Refusal| !refusal.why.harmless() && !refusal.why.passes();
+        if plan.blocked().is_some() {
+            Some("Blocked")
+        } else if !self.pass.memory.failures.is_empty() || !facts.problems.is_empty() {
+            Some("Failed")
+        } else if plan.refused > 0 {
+            plan.refusals.iter().any(refuses).then_some("Failed")
+        } else if plan.refusals.iter().any(|refusal| matches!(refusal.why, Why::Undecided { .. })) {
+            None
+        } else {
+            Some("Applied")
+        }
+    }
 }
 
 fn failed(revision: &Revision, failures: &[Failure], outcome: &Outcome) -> String {
-    let lines = outcome.facts.problems.iter().map(ToString::to_string);
-    let lines: Vec<String> = lines.chain(failures.iter().map(|failure| failure.message.clone())).take(5).collect();
+    let problems = outcome.facts.problems.iter().map(ToString::to_string);
+    let failures = failures.iter().map(|failure| failure.message.clone());
+    let refusals = outcome.plan.refusals.iter().filter(|refusal| !refusal.why.harmless()).map(ToString::to_string);
+    let lines: Vec<String> = problems.chain(failures).chain(refusals).take(5).collect();
     format!("{}: {}", revision.commit.short(), lines.join("\n"))
-}
-
-/// Returns what was done in words; `nothing to do` where nothing was.
-fn summary(deeds: &Deeds, unchanged: usize) -> String {
-    let counts = [
-        (deeds.created.len(), "created"),
-        (deeds.changed.len(), "changed"),
-        (deeds.corrected.len(), "corrected"),
-        (deeds.pruned.len(), "pruned"),
-        (unchanged, "unchanged"),
-    ];
-    let named: Vec<String> =
-        counts.iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
-    if named.is_empty() { "nothing to do".to_owned() } else { named.join(", ") }
 }
 
 /// Returns the attempt; the time of the one before is kept where nothing else differs, so that the status stays equal.
@@ -357,18 +368,15 @@ fn drift_status(found: &Found, noticed: Timestamp, action: &str, took: Option<Du
     }
 }
 
-fn count_health(facts: &Facts) -> BTreeMap<String, u32> {
-    let mut counts = BTreeMap::new();
-    for (status, _) in &facts.health {
-        *counts.entry(status.label().to_owned()).or_default() += 1;
-    }
-    counts
-}
-
-fn inventory(recorded: Option<&Inventory>, objects: usize, health: BTreeMap<String, u32>) -> InventoryStatus {
+/// Returns what is owned: also what is no longer desired and was kept.
+fn inventory(recorded: Option<&Inventory>, live: &Live) -> InventoryStatus {
     let recorded = recorded.cloned().unwrap_or_default();
+    let mut health = BTreeMap::new();
+    for object in live.objects.values() {
+        *health.entry(object.health.status.label().to_owned()).or_default() += 1;
+    }
     InventoryStatus {
-        objects: u32::try_from(objects).unwrap_or(u32::MAX),
+        objects: u32::try_from(live.objects.len()).unwrap_or(u32::MAX),
         kinds: recorded.kinds.iter().map(ToString::to_string).collect(),
         namespaces: recorded.namespaces.into_iter().collect(),
         health,

@@ -6,7 +6,7 @@ mod tests;
 use serde::Serialize;
 
 use crate::{
-    class::Class, commit::Revision, health::HealthStatus, operation::Failure, plan::Refusal, problem::Problem,
+    class::Class, commit::Revision, health::HealthStatus, operation::Failure, plan::{Refusal, Why}, problem::Problem,
 };
 
 /// How many lines of trouble a condition's message shows before it only counts.
@@ -116,7 +116,9 @@ fn trouble(facts: &Facts) -> Trouble {
     add("Blocked", false, facts.refusals.iter().filter(blocked).map(|refusal| blocked_line(refusal, facts)).collect());
     let retried = facts.failures.iter().any(|failure| failure.class == Class::Retry);
     add("ApplyFailed", retried, facts.failures.iter().map(|failure| failure.message.clone()).collect());
-    let refused = |refusal: &&Refusal| !refusal.why.blocks() && !refusal.why.harmless();
+    // The others speak within one pass each.
+    let awaited = |refusal: &&Refusal| matches!(refusal.why, Why::Undecided { .. });
+    let refused = |refusal: &&Refusal| !refusal.why.blocks() && !refusal.why.harmless() && !awaited(refusal);
     let passing = facts.refusals.iter().filter(refused).all(|refusal| refusal.why.passes());
     add("Refused", passing, facts.refusals.iter().filter(refused).map(ToString::to_string).collect());
     let of = |status: HealthStatus| {
@@ -127,7 +129,13 @@ fn trouble(facts: &Facts) -> Trouble {
     add(
         "Progressing",
         true,
-        [of(HealthStatus::InProgress), of(HealthStatus::Terminating), of(HealthStatus::Unknown)].concat(),
+        [
+            facts.refusals.iter().filter(awaited).map(ToString::to_string).collect(),
+            of(HealthStatus::InProgress),
+            of(HealthStatus::Terminating),
+            of(HealthStatus::Unknown),
+        ]
+        .concat(),
     );
     add("Drifted", false, facts.drifted.clone());
     found

@@ -102,10 +102,7 @@ impl Why {
 
     /// Returns whether the environment is as it should be all the same.
     pub fn harmless(&self) -> bool {
-        matches!(
-            self,
-            Self::PruneOff | Self::Protected | Self::Suspended { .. } | Self::Deleting | Self::Undecided { .. }
-        )
+        matches!(self, Self::PruneOff | Self::Protected | Self::Suspended { .. } | Self::Deleting)
     }
 
     /// Returns whether it may pass without a person: something has to become known, or to be gone, first.

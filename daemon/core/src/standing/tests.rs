@@ -69,11 +69,10 @@ fn every_trouble_has_a_reason_and_says_who_has_to_act() {
 #[test]
 fn a_refusal_is_harmless_or_passes_or_waits_for_a_person() {
     let claimed = || Why::Claimed { by: other() };
-    for why in
-        [Why::PruneOff, Why::Protected, Why::Suspended { writes: 1 }, Why::Deleting, Why::Undecided { other: other() }]
-    {
+    for why in [Why::PruneOff, Why::Protected, Why::Suspended { writes: 1 }, Why::Deleting] {
         check(("Applied", "ready"), |f| f.refusals = vec![refusal(why)]);
     }
+    check(("Progressing", "reconciling"), |f| f.refusals = vec![refusal(Why::Undecided { other: other() })]);
     for why in [unknown(), Why::HoldsUnknown, Why::Unrecorded, Why::Incomplete { problems: 1 }] {
         check(("Refused", "reconciling"), |f| f.refusals = vec![refusal(why)]);
     }

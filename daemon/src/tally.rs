@@ -1,0 +1,80 @@
+//! How many objects an operation created, changed, corrected, pruned and left alone.
+//!
+//! An operation that has to wait goes on in the next pass; its counts go on with it. Plain data.
+
+use std::fmt;
+
+use crate::act::Deeds;
+
+/// What was done to how many objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Tally {
+    pub(crate) created: usize,
+    pub(crate) changed: usize,
+    pub(crate) corrected: usize,
+    pub(crate) pruned: usize,
+    pub(crate) unchanged: usize,
+}
+
+impl Tally {
+    /// Counts what one pass did.
+    pub(crate) fn of(deeds: &Deeds, unchanged: usize) -> Self {
+        Self {
+            created: deeds.created.len(),
+            changed: deeds.changed.len(),
+            corrected: deeds.corrected.len(),
+            pruned: deeds.pruned.len(),
+            unchanged,
+        }
+    }
+
+    /// Returns the counts of an operation that this pass ends: what the passes before it wrote, it found unchanged.
+    pub(crate) fn after(self, before: Self) -> Self {
+        let written = before.created + before.changed + before.corrected;
+        Self {
+            created: self.created + before.created,
+            changed: self.changed + before.changed,
+            corrected: self.corrected + before.corrected,
+            pruned: self.pruned + before.pruned,
+            unchanged: self.unchanged.saturating_sub(written),
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { created, changed, corrected, pruned, unchanged } = *self;
+        let counts = [
+            (created, "created"),
+            (changed, "changed"),
+            (corrected, "corrected"),
+            (pruned, "pruned"),
+            (unchanged, "unchanged"),
+        ];
+        let named = counts.iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}"));
+        let named: Vec<_> = named.collect();
+        f.write_str(if named.is_empty() { "nothing to do" } else { "" })?;
+        f.write_str(&named.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_said_in_words() {
+        let check = |tally: Tally, expected: &str| assert_eq!(tally.to_string(), expected);
+        check(Tally::default(), "nothing to do");
+        check(Tally { created: 2, unchanged: 1, ..Tally::default() }, "2 created, 1 unchanged");
+        check(Tally { changed: 1, corrected: 2, pruned: 3, ..Tally::default() }, "1 changed, 2 corrected, 3 pruned");
+    }
+
+    #[test]
+    fn an_operation_that_waited_counts_no_object_twice() {
+        let waited = Tally { created: 1, changed: 2, unchanged: 4, ..Tally::default() };
+        let ended = Tally { pruned: 3, unchanged: 7, ..Tally::default() };
+        let whole = Tally { created: 1, changed: 2, corrected: 0, pruned: 3, unchanged: 4 };
+        assert_eq!(ended.after(waited), whole);
+    }
+}
