@@ -105,7 +105,6 @@ pub fn resolve(manifests: &[Manifest], kinds: &Kinds, id: &ApplySetId, namespace
             }
         }
     }
-    desired.problems.sort();
     desired
 }
 
