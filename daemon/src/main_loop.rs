@@ -211,6 +211,8 @@ impl Loop {
         if changed {
             self.touch(name);
         }
+        let of_it = |watched: &&mut Watched| watched.repository() == *name;
+        self.environments.values_mut().filter(of_it).for_each(Watched::looked);
     }
 
     /// Has every environment of a repository look again.
@@ -223,10 +225,14 @@ impl Loop {
         let name = crate::settings::name(&environment);
         match self.environments.get_mut(&name) {
             Some(watched) => {
-                if watched.see(environment)
-                    && let Some(repository) = self.repositories.get(&watched.repository())
-                {
-                    repository.follower.look();
+                if watched.see(environment) {
+                    match self.repositories.get(&watched.repository()) {
+                        Some(repository) if !repository.resource.spec.suspend => {
+                            watched.await_look();
+                            repository.follower.look();
+                        }
+                        _ => watched.start_over(),
+                    }
                 }
             }
             None => {
@@ -329,13 +335,15 @@ impl Loop {
             if repository.is_some_and(Tracked::is_unread) {
                 continue;
             }
-            let Some(Taken { settings, invalid, memory, resource, noticed }) = watched.take(now) else { continue };
+            let Some(Taken { settings, invalid, memory, resource, noticed, synced }) = watched.take(now) else {
+                continue;
+            };
             let source = match invalid {
                 Some(failure) => Err(failure),
                 None => source(repository, &watched.repository()),
             };
             let environments = Arc::clone(&self.managers);
-            let pass = Pass { settings, resource, source, environments, noticed, memory, unwritten: None };
+            let pass = Pass { settings, resource, source, environments, noticed, synced, memory, unwritten: None };
             let (context, stop) = (Arc::clone(&self.context), watched.stop(&self.stop));
             self.tasks.spawn(async move { Ended::Pass(Box::new(reconcile(&context, pass, &stop).await)) });
             room -= 1;

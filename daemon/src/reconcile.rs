@@ -43,6 +43,8 @@ pub(crate) struct Pass {
     pub(crate) environments: Arc<BTreeMap<FieldManager, EnvironmentName>>,
     /// When a change of its live objects was first noticed since the last pass.
     pub(crate) noticed: Option<jiff::Timestamp>,
+    /// Whether a request for a sync is carried out by this pass.
+    pub(crate) synced: bool,
     pub(crate) memory: Memory,
     /// The class of what kept the status from being written: it is tried again.
     pub(crate) unwritten: Option<Class>,

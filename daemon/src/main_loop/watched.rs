@@ -37,6 +37,8 @@ pub(super) struct Watched {
     pass: CancellationToken,
     /// Pods that are looked at, by workload.
     pods: BTreeMap<Workload, Ending>,
+    /// A person asked for a sync, and the look at the repository that it began has not ended.
+    awaits_look: bool,
     deleted: bool,
     letting_go: bool,
     /// Made anew under the same name while the old one was being let go of.
@@ -51,6 +53,8 @@ pub(super) struct Taken {
     pub(super) memory: Memory,
     pub(super) resource: Arc<Environment>,
     pub(super) noticed: Option<Timestamp>,
+    /// No look at the repository is awaited: a request for a sync is carried out by this pass.
+    pub(super) synced: bool,
 }
 
 /// A task that ends when this is dropped.
@@ -73,6 +77,7 @@ impl Watched {
             noticed: None,
             pass: CancellationToken::new(),
             pods: BTreeMap::new(),
+            awaits_look: false,
             deleted: false,
             letting_go: false,
             successor: None,
@@ -91,8 +96,9 @@ impl Watched {
         let asked = |environment: &Environment, name: &str| {
             environment.metadata.annotations.as_ref().and_then(|annotations| annotations.get(name).cloned())
         };
-        let requests = [request::SYNC, request::ALLOW_PRUNE, request::SUSPENDED];
-        let request = requests.iter().any(|name| asked(&before, name) != asked(&environment, name));
+        let request = [request::ALLOW_PRUNE, request::SUSPENDED]
+            .iter()
+            .any(|name| asked(&before, name) != asked(&environment, name));
         let synced = asked(&before, request::SYNC) != asked(&environment, request::SYNC);
         if before.metadata.generation != environment.metadata.generation || request {
             self.start_over();
@@ -114,6 +120,18 @@ impl Watched {
         self.dirty = true;
         self.due = None;
         self.failures = 0;
+    }
+
+    /// Waits with the next pass for the look at the repository that a person asked for.
+    pub(super) fn await_look(&mut self) {
+        self.awaits_look = true;
+    }
+
+    /// A look at the repository has ended.
+    pub(super) fn looked(&mut self) {
+        if std::mem::take(&mut self.awaits_look) {
+            self.start_over();
+        }
     }
 
     /// Another environment has created what this one may have waited for.
@@ -177,7 +195,8 @@ impl Watched {
         self.dirty = false;
         self.due = None;
         let (settings, invalid) = settings::read(&self.resource);
-        Some(Taken { settings, invalid, memory, resource: Arc::clone(&self.resource), noticed: self.noticed.take() })
+        let (resource, noticed) = (Arc::clone(&self.resource), self.noticed.take());
+        Some(Taken { settings, invalid, memory, resource, noticed, synced: !self.awaits_look })
     }
 
     /// Returns what ends the pass that starts now.
