@@ -186,9 +186,20 @@ fn settle(
     })
 }
 
+/// Returns whether everything in a Secret's stringData and data is as the API server takes it; what is not, it refuses.
+fn texts_only(secret: &Value) -> bool {
+    ["stringData", "data"].into_iter().all(|part| match secret.get(part) {
+        None | Some(Value::Null) => true,
+        Some(Value::Object(entries)) => entries.values().all(Value::is_string),
+        Some(_) => false,
+    })
+}
+
 /// Returns the manifest as it is sent; refuses what a manifest must not carry.
 fn labelled(manifest: &Manifest, key: &ObjectKey, id: &ApplySetId) -> Result<Value, Problem> {
-    let mut value = manifest.value.as_ref().clone();
+    // Server-side apply owns stringData as such and so never sees that another manager changes the data it became.
+    let plain = manifest.is_secret() && texts_only(&manifest.value);
+    let mut value = if plain { redact::merged(&manifest.value) } else { manifest.value.as_ref().clone() };
     let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) else {
         return Err(problem(manifest, "metadata is not a map".to_owned(), "give it a name"));
     };

@@ -36,6 +36,8 @@ pub struct Plan {
     pub applies: BTreeMap<Rank, Vec<Apply>>,
     /// Deletes in the order of reversed ranks; they start only when every apply succeeded.
     pub prunes: Vec<(Rank, Vec<Prune>)>,
+    /// Deletes that wait for a person's word; nothing of them is carried out.
+    pub held: Vec<Prune>,
     /// The parent's scope after everything that was to go is gone; absent: nothing to narrow.
     pub narrow: Option<Inventory>,
     /// Objects found to be as they should be.

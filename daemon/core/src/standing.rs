@@ -6,7 +6,12 @@ mod tests;
 use serde::Serialize;
 
 use crate::{
-    class::Class, commit::Revision, health::HealthStatus, operation::Failure, plan::{Refusal, Why}, problem::Problem,
+    class::Class,
+    commit::Revision,
+    health::HealthStatus,
+    operation::Failure,
+    plan::{Refusal, Why},
+    problem::Problem,
 };
 
 /// How many lines of trouble a condition's message shows before it only counts.
@@ -19,6 +24,8 @@ const LINE_LENGTH_MAX: usize = 1000;
 /// What an environment's standing is judged from.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Facts {
+    /// Whose they are, as a person types it.
+    pub environment: String,
     /// The commit that was last tried.
     pub revision: Option<Revision>,
     /// Whether it is suspended.
@@ -143,7 +150,7 @@ fn trouble(facts: &Facts) -> Trouble {
 
 fn blocked_line(refusal: &Refusal, facts: &Facts) -> String {
     match &facts.revision {
-        Some(revision) => format!("{refusal} (plumb allow ENVIRONMENT --prune {})", revision.commit.short()),
+        Some(revision) => format!("{refusal} (plumb allow {} --prune {})", facts.environment, revision.commit.short()),
         None => refusal.to_string(),
     }
 }

@@ -237,3 +237,25 @@ fn what_is_wrong_with_a_secret_is_said_without_its_values() {
         assert!(!text.contains(PASSWORD) && text.contains("Secret a"), "{text}");
     }
 }
+
+#[test]
+fn a_secrets_plain_texts_are_sent_as_data() {
+    let check = |parts: Value, expected: Value| {
+        let mut secret = manifest("v1 Secret a", json!({}), 1);
+        let mut value = secret.value.as_ref().clone();
+        for (name, part) in parts.as_object().expect("a map") {
+            value[name] = part.clone();
+        }
+        secret.value = value.into();
+        let desired = settle(&[secret], Some("shop"));
+        let sent = &desired.objects.first_key_value().expect("an object").1.manifest;
+        assert_eq!(json!({"data": sent["data"], "stringData": sent["stringData"]}), expected);
+    };
+    check(json!({"stringData": {"k": "hunter2"}}), json!({"data": {"k": PASSWORD}, "stringData": null}));
+    check(
+        json!({"stringData": {"k": "hunter2"}, "data": {"k": "b2xk", "other": "b2xk"}}),
+        json!({"data": {"k": PASSWORD, "other": "b2xk"}, "stringData": null}),
+    );
+    // What is no text is left for the API server to refuse.
+    check(json!({"stringData": {"k": 5}}), json!({"data": null, "stringData": {"k": 5}}));
+}

@@ -35,12 +35,8 @@ pub(super) fn prune(input: &Input<'_>, plan: &mut Plan) {
         }
     }
     keep_full_holders(input, plan, &mut prunes);
-    if let Some(why) = limits(input, prunes.len()) {
-        plan.refusals.push(Refusal { key: None, why });
-        return;
-    }
     let mut by_rank: BTreeMap<Rank, Vec<Prune>> = BTreeMap::new();
-    for live in prunes {
+    for live in &prunes {
         by_rank.entry(Rank::of(&live.key.group_kind())).or_default().push(Prune {
             key: live.key.clone(),
             api_version: live.api_version.clone(),
@@ -48,7 +44,14 @@ pub(super) fn prune(input: &Input<'_>, plan: &mut Plan) {
             resource_version: live.resource_version.clone(),
         });
     }
-    plan.prunes = by_rank.into_iter().rev().collect();
+    let ordered = by_rank.into_iter().rev();
+    match limits(input, prunes.len()) {
+        Some(why) => {
+            plan.held = ordered.flat_map(|(_, prunes)| prunes).collect();
+            plan.refusals.push(Refusal { key: None, why });
+        }
+        None => plan.prunes = ordered.collect(),
+    }
 }
 
 /// Returns owned objects that are neither desired nor on their way out.

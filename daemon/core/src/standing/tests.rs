@@ -143,9 +143,13 @@ fn messages_are_sentences_with_the_next_step() {
         "suspended at aaaaaaa: drift is reported, nothing is written (plumb resume)",
     );
     check(
-        Facts { refusals: vec![Refusal { key: None, why: Why::Emptied { inventory: 3 } }], ..Facts::default() },
+        Facts {
+            environment: "team/shop".into(),
+            refusals: vec![Refusal { key: None, why: Why::Emptied { inventory: 3 } }],
+            ..Facts::default()
+        },
         "this commit renders to no objects at all, and the environment owns 3; nothing is pruned until it is allowed \
-         (plumb allow ENVIRONMENT --prune aaaaaaa)",
+         (plumb allow team/shop --prune aaaaaaa)",
     );
     let drifted = ["one", "two", "three", "four", "five"].map(str::to_owned).to_vec();
     check(Facts { drifted, ..Facts::default() }, "one\ntwo\nthree\nand 2 more (plumb status shows them)");
