@@ -175,12 +175,14 @@ pub struct Attempt {
 #[serde(rename_all = "camelCase")]
 pub struct InventoryStatus {
     /// Number of objects.
+    #[schemars(with = "i64", range(min = 0))]
     pub objects: u32,
     /// Kinds that may have members, as `Kind.group`; repeats the ApplySet annotation.
     pub kinds: Vec<String>,
     /// Namespaces that may have members; repeats the ApplySet annotation.
     pub namespaces: Vec<String>,
     /// Number of objects by health: Current, InProgress, Failed, Terminating, Unknown.
+    #[schemars(with = "BTreeMap<String, i64>")]
     pub health: BTreeMap<String, u32>,
 }
 
@@ -206,12 +208,14 @@ pub struct DriftStatus {
     pub action: String,
     /// Milliseconds from noticing to corrected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<i64>", range(min = 0))]
     pub took_ms: Option<u32>,
     /// The fields, at most 10; values of Secrets never.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldChange>,
     /// How many further fields changed.
     #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(with = "i64", range(min = 0))]
     pub more_fields: u32,
 }
 
@@ -242,6 +246,7 @@ pub struct HistoryEntry {
     /// When the operation ended (RFC 3339).
     pub at: String,
     /// How long it took, in milliseconds.
+    #[schemars(with = "i64", range(min = 0))]
     pub took_ms: u32,
     /// Applied, Failed or Blocked.
     pub result: String,

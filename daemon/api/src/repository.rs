@@ -30,8 +30,9 @@ use crate::{condition::Condition, duration::DurationText};
 pub struct RepositorySpec {
     /// Address of the repository: `https://…`, `http://…`, or `file:///…` where the daemon was started with
     /// `--allow-file-repositories`. Credentials belong into `secretRef`, never into the address.
-    #[schemars(regex(pattern = r"^(https?|file)://[^\s]+$"), length(max = 2048))]
+    #[schemars(length(min = 1, max = 2048))]
     #[x_kube(
+        validation = Rule::new("self.matches('^(https?|file)://[^ \\t\\n]+$')").message("write an address such as https://git.example.com/team/repository.git; ssh is not supported yet"),
         validation = Rule::new("!self.matches('^[a-z]+://[^/]*@')").message("credentials belong into a Secret named by secretRef, not into the URL")
     )]
     pub url: String,
