@@ -1,3 +1,5 @@
+//! Walking trees in memory: links, limits and what is refused.
+
 use std::{collections::BTreeMap, convert::Infallible};
 
 use super::*;

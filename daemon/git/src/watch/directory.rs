@@ -21,7 +21,8 @@ impl DirectoryWatch {
     ///
     /// *Errors:* it is not there, or the system has no watch left (`fs.inotify.max_user_watches`).
     pub fn new(path: &Path) -> Result<Self, GitError> {
-        let fault = |error: notify::Error| GitError::Watch { path: path.display().to_string(), detail: error.to_string() };
+        let fault =
+            |error: notify::Error| GitError::Watch { path: path.display().to_string(), detail: error.to_string() };
         let changed = Arc::new(Notify::new());
         let heard = Arc::clone(&changed);
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
