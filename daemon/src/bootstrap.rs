@@ -49,8 +49,8 @@ pub(crate) async fn start(cluster: &Cluster, directory: &Path) -> anyhow::Result
     install(cluster).await.context("plumb's CustomResourceDefinitions could not be installed")?;
     let problems = apply(cluster, directory).await?;
     if !problems.is_empty() {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        bail!("--bootstrap {}:\n{}", directory.display(), lines.join("\n"));
+        let lines = problems.iter().map(|problem| format!("{}/{problem}", directory.display()));
+        bail!("--bootstrap: {}", lines.collect::<Vec<_>>().join("\n"));
     }
     Ok(Bootstrap { directory: directory.to_owned(), watch })
 }
@@ -64,7 +64,9 @@ impl Bootstrap {
                 () = self.watch.changed() => {}
             }
             match apply(&cluster, &self.directory).await {
-                Ok(problems) => problems.iter().for_each(|problem| tracing::error!("--bootstrap: {problem}")),
+                Ok(problems) => problems
+                    .iter()
+                    .for_each(|problem| tracing::error!("--bootstrap {}/{problem}", self.directory.display())),
                 Err(error) => tracing::error!("--bootstrap: {error:#}"),
             }
         }

@@ -24,6 +24,15 @@ struct Claimant {
     gave_up: bool,
 }
 
+/// What an announcement changed for others.
+#[derive(Debug, Default)]
+pub(crate) struct Stir {
+    /// Environments that desire some of the objects that the announcer has begun or ceased to desire.
+    pub(crate) others: BTreeSet<EnvironmentName>,
+    /// Whether it ceased to desire something.
+    pub(crate) withdrew: bool,
+}
+
 impl Claims {
     /// Takes an environment in, before it has spoken.
     pub(crate) fn expect(&mut self, name: &EnvironmentName, repository: &str) {
@@ -31,19 +40,24 @@ impl Claims {
         repository.clone_into(&mut claimant.repository);
     }
 
-    /// Takes down what an environment desires at a commit.
-    pub(crate) fn announce(&mut self, name: &EnvironmentName, desired: BTreeSet<ObjectKey>, commit: &CommitId) {
+    /// Takes down what an environment desires at a commit, and returns what that changes for others.
+    pub(crate) fn announce(&mut self, name: &EnvironmentName, desired: BTreeSet<ObjectKey>, commit: &CommitId) -> Stir {
         let claimant = self.environments.entry(name.clone()).or_default();
         claimant.spoke = Some(commit.clone());
         claimant.gave_up = false;
         if claimant.desired == desired {
-            return;
+            return Stir::default();
         }
         let before = std::mem::replace(&mut claimant.desired, desired.clone());
-        self.withdraw(name, before.difference(&desired).cloned().collect());
+        let withdrawn: Vec<ObjectKey> = before.difference(&desired).cloned().collect();
+        let changed = before.symmetric_difference(&desired);
+        let others = changed.filter_map(|key| self.by_object.get(key)).flatten().filter(|other| *other != name);
+        let stir = Stir { others: others.cloned().collect(), withdrew: !withdrawn.is_empty() };
+        self.withdraw(name, withdrawn);
         for key in desired {
             self.by_object.entry(key).or_default().insert(name.clone());
         }
+        stir
     }
 
     /// Takes down that an environment can't say what it desires: what it said before stands.
@@ -118,6 +132,18 @@ mod tests {
         claims.announce(&b, [key("x")].into(), &commit('2'));
         assert_eq!(claims.undecided(&a, &commit('2')), vec![]);
         assert_eq!(claims.other(&key("x"), &a), Some(b));
+    }
+
+    #[test]
+    fn who_desires_the_same_is_told_when_another_begins_or_ceases_to() {
+        let (a, b) = (EnvironmentName::new("n", "a"), EnvironmentName::new("n", "b"));
+        let mut claims = Claims::default();
+        assert_eq!(claims.announce(&a, [key("x")].into(), &commit('1')).others, BTreeSet::new());
+        assert_eq!(claims.announce(&b, [key("x"), key("y")].into(), &commit('1')).others, BTreeSet::from([a.clone()]));
+        let stir = claims.announce(&b, [key("y")].into(), &commit('2'));
+        assert_eq!((stir.others, stir.withdrew), (BTreeSet::from([a]), true));
+        let stir = claims.announce(&b, [key("y")].into(), &commit('3'));
+        assert_eq!((stir.others, stir.withdrew), (BTreeSet::new(), false));
     }
 
     #[test]

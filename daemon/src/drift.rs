@@ -101,7 +101,14 @@ pub(crate) fn culprit(who: &Who) -> String {
     match who {
         Who::Manager(writer) => writer.name.to_string(),
         Who::Likely(writer) => format!("{} (likely)", writer.name),
-        Who::Unknown { why } => format!("unknown ({why})"),
+        Who::Unknown { .. } => "unknown".to_owned(),
+    }
+}
+
+fn by_whom(who: &Who) -> String {
+    match who {
+        Who::Unknown { why } => format!(" ({why})"),
+        known => format!(" by {}", culprit(known)),
     }
 }
 
@@ -117,19 +124,20 @@ pub(crate) fn short(value: &Value) -> String {
 /// Returns the drift as a sentence.
 pub(crate) fn sentence(found: &Found) -> String {
     let key = &found.drift.key;
-    let by = culprit(&found.attribution.who);
-    let known = found.attribution.who.writer().is_some();
+    let who = &found.attribution.who;
+    let by = culprit(who);
     match found.what {
-        What::Deleted if known => format!("{key} was deleted by {by}"),
-        What::LabelRemoved if known => format!("{key} lost its label {PART_OF} to {by}"),
-        What::Deleted => format!("{key} was deleted, by whom is {by}"),
-        What::LabelRemoved => format!("{key} lost its label {PART_OF}, to whom is {by}"),
+        What::Deleted => format!("{key} was deleted{}", by_whom(who)),
+        What::LabelRemoved => format!("{key} lost its label {PART_OF}{}", by_whom(who)),
         What::Changed => {
             let changes = &found.attribution.changes;
             let named: Vec<String> = changes.iter().take(FIELDS_NAMED).map(change).collect();
             let rest = changes.len() - named.len() + found.attribution.more;
             let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-            format!("{key} was changed by {by}: {}{more}", named.join(", "))
+            match who {
+                Who::Unknown { why } => format!("{key} was changed ({why}): {}{more}", named.join(", ")),
+                _ => format!("{key} was changed by {by}: {}{more}", named.join(", ")),
+            }
         }
     }
 }

@@ -22,7 +22,7 @@ use plumb_core::{
     fingerprint::Fingerprint,
     kinds::{Kind, Kinds},
     live::Live,
-    object::ObjectKey,
+    object::{Gvk, ObjectKey},
     operation::Failure,
     plan::{judge, prune},
     presence::Presence,
@@ -35,6 +35,7 @@ use plumb_render::{Parameters, RenderKey};
 use crate::{
     act::failure,
     chain::chain,
+    claims::Stir,
     context::Context,
     memory::{Rendered, Resolved},
     reconcile::Pass,
@@ -108,7 +109,8 @@ pub(crate) async fn gather(context: &Context, pass: &mut Pass) -> Result<Gathere
     let desired = Arc::clone(&resolved.desired);
     pass.memory.resolved = Some(resolved);
     let live = live(context, pass, &desired, &served.kinds).await;
-    let (claims, undecided) = others(context, pass, &desired, &live);
+    let (claims, undecided, stir) = others(context, pass, &desired, &live);
+    pass.stir = stir;
     let mut gathered = Gathered {
         kinds: served.kinds,
         live,
@@ -204,28 +206,29 @@ fn bug(message: String) -> Failure {
 
 /// Makes sure that every kind the environment has or wants objects of is watched, and returns what is live.
 async fn live(context: &Context, pass: &mut Pass, desired: &Desired, kinds: &Kinds) -> Live {
-    let mut watched: BTreeMap<_, Kind> = BTreeMap::new();
+    let mut watched: BTreeMap<Gvk, Kind> = BTreeMap::new();
     let mut unknown = BTreeMap::new();
     for object in desired.objects.values().filter(|object| object.kind.defined_by.is_none()) {
-        watched.insert(object.key.group_kind(), object.kind.clone());
+        watched.insert(object.kind.gvk.clone(), object.kind.clone());
     }
-    let recorded = pass.memory.recorded.iter().flat_map(|inventory| &inventory.kinds);
-    for kind in recorded {
-        match kinds.preferred(kind) {
-            _ if watched.contains_key(kind) => {}
+    // Without a record, whatever the scan at the start has found may be this environment's.
+    let scanned = pass.memory.recorded.is_none().then(|| context.watches.watched()).unwrap_or_default();
+    let recorded = pass.memory.recorded.iter().flat_map(|inventory| inventory.kinds.iter().cloned());
+    for kind in recorded.chain(scanned.iter().map(Gvk::group_kind)) {
+        match kinds.preferred(&kind) {
+            _ if watched.keys().any(|gvk| gvk.group_kind() == kind) => {}
             Presence::Present(served) => {
-                watched.insert(kind.clone(), served.clone());
+                watched.insert(served.gvk.clone(), served.clone());
             }
             // A kind that the cluster no longer serves has no objects.
             Presence::Absent => {}
             Presence::Unknown => {
-                unknown.insert(kind.clone(), "the discovery of its API group failed".to_owned());
+                unknown.insert(kind, "the discovery of its API group failed".to_owned());
             }
         }
     }
-    let wanted: Vec<Kind> = watched.into_values().collect();
-    let synced: BTreeSet<_> = wanted.iter().map(|kind| kind.gvk.group_kind()).collect();
-    context.watches.ensure(wanted);
+    let synced: BTreeSet<_> = watched.keys().map(Gvk::group_kind).collect();
+    context.watches.ensure(watched.into_values());
     let awaited = synced.difference(&pass.memory.unsynced).cloned().collect();
     context.watches.wait_synced(&awaited, SYNCED_WITHIN).await;
     let mut live = context.index().live(&pass.settings.name.applyset_id(), &synced);
@@ -241,12 +244,14 @@ fn others(
     pass: &Pass,
     desired: &Desired,
     live: &Live,
-) -> (BTreeMap<ObjectKey, EnvironmentName>, Vec<EnvironmentName>) {
+) -> (BTreeMap<ObjectKey, EnvironmentName>, Vec<EnvironmentName>, Stir) {
+    // What could not be settled is desired all the same.
+    let wishes = desired.objects.keys().chain(&desired.unsettled).cloned().collect();
     let mut claims = context.claims();
-    claims.announce(&pass.settings.name, desired.objects.keys().cloned().collect(), pass.commit());
+    let stir = claims.announce(&pass.settings.name, wishes, pass.commit());
     let ours: BTreeSet<&ObjectKey> = desired.objects.keys().chain(live.objects.keys()).collect();
     let claimed = ours.into_iter().filter_map(|key| Some((key.clone(), claims.other(key, &pass.settings.name)?)));
-    (claimed.collect(), claims.undecided(&pass.settings.name, pass.commit()))
+    (claimed.collect(), claims.undecided(&pass.settings.name, pass.commit()), stir)
 }
 
 /// Asks by dry-run about the objects that nobody remembers and that the local comparison can't decide.

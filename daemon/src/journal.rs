@@ -48,10 +48,12 @@ impl Journal {
         let commit = record.revision.as_ref().map(|revision| revision.commit.as_str()).unwrap_or_default();
         let took_ms = record.took.map(|took| took.as_millis() as u64);
         let kind = record.kind.label();
+        // One record is one line, whoever reads it.
+        let line = record.message.replace('\n', "; ");
         if record.kind.warns() {
-            tracing::warn!(environment, commit, kind, took_ms, "{}", record.message);
+            tracing::warn!(environment, commit, kind, took_ms, "{line}");
         } else {
-            tracing::info!(environment, commit, kind, took_ms, "{}", record.message);
+            tracing::info!(environment, commit, kind, took_ms, "{line}");
         }
         let entry = Entry { record, uid: environment_uid.to_owned() };
         if self.events.try_send(entry).is_err() {

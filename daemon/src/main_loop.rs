@@ -22,6 +22,7 @@ use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    claims::Stir,
     context::Context,
     gather::Source,
     http::Readiness,
@@ -282,12 +283,21 @@ impl Loop {
                 let delay = |class: Class, failures: u32| now + backoff::delay(class, failures, random);
                 let context = Arc::clone(&self.context);
                 let events = self.ground.events.clone();
-                let opened = finished.opened;
+                let (opened, withdrew) = (finished.opened, finished.withdrew);
+                let stirred = finished.stirred.clone();
                 if let Some(watched) = self.environments.get_mut(&name) {
                     watched.finished(*finished, delay, &context, &events);
                 }
                 if opened {
                     self.environments.values_mut().for_each(Watched::try_again);
+                }
+                for name in stirred {
+                    if let Some(watched) = self.environments.get_mut(&name) {
+                        watched.start_over();
+                    }
+                }
+                if withdrew {
+                    self.claims_withdrawn();
                 }
             }
             Ended::LetGo(name) => {
@@ -296,11 +306,17 @@ impl Loop {
                 Arc::make_mut(&mut self.managers).remove(&name.applyset_id().manager());
                 self.context.claims().forget(&name);
                 self.context.metrics.overview().environments.remove(&name);
+                self.claims_withdrawn();
                 if let Some(environment) = again {
                     self.environment_set(environment);
                 }
             }
         }
+    }
+
+    /// Has everybody look again who is refused because of another's claim.
+    fn claims_withdrawn(&mut self) {
+        self.environments.values_mut().filter(|watched| watched.is_claimed()).for_each(Watched::start_over);
     }
 
     fn next_due(&self) -> Option<Instant> {
@@ -343,7 +359,17 @@ impl Loop {
                 None => source(repository, &watched.repository()),
             };
             let environments = Arc::clone(&self.managers);
-            let pass = Pass { settings, resource, source, environments, noticed, synced, memory, unwritten: None };
+            let pass = Pass {
+                settings,
+                resource,
+                source,
+                environments,
+                noticed,
+                synced,
+                memory,
+                unwritten: None,
+                stir: Stir::default(),
+            };
             let (context, stop) = (Arc::clone(&self.context), watched.stop(&self.stop));
             self.tasks.spawn(async move { Ended::Pass(Box::new(reconcile(&context, pass, &stop).await)) });
             room -= 1;

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     act::{Actor, Deeds},
+    claims::Stir,
     context::Context,
     drift,
     gather::{self, Gathered, NotGathered, Source},
@@ -48,6 +49,8 @@ pub(crate) struct Pass {
     pub(crate) memory: Memory,
     /// The class of what kept the status from being written: it is tried again.
     pub(crate) unwritten: Option<Class>,
+    /// What its announcement changed for others.
+    pub(crate) stir: Stir,
 }
 
 /// What one pass leaves.
@@ -60,6 +63,12 @@ pub(crate) struct Finished {
     pub(crate) again: bool,
     /// A namespace or a definition was created that other environments may wait for.
     pub(crate) opened: bool,
+    /// Environments that desire some of the objects that this one has begun or ceased to desire.
+    pub(crate) stirred: BTreeSet<EnvironmentName>,
+    /// Whether it ceased to desire something: whoever is refused because of it may go on.
+    pub(crate) withdrew: bool,
+    /// Whether another environment's claim keeps something from being done.
+    pub(crate) claimed: bool,
     /// Workloads that are not healthy, whose Pods are to be looked at.
     pub(crate) unhealthy: Vec<health::Workload>,
 }
@@ -138,12 +147,13 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     let again = introduced || !deeds.pruned.is_empty();
     let opened = deeds.created.iter().any(|key| Rank::of(&key.group_kind()) <= Rank::Definitions);
     let retry = retry(&gathered, &plan);
+    let claimed = plan.refusals.iter().any(|refusal| matches!(refusal.why, Why::Claimed { .. }));
     let live = context.index().live(&pass.settings.name.applyset_id(), &BTreeSet::new());
     let unhealthy = health::unhealthy(&gathered.desired, &live);
     let facts = facts(context, &pass, &gathered, &plan, &live);
-    let outcome = report::Outcome { started, plan, deeds, found, facts };
+    let outcome = report::Outcome { started, plan, deeds, found, facts, owned: live.objects.len() };
     report::finish(context, &mut pass, outcome).await;
-    Finished { again, opened, unhealthy, ..finished(pass, retry) }
+    Finished { again, opened, claimed, unhealthy, ..finished(pass, retry) }
 }
 
 /// Returns what a pass leaves at the least; `retry` is what calls for another try besides failures.
@@ -156,13 +166,18 @@ fn finished(pass: Pass, retry: Option<Class>) -> Finished {
         retry,
         again: false,
         opened: false,
+        stirred: pass.stir.others,
+        withdrew: pass.stir.withdrew,
+        claimed: false,
         unhealthy: Vec::new(),
     }
 }
 
 /// Returns the class of what a plan could not settle: nothing tells plumb when it can be.
 fn retry(gathered: &Gathered, plan: &Plan) -> Option<Class> {
-    let passing = |refusal: &Refusal| matches!(refusal.why, Why::Unknown { .. } | Why::Undecided { .. });
+    // What is being deleted, and what waits for another object of the same plan, has an event or a retry of its own.
+    let passing =
+        |refusal: &Refusal| refusal.why.passes() && !matches!(refusal.why, Why::Deleting | Why::Incomplete { .. });
     if gathered.desired.unknown || plan.refusals.iter().any(passing) {
         return Some(Class::Retry);
     }
@@ -220,6 +235,7 @@ fn defined_something(gathered: &Gathered, deeds: &Deeds) -> bool {
 fn facts(context: &Context, pass: &Pass, gathered: &Gathered, plan: &Plan, live: &Live) -> Facts {
     let drifted = plan.drifts.iter().filter(|drift| !drift.corrected);
     Facts {
+        environment: pass.settings.name.to_string(),
         revision: pass.source.as_ref().ok().map(|source| source.revision.clone()),
         suspended: pass.settings.policy.suspended,
         source: None,

@@ -56,6 +56,8 @@ pub(crate) struct Outcome {
     pub(crate) deeds: Deeds,
     pub(crate) found: Vec<Found>,
     pub(crate) facts: Facts,
+    /// How many objects the environment owns.
+    pub(crate) owned: usize,
 }
 
 /// Returns the digest of inputs under which a status remembers them.
@@ -274,7 +276,8 @@ impl Scribe<'_> {
             _ => (RecordKind::Failed, failed(revision, failures, outcome)),
         };
         let class = failures.iter().map(|failure| failure.class).min();
-        if result != "Blocked" {
+        // Refusals have records of their own.
+        if !matches!(result, "Blocked" | "Refused") {
             self.record(kind, Vec::new(), message, |record| {
                 record.class = class;
                 record.took = Some(took);

@@ -67,6 +67,9 @@ pub struct RunArgs {
     /// plumb can read
     #[arg(long)]
     allow_file_repositories: bool,
+    /// With --allow-file-repositories: a local repository that may belong to another user; `*` means all
+    #[arg(long = "safe-directory", value_name = "DIR", requires = "allow_file_repositories")]
+    safe_directories: Vec<PathBuf>,
     /// Where mirrors of repositories are kept; a cache that may be lost [default: plumb/data in the user's cache]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -89,7 +92,16 @@ pub enum LogFormat {
 
 /// Runs the daemon until SIGTERM, SIGINT, or until it can't go on.
 pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
-    let RunArgs { kubeconfig, context, bootstrap, allow_file_repositories, data, metrics, log_format } = arguments;
+    let RunArgs {
+        kubeconfig,
+        context,
+        bootstrap,
+        allow_file_repositories,
+        safe_directories,
+        data,
+        metrics,
+        log_format,
+    } = arguments;
     crate::logs::start(log_format);
     let data = data_directory(data)?;
     let config = crate::connect::config(kubeconfig.as_deref(), context.as_deref()).await?;
@@ -128,7 +140,7 @@ pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
     scan(&context, &clock, &stop).await;
     follow_resources(&cluster, &events, &stop, &mut tasks).await?;
     let file_urls = if allow_file_repositories { FileUrls::Allowed } else { FileUrls::Refused };
-    let workers = Workers::new(worker_command(&data)?.spawner(), WORKERS_MAX);
+    let workers = Workers::new(worker_command(&data, &safe_directories)?.spawner(), WORKERS_MAX);
     let ground = Ground { cluster, workers, clock, events, mirrors: data.join("mirrors"), file_urls };
     let main = Loop::new(context, ground, readiness, stop.clone()).run(queue);
     supervise(main, tasks, stop).await
@@ -168,6 +180,8 @@ fn data_directory(data: Option<PathBuf>) -> anyhow::Result<PathBuf> {
             .context("no place for mirrors is known: set HOME or XDG_CACHE_HOME, or pass --data DIR")?
             .join("plumb/data"),
     };
+    // Git workers run elsewhere: a relative path would be another one there.
+    let directory = std::path::absolute(&directory)?;
     let mirrors = directory.join("mirrors");
     std::fs::create_dir_all(&mirrors)
         .with_context(|| format!("cannot make {}: choose another place with --data", mirrors.display()))?;
@@ -175,7 +189,7 @@ fn data_directory(data: Option<PathBuf>) -> anyhow::Result<PathBuf> {
 }
 
 /// Returns how a Git worker is started: this very program, with an empty environment but for where certificates are.
-pub(crate) fn worker_command(data: &Path) -> anyhow::Result<WorkerCommand> {
+pub(crate) fn worker_command(data: &Path, safe_directories: &[PathBuf]) -> anyhow::Result<WorkerCommand> {
     let program = std::env::current_exe().context("the path of this program is not known, and Git workers need it")?;
     let passed = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter();
     let environment = passed.filter_map(|name| Some((name.into(), std::env::var_os(name)?))).collect();
@@ -183,7 +197,9 @@ pub(crate) fn worker_command(data: &Path) -> anyhow::Result<WorkerCommand> {
     // What a killed daemon left; its workers have ended with it.
     let _ = std::fs::remove_dir_all(&homes);
     std::fs::create_dir_all(&homes).with_context(|| format!("cannot make {}", homes.display()))?;
-    Ok(WorkerCommand { program, arguments: vec!["git-worker".into()], environment, homes })
+    let trusted = safe_directories.iter().flat_map(|directory| ["--safe-directory".into(), directory.into()]);
+    let arguments = std::iter::once("git-worker".into()).chain(trusted).collect();
+    Ok(WorkerCommand { program, arguments, environment, homes })
 }
 
 async fn stop_on_signal(stop: CancellationToken) {

@@ -39,6 +39,8 @@ pub(super) struct Watched {
     pods: BTreeMap<Workload, Ending>,
     /// A person asked for a sync, and the look at the repository that it began has not ended.
     awaits_look: bool,
+    /// Another environment's claim keeps something from being done.
+    claimed: bool,
     deleted: bool,
     letting_go: bool,
     /// Made anew under the same name while the old one was being let go of.
@@ -78,6 +80,7 @@ impl Watched {
             pass: CancellationToken::new(),
             pods: BTreeMap::new(),
             awaits_look: false,
+            claimed: false,
             deleted: false,
             letting_go: false,
             successor: None,
@@ -154,6 +157,10 @@ impl Watched {
         }
     }
 
+    pub(super) fn is_claimed(&self) -> bool {
+        self.claimed
+    }
+
     pub(super) fn delete(&mut self) {
         self.deleted = true;
         self.pass.cancel();
@@ -213,12 +220,13 @@ impl Watched {
         context: &Arc<Context>,
         events: &mpsc::Sender<Event>,
     ) {
-        let Finished { name, mut memory, retry, again, opened: _, unhealthy } = finished;
+        let Finished { name, mut memory, retry, again, claimed, unhealthy, .. } = finished;
         // The resource may have been written by others while the pass ran; its newest state is what counts.
         if memory.see(&self.resource) {
             self.dirty = true;
         }
         self.memory = Some(memory);
+        self.claimed = claimed;
         match retry {
             Some(class) => {
                 self.failures += 1;

@@ -45,6 +45,8 @@ struct Deletion {
     /// What goes with it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     cascade: Vec<String>,
+    /// Whether it waits for `plumb allow`.
+    held: bool,
 }
 
 impl Report {
@@ -77,9 +79,10 @@ impl Report {
                 Judged::Problem(problem) => report.problems.push(problem),
             }
         }
-        for prune in plan.prunes.iter().flat_map(|(_, prunes)| prunes) {
+        let prunes = plan.prunes.iter().flat_map(|(_, prunes)| prunes).map(|prune| (prune, false));
+        for (prune, held) in prunes.chain(plan.held.iter().map(|prune| (prune, true))) {
             let cascade = cascade::of(subject, prune).await;
-            report.deletions.push(Deletion { object: prune.key.to_string(), cascade });
+            report.deletions.push(Deletion { object: prune.key.to_string(), cascade, held });
         }
         Ok(report)
     }
@@ -104,8 +107,9 @@ impl Report {
             }
             text.push('\n');
         }
-        for Deletion { object, cascade } in &self.deletions {
-            text.push_str(&format!("{} {object}\n", Tone::Bad.paint("delete")));
+        for Deletion { object, cascade, held } in &self.deletions {
+            let when = if *held { "   once it is allowed" } else { "" };
+            text.push_str(&format!("{} {object}{when}\n", Tone::Bad.paint("delete")));
             text.extend(cascade.iter().map(|line| format!("  and with it {}\n", screen::plain(line))));
         }
         for why in &self.refused {
@@ -162,7 +166,7 @@ mod tests {
                 change(change::Action::Change, "--- live/x\n+++ desired/x\n@@ -1 +1 @@\n-a: 1\n+a: 2\n"),
                 change(change::Action::Adopt, ""),
             ],
-            deletions: vec![Deletion { object: "Deployment shop/web".to_owned(), cascade }],
+            deletions: vec![Deletion { object: "Deployment shop/web".to_owned(), cascade, held: false }],
             refused: vec!["Namespace shop: no longer in Git; kept".to_owned()],
             unchanged: 3,
             ..Report::default()

@@ -58,7 +58,7 @@ impl Source {
         let git = |source: GitError| CliError::Git { name: format!("{namespace}/{name}"), source };
         let place = tempfile::tempdir().map_err(CliError::Scratch)?;
         let mirror = Mirror::open_or_create(&place.path().join("mirror.git")).map_err(git)?;
-        let command = crate::run::worker_command(place.path()).map_err(CliError::Worker)?;
+        let command = crate::run::worker_command(place.path(), &[]).map_err(CliError::Worker)?;
         let workers = Workers::new(command.spawner(), 1);
         let advertised = workers.advertised(&remote, &selector).await.map_err(git)?;
         let fetched = workers.fetch(&remote, mirror.path(), &advertised).await.map_err(git)?;
@@ -72,8 +72,7 @@ impl Source {
 fn selector(repository: &Repository, branch: Option<&str>) -> Result<RefSelector, CliError> {
     let followed = repository.spec.reference.as_ref().map(|reference| reference.branch.as_str());
     let Some(branch) = branch.or(followed) else { return Ok(RefSelector::Head) };
-    RefSelector::branch(branch)
-        .map_err(|error| CliError::NoCommit { written: branch.to_owned(), known: vec![error.to_string()] })
+    RefSelector::branch(branch).map_err(|_| CliError::NoCommit { written: branch.to_owned(), known: Vec::new() })
 }
 
 async fn remote(session: &Session, namespace: &str, repository: &Repository) -> Result<Remote, CliError> {
