@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::OnceLock,
@@ -111,7 +112,8 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("--- log of plumb\n{}\n---", self.log());
+            // Nobody is left to tell if that fails.
+            let _ = writeln!(std::io::stderr(), "--- log of plumb\n{}\n---", self.log());
         }
     }
 }

@@ -11,7 +11,9 @@ use clap::Parser;
 use command::Lab;
 
 fn main() -> ExitCode {
-    match Lab::parse().run() {
+    // `cargo demo -- --once`: the alias has handed over its `--` already, and this one is the person's.
+    let arguments = std::env::args_os().enumerate().filter(|(place, argument)| *place != 2 || argument != "--");
+    match Lab::parse_from(arguments.map(|(_, argument)| argument)).run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             command::complain(&error);

@@ -114,6 +114,9 @@ fn allow_lets_the_prunes_of_one_commit_through() {
     let message = site.wait_reason("app", "Blocked");
     assert!(message.contains("7 of 8") && message.contains("plumb allow"), "{message}");
     assert!(site.get("configmap", "c7").is_some());
+    let (code, text) = said(&plumb(&site, &["diff", "app"]));
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("ConfigMap") && text.contains("once it is allowed"), "{text}");
     let (code, text) = said(&plumb(&site, &["allow", "app", "--prune", &second[..7], "--reason", "meant"]));
     assert_eq!(code, 0, "{text}");
     site.wait_applied("app", &second);
