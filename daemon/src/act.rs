@@ -94,7 +94,7 @@ impl Actor<'_> {
         }
     }
 
-    async fn carry_out(&self, id: EffectId, effect: Effect) -> (EffectId, Result<Done, Undone>) {
+    async fn carry_out(&self, id: EffectId, effect: Effect) -> (EffectId, Result<Done, Box<Undone>>) {
         let _turn = self.context.turns.acquire().await.expect("because the semaphore is never closed");
         let (action, result) = match effect {
             Effect::Record(scope) => ("record", self.record(scope).await),
@@ -106,7 +106,7 @@ impl Actor<'_> {
         (id, result)
     }
 
-    async fn record(&self, scope: Inventory) -> Result<Done, Undone> {
+    async fn record(&self, scope: Inventory) -> Result<Done, Box<Undone>> {
         match self.cluster().write_parent(self.environment, self.uid, &scope, TOOLING).await {
             Ok(parent) => {
                 let version = parent["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
@@ -116,7 +116,7 @@ impl Actor<'_> {
         }
     }
 
-    async fn apply(&self, apply: Apply) -> Result<Done, Undone> {
+    async fn apply(&self, apply: Apply) -> Result<Done, Box<Undone>> {
         let desired = self.desired.objects.get(&apply.key).expect("because a plan applies what is desired");
         let manager = self.environment.applyset_id().manager();
         let request = apply::Apply {
@@ -159,7 +159,7 @@ impl Actor<'_> {
         self.context.watches.tell(changes);
     }
 
-    async fn prune(&self, prune: Prune) -> Result<Done, Undone> {
+    async fn prune(&self, prune: Prune) -> Result<Done, Box<Undone>> {
         let kind = self.kind_of(&prune)?;
         let state = Precondition { uid: prune.uid, resource_version: prune.resource_version };
         self.context.index().write_begins(&prune.key);
@@ -181,26 +181,28 @@ impl Actor<'_> {
     }
 
     /// Returns the kind at the version that the object was read at.
-    fn kind_of(&self, prune: &Prune) -> Result<Kind, Undone> {
+    fn kind_of(&self, prune: &Prune) -> Result<Kind, Box<Undone>> {
         let gvk = Gvk::new(&prune.api_version, &prune.key.kind);
-        self.kinds.find(&gvk).present().cloned().ok_or_else(|| Undone {
-            failure: Failure {
-                class: Class::Retry,
-                message: format!("{}: the cluster no longer serves {gvk}; it is looked at again", prune.key),
-            },
-            key: Some(prune.key.clone()),
-            fields: Vec::new(),
+        self.kinds.find(&gvk).present().cloned().ok_or_else(|| {
+            Box::new(Undone {
+                failure: Failure {
+                    class: Class::Retry,
+                    message: format!("{}: the cluster no longer serves {gvk}; it is looked at again", prune.key),
+                },
+                key: Some(prune.key.clone()),
+                fields: Vec::new(),
+            })
         })
     }
 
-    async fn established(&self, definition: &ObjectKey) -> Result<Done, Undone> {
+    async fn established(&self, definition: &ObjectKey) -> Result<Done, Box<Undone>> {
         match self.cluster().established(&definition.name, ESTABLISHED_WITHIN).await {
             Ok(()) => Ok(Done::Established),
-            Err(error) => Err(Undone {
+            Err(error) => Err(Box::new(Undone {
                 failure: Failure { class: error.class(), message: chain(&error) },
                 key: Some(definition.clone()),
                 fields: Vec::new(),
-            }),
+            })),
         }
     }
 
@@ -208,22 +210,22 @@ impl Actor<'_> {
         &self.context.cluster
     }
 
-    fn undone(&self, error: &ApiError, desired: &DesiredObject) -> Undone {
+    fn undone(&self, error: &ApiError, desired: &DesiredObject) -> Box<Undone> {
         let fields = error.problems().iter().map(|problem| problem.field.clone()).collect();
-        Undone { failure: failure(error, Some(desired)), key: Some(desired.key.clone()), fields }
+        Box::new(Undone { failure: failure(error, Some(desired)), key: Some(desired.key.clone()), fields })
     }
 }
 
 impl Undone {
-    fn of(error: &ApiError, key: Option<ObjectKey>) -> Self {
-        Self { failure: failure(error, None), key, fields: Vec::new() }
+    fn of(error: &ApiError, key: Option<ObjectKey>) -> Box<Self> {
+        Box::new(Self { failure: failure(error, None), key, fields: Vec::new() })
     }
 }
 
 /// The value of the ApplySet's tooling annotation.
 const TOOLING: &str = concat!("plumb/", env!("CARGO_PKG_VERSION"));
 
-fn refused(desired: &DesiredObject, by: &Owner) -> Undone {
+fn refused(desired: &DesiredObject, by: &Owner) -> Box<Undone> {
     let (origin, key) = (&desired.origin, &desired.key);
     let message = match by {
         Owner::Environment(by) => format!(
@@ -233,7 +235,8 @@ fn refused(desired: &DesiredObject, by: &Owner) -> Undone {
             format!("{origin}: {key}: it belongs to the ApplySet {id} of {parent}; take it out of that set first")
         }
     };
-    Undone { failure: Failure { class: Class::Wait, message }, key: Some(desired.key.clone()), fields: Vec::new() }
+    let failure = Failure { class: Class::Wait, message };
+    Box::new(Undone { failure, key: Some(desired.key.clone()), fields: Vec::new() })
 }
 
 /// Returns a failure in words: where it stands in Git, what the API server said, with every cause.
@@ -246,7 +249,7 @@ pub(crate) fn failure(error: &ApiError, desired: Option<&DesiredObject>) -> Fail
 }
 
 impl Deeds {
-    fn take(&mut self, result: Result<Done, Undone>) -> Outcome {
+    fn take(&mut self, result: Result<Done, Box<Undone>>) -> Outcome {
         match result {
             Ok(done) => {
                 self.keep(done);

@@ -4,7 +4,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
@@ -161,7 +161,7 @@ async fn render(context: &Context, pass: &mut Pass) -> Result<Rendered, Failure>
 }
 
 fn read(
-    mirror: &PathBuf,
+    mirror: &Path,
     commit: &plumb_core::commit::CommitId,
     path: &RepoPath,
     inputs: Option<&plumb_core::source::Inputs>,
@@ -212,7 +212,7 @@ async fn live(context: &Context, pass: &mut Pass, desired: &Desired, kinds: &Kin
         watched.insert(object.kind.gvk.clone(), object.kind.clone());
     }
     // Without a record, whatever the scan at the start has found may be this environment's.
-    let scanned = pass.memory.recorded.is_none().then(|| context.watches.watched()).unwrap_or_default();
+    let scanned = if pass.memory.recorded.is_none() { context.watches.watched() } else { BTreeSet::new() };
     let recorded = pass.memory.recorded.iter().flat_map(|inventory| inventory.kinds.iter().cloned());
     for kind in recorded.chain(scanned.iter().map(Gvk::group_kind)) {
         match kinds.preferred(&kind) {

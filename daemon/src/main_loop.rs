@@ -47,7 +47,7 @@ const ENVIRONMENTS: &str = "environments";
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A Repository was made, changed or deleted, or all of them were read.
-    Repository(Followed<Repository>),
+    Repository(Box<Followed<Repository>>),
     /// An Environment was made, changed or deleted, or all of them were read.
     Environment(Box<Followed<Environment>>),
     /// A repository was looked at.
@@ -138,9 +138,11 @@ impl Loop {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Repository(Followed::Set(repository)) => self.repository_set(repository),
-            Event::Repository(Followed::Gone(repository)) => self.repository_gone(&repositories::name(&repository)),
-            Event::Repository(Followed::Synced) => self.all_read(REPOSITORIES),
+            Event::Repository(followed) => match *followed {
+                Followed::Set(repository) => self.repository_set(repository),
+                Followed::Gone(repository) => self.repository_gone(&repositories::name(&repository)),
+                Followed::Synced => self.all_read(REPOSITORIES),
+            },
             Event::Environment(followed) => match *followed {
                 Followed::Set(environment) => self.environment_set(environment),
                 Followed::Gone(environment) => self.environment_gone(&environment),

@@ -3,10 +3,10 @@
 use plumb_git::mirror::Mirror;
 use plumb_render::position;
 
-use crate::{act::Deeds, context::Context, gather::Gathered, reconcile::Pass};
+use crate::{act::Deeds, gather::Gathered, reconcile::Pass};
 
 /// Gives the failures of single fields the file and line of the field, in place of those of the object.
-pub(crate) async fn locate(_: &Context, pass: &mut Pass, gathered: &Gathered, deeds: &Deeds) {
+pub(crate) async fn locate(pass: &mut Pass, gathered: &Gathered, deeds: &Deeds) {
     if deeds.fields.is_empty() {
         return;
     }

@@ -30,7 +30,7 @@ use crate::{
     gather::{self, Gathered, NotGathered, Source},
     health,
     memory::Memory,
-    report,
+    places, report,
     settings::Settings,
 };
 
@@ -138,7 +138,7 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
         // A newer spec or a stop replaces it: what was done is done, and nothing is claimed of the commit.
         return Finished { again: true, ..finished(pass, None) };
     }
-    report::locate(context, &mut pass, &gathered, &deeds).await;
+    places::locate(&mut pass, &gathered, &deeds).await;
     let introduced = defined_something(&gathered, &deeds);
     if introduced {
         context.rediscover().await;
@@ -151,7 +151,7 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     let live = context.index().live(&pass.settings.name.applyset_id(), &BTreeSet::new());
     let unhealthy = health::unhealthy(&gathered.desired, &live);
     let facts = facts(context, &pass, &gathered, &plan, &live);
-    let outcome = report::Outcome { started, plan, deeds, found, facts, owned: live.objects.len() };
+    let outcome = report::Outcome { started, plan, deeds, found, facts };
     report::finish(context, &mut pass, outcome).await;
     Finished { again, opened, claimed, unhealthy, ..finished(pass, retry) }
 }

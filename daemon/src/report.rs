@@ -35,7 +35,6 @@ use crate::{
     chain::chain,
     context::Context,
     drift::{self, Found},
-    gather::Gathered,
     metrics::EnvironmentOverview,
     reconcile::Pass,
     settings, status,
@@ -56,8 +55,6 @@ pub(crate) struct Outcome {
     pub(crate) deeds: Deeds,
     pub(crate) found: Vec<Found>,
     pub(crate) facts: Facts,
-    /// How many objects the environment owns.
-    pub(crate) owned: usize,
 }
 
 /// Returns the digest of inputs under which a status remembers them.
@@ -111,11 +108,6 @@ pub(crate) async fn unplanned(context: &Context, pass: &mut Pass, facts: Facts) 
         status.last_attempted = Some(attempt(scribe.pass, revision, inputs, status.last_attempted.as_ref(), now));
     }
     write(context, pass, status, &standing, now).await;
-}
-
-/// Gives failures about single fields their file and line, by reading the file again.
-pub(crate) async fn locate(context: &Context, pass: &mut Pass, gathered: &Gathered, deeds: &Deeds) {
-    crate::places::locate(context, pass, gathered, deeds).await;
 }
 
 struct Scribe<'a> {

@@ -219,10 +219,7 @@ async fn stop_on_signal(stop: CancellationToken) {
 /// Waits until the API server answers; it may come up after plumb.
 async fn wait_for_server(cluster: &Cluster, clock: &Clock, stop: &CancellationToken) -> anyhow::Result<()> {
     for failures in 1.. {
-        let error = match cluster.uid().await {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
-        };
+        let Err(error) = cluster.uid().await else { return Ok(()) };
         let class = error.class();
         if class != Class::Retry {
             return Err(error.into());
@@ -297,8 +294,10 @@ async fn follow_resources(
     let (one, other) = (cluster.clone(), cluster.clone());
     let (stop_one, stop_other) = (stop.clone(), stop.clone());
     tasks.spawn(async move {
-        resources::follow::<Repository, _>(&one, stop_one, |followed| repositories.send(Event::Repository(followed)))
-            .await;
+        resources::follow::<Repository, _>(&one, stop_one, |followed| {
+            repositories.send(Event::Repository(Box::new(followed)))
+        })
+        .await;
         Ok(())
     });
     tasks.spawn(async move {
