@@ -269,7 +269,7 @@ impl Scribe<'_> {
         };
         let class = failures.iter().map(|failure| failure.class).min();
         // Refusals have records of their own.
-        if !matches!(result, "Blocked" | "Refused") {
+        if result != "Blocked" {
             self.record(kind, Vec::new(), message, |record| {
                 record.class = class;
                 record.took = Some(took);
