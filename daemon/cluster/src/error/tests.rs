@@ -70,7 +70,10 @@ fn a_long_value_gives_way_to_the_reason() {
     };
     let long = format!("{{\"labels\":{{\"a\":\"{}\"}}}}", "b".repeat(2_500));
     let start = &long[..40];
-    check(&format!("Invalid value: {long}: field is immutable"), &format!("Invalid value: {start}…: field is immutable"));
+    check(
+        &format!("Invalid value: {long}: field is immutable"),
+        &format!("Invalid value: {start}…: field is immutable"),
+    );
     check("Invalid value: {\"a\":\"c\"}: field is immutable", "Invalid value: {\"a\":\"c\"}: field is immutable");
     check("Invalid value: 70000: must be between 1 and 65535", "Invalid value: 70000: must be between 1 and 65535");
     check("Unsupported value: \"x\": supported values: \"y\"", "Unsupported value: \"x\": supported values: \"y\"");
