@@ -1,10 +1,6 @@
 //! Local repositories, by `file://`.
 
-use std::{
-    fs,
-    sync::atomic::Ordering,
-    time::{Duration, Instant},
-};
+use std::{fs, sync::atomic::Ordering};
 
 use plumb_core::commit::{CommitId, RepoPath};
 use plumb_git::{
@@ -63,7 +59,7 @@ async fn a_branch_and_head_are_looked_up_and_fetched() {
 }
 
 #[tokio::test]
-async fn a_real_worker_process_does_it_within_milliseconds() {
+async fn a_real_worker_process_stays_warm_for_the_next_commits() {
     let source = TestRepository::new();
     source.change("a.yaml", "0");
     let mirror = Mirror::open_or_create(&source.beside("mirror")).expect("a mirror");
@@ -73,16 +69,12 @@ async fn a_real_worker_process_does_it_within_milliseconds() {
     sync(&workers, &source, &mirror, &main_branch()).await;
     assert_eq!(fs::read_dir(&homes).expect("homes").count(), 1, "one worker is kept warm");
 
-    let mut times = Vec::new();
     for round in 1..=5 {
         let commit = source.change("a.yaml", &round.to_string());
-        let start = Instant::now();
         sync(&workers, &source, &mirror, &main_branch()).await;
-        times.push(start.elapsed());
         assert_eq!(text(&mirror, &commit, "a.yaml"), round.to_string());
+        assert_eq!(fs::read_dir(&homes).expect("homes").count(), 1, "the same worker is asked");
     }
-    // The best of five, because the machine does other things too.
-    assert!(times.iter().min() < Some(&Duration::from_millis(50)), "{times:?}");
     drop(workers);
     assert_eq!(fs::read_dir(&homes).expect("homes").count(), 0, "the homes go with the workers");
 }
