@@ -28,9 +28,12 @@ pub fn to_inspect(input: &Input<'_>) -> Vec<ObjectKey> {
 /// stays until it is there.
 pub(super) fn prune(input: &Input<'_>, plan: &mut Plan) {
     let mut prunes: Vec<&LiveObject> = Vec::new();
+    let mut awaiting: Vec<Refusal> = Vec::new();
     for live in candidates(input) {
+        let refuse = |why| Refusal { key: Some(live.key.clone()), why };
         match guard(live, input, plan.refused).or_else(|| contents(live, input)) {
-            Some(why) => plan.refusals.push(Refusal { key: Some(live.key.clone()), why }),
+            Some(why @ Why::Undecided { .. }) => awaiting.push(refuse(why)),
+            Some(why) => plan.refusals.push(refuse(why)),
             None => prunes.push(live),
         }
     }
@@ -45,12 +48,16 @@ pub(super) fn prune(input: &Input<'_>, plan: &mut Plan) {
         });
     }
     let ordered = by_rank.into_iter().rev();
-    match limits(input, prunes.len()) {
+    // A person has to act whatever the others say: their word can only make it fewer.
+    match limits(input, prunes.len() + awaiting.len()) {
         Some(why) => {
             plan.held = ordered.flat_map(|(_, prunes)| prunes).collect();
             plan.refusals.push(Refusal { key: None, why });
         }
-        None => plan.prunes = ordered.collect(),
+        None => {
+            plan.prunes = ordered.collect();
+            plan.refusals.extend(awaiting);
+        }
     }
 }
 

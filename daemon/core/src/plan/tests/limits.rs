@@ -1,7 +1,7 @@
 //! The limits over all prunes of a plan, and the person's word that lifts them for one commit.
 
 use super::fixture::{Situation, commit, config, key, pruned, refused};
-use crate::{live::PruneWish, plan::Why, policy::PruneLimit, presence::Presence};
+use crate::{environment::EnvironmentName, live::PruneWish, plan::Why, policy::PruneLimit, presence::Presence};
 
 /// A situation with `inventory` objects, of which `going` are no longer desired.
 fn situation(inventory: usize, going: usize) -> Situation {
@@ -63,6 +63,18 @@ fn nothing_is_pruned_before_a_lost_record_is_replaced_by_a_full_search() {
     lost.scanned = false;
     lost.recorded = Situation::usual().recorded;
     check(lost, "25%", Ok(1));
+}
+
+#[test]
+fn another_environments_silence_hides_no_limit() {
+    let mut silent = situation(40, 11);
+    silent.undecided = vec![EnvironmentName::new("team", "other")];
+    assert_eq!(refused(&silent.plan()), ["*: PruneLimit"]);
+    let mut silent = situation(40, 10);
+    silent.undecided = vec![EnvironmentName::new("team", "other")];
+    let plan = silent.plan();
+    assert!(plan.blocked().is_none() && pruned(&plan).is_empty());
+    assert_eq!(plan.refusals.len(), 10);
 }
 
 #[test]
