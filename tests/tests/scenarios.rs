@@ -29,6 +29,10 @@ fn main() {
         let shared = Arc::clone(&shared);
         Trial::test(name, move || run(&folder, &shared).map_err(Failed::from))
     });
+    if !arguments.list {
+        // Once and first: if it can't be built, that is one failure and not one of each scenario.
+        lab::process::plumb();
+    }
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     drop(shared);
     conclusion.exit();
@@ -47,8 +51,10 @@ fn run(folder: &Path, shared: &Mutex<Option<Daemon>>) -> Result<(), String> {
     let scenario = Scenario::read(folder)?;
     let transcript = if scenario.kills() {
         let plane = ControlPlane::start().map_err(|error| error.to_string())?;
-        let mut daemon = Daemon::start(&plane);
-        player::play(&scenario, &plane, Some(&mut daemon))?
+        // Lives as long as this process, as every control plane that a daemon is tied to.
+        let plane: &'static ControlPlane = Box::leak(Box::new(plane));
+        let mut daemon = Daemon::start(plane);
+        player::play(&scenario, plane, Some(&mut daemon))?
     } else {
         let plane = lab::shared();
         shared.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| Daemon::start(plane));

@@ -1,12 +1,14 @@
 //! A scenario's folder: read, and copied with its placeholders filled in.
 //!
 //! `${NAME}` is the scenario's namespace, which nothing else uses: names of cluster-scoped objects are made from it.
-//! `${FILL n}` is a text of n characters, for what is too big to be kept in a folder. `${COMMIT n}` (in steps only) is
-//! the id of the n-th commit. Whatever else looks like a placeholder is left as it is.
+//! `${FILL n}` is a text of n characters, for what is too big to be kept in a folder. In steps, `${COMMIT n}` is the id of
+//! the n-th commit, `${ID ENV}` an Environment's ApplySet id and `${UID KIND NAME}` an object's uid. Whatever else looks
+//! like a placeholder is left as it is.
 
 use std::{
     collections::BTreeMap,
     fs, io,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -94,12 +96,20 @@ pub fn fill_in(text: &str, name: &str, commits: &BTreeMap<u32, String>) -> Strin
     for (number, commit) in commits {
         text = text.replace(&format!("${{COMMIT {number}}}"), commit);
     }
-    while let Some(start) = text.find("${FILL ") {
-        let Some(length) = text[start..].find('}') else { break };
-        let Ok(count) = text[start + "${FILL ".len()..start + length].parse::<usize>() else { break };
-        text.replace_range(start..=start + length, &"x".repeat(count));
+    while let Some((range, argument)) = placeholder(&text, "FILL") {
+        let Ok(count) = argument.parse() else { break };
+        text.replace_range(range, &"x".repeat(count));
     }
     text
+}
+
+/// Returns where the first `${WORD argument}` stands, and its argument.
+pub fn placeholder(text: &str, word: &str) -> Option<(Range<usize>, String)> {
+    let opening = format!("${{{word} ");
+    let start = text.find(&opening)?;
+    let length = text[start..].find('}')?;
+    let argument = text[start + opening.len()..start + length].to_owned();
+    Some((start..start + length + 1, argument))
 }
 
 fn copy(from: &Path, to: &Path, name: &str) -> io::Result<()> {

@@ -4,17 +4,18 @@
 
 use std::{
     fs,
-    process::{Command, Output, Stdio},
+    process::{Command, ExitStatus, Output, Stdio},
 };
 
 use lab::{
     ControlPlane,
     git::{BareRepository, WorkingCopy},
 };
+use plumb_core::environment::EnvironmentName;
 use serde_json::{Value, json};
 
 use super::{
-    folder::{Copy, Scenario, fill_in},
+    folder::{Copy, Scenario, fill_in, placeholder},
     observation::{Observation, Observer},
     steps::{Field, Line, Step, Wait},
     transcript::{Names, Transcript},
@@ -39,7 +40,7 @@ const SYNC: &str = "plumb.dev/sync";
 /// In words, with the transcript so far: what could not be done, or did not happen within a minute.
 pub fn play(scenario: &Scenario, plane: &ControlPlane, daemon: Option<&mut Daemon>) -> Result<String, String> {
     let mut player = Player::new(scenario, plane, daemon)?;
-    let played = scenario.lines.iter().try_for_each(|line| player.line(line)).and_then(|()| player.again());
+    let played = player.lines(&scenario.lines).and_then(|()| player.again());
     let text = player.transcript.text().to_owned();
     match played {
         Ok(()) => Ok(text),
@@ -92,9 +93,17 @@ impl<'a> Player<'a> {
         Ok(player)
     }
 
-    fn line(&mut self, line: &Line) -> Result<(), String> {
-        self.transcript.step(&line.text);
-        line.steps.iter().try_for_each(|step| self.step(step))
+    fn lines(&mut self, lines: &[Line]) -> Result<(), String> {
+        let waits = |line: &Line| matches!(line.steps.as_slice(), [Step::Wait(_)]);
+        for (index, line) in lines.iter().enumerate() {
+            self.transcript.step(&line.text);
+            line.steps.iter().try_for_each(|step| self.step(step))?;
+            // While something is still waited for, it is open what has happened already.
+            if waits(line) && !lines.get(index + 1).is_some_and(waits) {
+                self.view()?;
+            }
+        }
+        Ok(())
     }
 
     fn step(&mut self, step: &Step) -> Result<(), String> {
@@ -107,10 +116,7 @@ impl<'a> Player<'a> {
                 Err(_) => Ok(()),
             },
             Step::Plumb(words) => self.plumb(words),
-            Step::Wait(wait) => {
-                self.wait(wait)?;
-                self.view()
-            }
+            Step::Wait(wait) => self.wait(wait),
             Step::Snapshot => {
                 self.look_again()?;
                 self.view()
@@ -149,20 +155,28 @@ impl<'a> Player<'a> {
     fn wait(&self, wait: &Wait) -> Result<(), String> {
         match wait {
             Wait::Reason { environment, reason } => self.reason(environment, reason),
+            Wait::Says { environment, text } => {
+                let text = self.names.mask(&self.fill_in(text)?);
+                wait::reach(&format!("{environment} to say {text:?}"), || {
+                    let message = view::text(&ready(&self.observer.status(environment)?)["message"]);
+                    let message = self.names.mask(&message);
+                    if message.contains(&text) { Ok(()) } else { Err(message) }
+                })
+            }
             Wait::Drifts { environment, count } => wait::reach("drifts", || {
                 let status = self.observer.status(environment)?;
                 let seen = status["drift"].as_array().map_or(0, Vec::len);
                 if seen >= *count { Ok(()) } else { Err(format!("{seen} drift(s)")) }
             }),
             Wait::Gone { kind, name } => {
-                let name = self.fill_in(name);
+                let name = self.fill_in(name)?;
                 wait::reach("it to be gone", || match self.observer.object(kind, &name)? {
                     None => Ok(()),
                     Some(_) => Err("it is there".to_owned()),
                 })
             }
             Wait::Field(field, expected) => {
-                let expected = expected.as_ref().map(|expected| self.fill_in(expected));
+                let expected = expected.as_ref().map(|expected| self.fill_in(expected)).transpose()?;
                 wait::reach("a field", || {
                     let found = self.field(field)?.map(|value| view::text(&value));
                     if found == expected { Ok(()) } else { Err(format!("{found:?}")) }
@@ -180,8 +194,7 @@ impl<'a> Player<'a> {
         let newest = self.names.commits.values().last().cloned().unwrap_or_default();
         wait::reach(&format!("{environment} to say {reason}"), || {
             let status = self.observer.status(environment)?;
-            let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
-            let ready = conditions.iter().find(|condition| condition["type"] == "Ready").cloned().unwrap_or_default();
+            let ready = ready(&status);
             let attempted = match reason {
                 // Nothing was attempted.
                 "SourceNotReady" | "Suspended" => true,
@@ -247,12 +260,22 @@ impl<'a> Player<'a> {
     }
 
     fn field(&self, field: &Field) -> Result<Option<Value>, String> {
-        let object = self.observer.object(&field.kind, &self.fill_in(&field.name))?;
+        let object = self.observer.object(&field.kind, &self.fill_in(&field.name)?)?;
         Ok(object.and_then(|object| object.pointer(&field.pointer).cloned()))
     }
 
-    fn fill_in(&self, text: &str) -> String {
-        fill_in(text, &self.namespace, &self.names.commits)
+    fn fill_in(&self, text: &str) -> Result<String, String> {
+        let mut text = fill_in(text, &self.namespace, &self.names.commits);
+        while let Some((range, environment)) = placeholder(&text, "ID") {
+            let id = EnvironmentName::new(&self.namespace, &environment).applyset_id();
+            text.replace_range(range, id.as_str());
+        }
+        while let Some((range, object)) = placeholder(&text, "UID") {
+            let (kind, name) = object.split_once(' ').ok_or("a uid needs KIND NAME")?;
+            let found = self.observer.object(kind, name)?.ok_or_else(|| format!("there is no {object}"))?;
+            text.replace_range(range, &view::text(&found["metadata"]["uid"]));
+        }
+        Ok(text)
     }
 
     fn own_daemon(&mut self) -> Result<&mut Daemon, String> {
@@ -274,27 +297,43 @@ impl<'a> Player<'a> {
     fn kubectl(&self, words: &[String]) -> Result<Result<String, String>, String> {
         let mut command = Command::new(self.plane.kubectl_binary());
         command.env("KUBECACHEDIR", self.plane.directory().join("kubectl-cache"));
-        self.run(command, words)
+        let (status, output, said) = self.run(command, words)?;
+        Ok(if status.success() { Ok(output) } else { Err(format!("{output}{said}")) })
     }
 
-    fn plumb(&self, words: &[String]) -> Result<(), String> {
-        self.run(Command::new(lab::process::plumb()), words)?.map(drop)
+    /// Runs plumb and shows what it prints, and how it ended if that is not 0.
+    fn plumb(&mut self, words: &[String]) -> Result<(), String> {
+        let (status, output, said) = self.run(Command::new(lab::process::plumb()), words)?;
+        self.transcript.shown(&self.names.mask(&output));
+        self.transcript.shown(&self.names.mask(&said));
+        if !status.success() {
+            self.transcript.shown(&status.to_string());
+        }
+        Ok(())
     }
 
-    fn run(&self, mut command: Command, words: &[String]) -> Result<Result<String, String>, String> {
+    /// Runs a command line tool in the scenario's namespace and folder.
+    fn run(&self, mut command: Command, words: &[String]) -> Result<(ExitStatus, String, String), String> {
+        let words = words.iter().map(|word| self.fill_in(word)).collect::<Result<Vec<_>, _>>()?;
+        let (first, rest) = words.split_first().ok_or("a command without words")?;
+        // Behind the first word, so that a step may name another namespace.
         let Output { status, stdout, stderr } = command
-            .args(words.iter().map(|word| self.fill_in(word)))
-            .args(["--namespace", &self.namespace])
+            .args([first, "--namespace", &self.namespace])
+            .args(rest)
             .current_dir(self.copy.path())
             .env("KUBECONFIG", self.plane.kubeconfig())
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .output()
             .map_err(|error| error.to_string())?;
-        let output = String::from_utf8_lossy(&stdout).into_owned();
-        let said = String::from_utf8_lossy(&stderr).into_owned();
-        Ok(if status.success() { Ok(output) } else { Err(format!("{output}{said}")) })
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok((status, text(&stdout), text(&stderr)))
     }
+}
+
+fn ready(status: &Value) -> Value {
+    let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.into_iter().find(|condition| condition["type"] == "Ready").unwrap_or_default()
 }
 
 /// Returns what of an object only a write to it changes: not its status.

@@ -1,4 +1,5 @@
 //! The language of `steps.txt`: one step a line, words as a shell splits them; a line that begins with `#` is a remark.
+//! What has changed is shown after a `wait`, or after the last of several in a row.
 //!
 //! ```text
 //! push 2                                   commits repository/2 and waits until plumb has seen the commit
@@ -9,6 +10,7 @@
 //! wait ENV ready                           Ready at the newest commit
 //! wait ENV blocked                         waits for a person at the newest commit
 //! wait ENV reason REASON                   the Ready condition gives this reason
+//! wait ENV says TEXT                       … and its message contains the text, whatever the reason
 //! wait ENV drifts COUNT                    this many drifts have been noticed
 //! wait gone KIND NAME
 //! wait field KIND NAME POINTER VALUE       VALUE at a JSON pointer (RFC 6901), or `absent`
@@ -52,6 +54,13 @@ pub enum Wait {
         environment: String,
         /// The reason, in CamelCase.
         reason: String,
+    },
+    /// The message of the Ready condition of an Environment contains a text.
+    Says {
+        /// Which Environment.
+        environment: String,
+        /// The text.
+        text: String,
     },
     /// An Environment has noticed drifts.
     Drifts {
@@ -152,6 +161,7 @@ fn wait(texts: &[&str], words: &[String]) -> Option<Wait> {
         [environment, "ready"] => reason(environment, "Applied"),
         [environment, "blocked"] => reason(environment, "Blocked"),
         [environment, "reason", name] => reason(environment, name),
+        [environment, "says", text] => Wait::Says { environment: (*environment).to_owned(), text: (*text).to_owned() },
         [environment, "drifts", count] => {
             Wait::Drifts { environment: (*environment).to_owned(), count: count.parse().ok()? }
         }
@@ -164,11 +174,19 @@ fn field(kind: &str, name: &str, pointer: &str) -> Option<Field> {
     pointer.starts_with('/').then_some(field)
 }
 
-/// Splits a line into words; quotes of both kinds keep blanks, and nothing is escaped.
+/// Splits a line into words; quotes of both kinds and placeholders keep blanks, and nothing is escaped.
 fn words(line: &str) -> Option<Vec<String>> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     for character in line.chars() {
         match (quote, character) {
+            (Some('}'), '}') => {
+                quote = None;
+                word.get_or_insert_default().push('}');
+            }
+            (None, '{') if word.as_ref().is_some_and(|word| word.ends_with('$')) => {
+                quote = Some('}');
+                word.get_or_insert_default().push('{');
+            }
             (Some(open), _) if character == open => quote = None,
             (None, '"' | '\'') => {
                 quote = Some(character);
@@ -198,6 +216,7 @@ mod tests {
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let reason =
             |reason: &str| Some(Step::Wait(Wait::Reason { environment: "app".to_owned(), reason: reason.to_owned() }));
+        let says = |text: &str| Some(Step::Wait(Wait::Says { environment: "app".to_owned(), text: text.to_owned() }));
         let colour = || field("ConfigMap", "a", "/data/colour").expect("a field");
         check("push 2", Some(Step::Push(2)));
         check("push two", None);
@@ -206,6 +225,7 @@ mod tests {
             r#"kubectl patch cm a -p '{"data": {"k": "v w"}}' --x="y z""#,
             Some(Step::Kubectl(owned(&["patch", "cm", "a", "-p", r#"{"data": {"k": "v w"}}"#, "--x=y z"]))),
         );
+        check("wait app says ${COMMIT 2}", says("${COMMIT 2}"));
         check("kubectl label cm a x=''", Some(Step::Kubectl(owned(&["label", "cm", "a", "x="]))));
         check("kubectl 'open", None);
         check("kubectl", None);
@@ -216,6 +236,7 @@ mod tests {
         check("wait app blocked", reason("Blocked"));
         check("wait app reason Refused", reason("Refused"));
         check("wait app happy", None);
+        check("wait app says 'not ready'", says("not ready"));
         check("wait app drifts 2", Some(Step::Wait(Wait::Drifts { environment: "app".to_owned(), count: 2 })));
         check(
             "wait gone ConfigMap a",

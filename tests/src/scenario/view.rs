@@ -71,10 +71,11 @@ fn drift(entry: &Value) -> String {
         .iter()
         .map(|field| format!(" {} from {} to {}", text(&field["path"]), side(&field["before"]), side(&field["after"])));
     let fields: Vec<_> = fields.collect();
+    let colon = if fields.is_empty() { "" } else { ":" };
     let operation = entry["operation"].as_str().map(|operation| format!(" ({operation})")).unwrap_or_default();
     let more = entry["moreFields"].as_u64().map(|more| format!(" and {more} more")).unwrap_or_default();
     format!(
-        "drift: {} {} {} by {}{operation}:{}{more}",
+        "drift: {} {} {} by {}{operation}{colon}{}{more}",
         text(&entry["action"]),
         text(&entry["object"]),
         text(&entry["what"]),
@@ -99,7 +100,9 @@ fn object(object: &Value, names: &Names, namespace: &str) -> String {
         .map(|entry| text(&entry["manager"]))
         .filter(|manager| !CONTROL_PLANE.contains(&manager.as_str()))
         .collect();
-    line.push_str(&format!(" by {}", managers.into_iter().collect::<Vec<_>>().join(", ")));
+    if !managers.is_empty() {
+        line.push_str(&format!(" by {}", managers.into_iter().collect::<Vec<_>>().join(", ")));
+    }
     if metadata.get("deletionTimestamp").is_some() {
         line.push_str(", being deleted");
     }
