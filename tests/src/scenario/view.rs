@@ -194,7 +194,7 @@ mod tests {
             })],
         };
         let expected = format!(
-            "ConfigMap settings of app by app, kubectl-edit: labels.tier=web colour=blue text={}… (70 characters)",
+            "ConfigMap settings of app by kubectl-edit, app: labels.tier=web colour=blue text={}… (70 characters)",
             "x".repeat(30)
         );
         assert_eq!(lines(&seen, &names, "shop-1f"), [expected]);
