@@ -259,7 +259,8 @@ impl Scribe<'_> {
         let failures = &self.pass.memory.failures;
         let before = status.history.first().map(|entry| (entry.revision.commit.as_str(), entry.result.as_str()));
         // A commit that leaves the inputs as they were is not an operation of this environment.
-        if same_inputs && before.is_some_and(|(_, before)| before == result) && !wrote {
+        let told = before == Some((revision.commit.as_str(), result));
+        if !wrote && (told || same_inputs && before.is_some_and(|(_, before)| before == result)) {
             return;
         }
         let took = Duration::try_from(self.now.duration_since(outcome.started)).unwrap_or_default();
