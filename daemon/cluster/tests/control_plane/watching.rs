@@ -63,6 +63,13 @@ impl Watching {
     }
 }
 
+/// Applies as an environment of which this index knows nothing yet: with its manager, without a word to the index.
+fn apply_as_its_environment(plane: &ControlPlane, environment: &str, object: &Value) {
+    let manager = manager(environment);
+    let arguments = ["apply", "--server-side", "--field-manager", manager.as_str(), "--filename", "-"];
+    plane.kubectl_with_input(&arguments, &object.to_string()).unwrap();
+}
+
 /// Applies as the daemon does: announced, answered and remembered.
 async fn apply(bench: &Bench, watching: &Watching, environment: &str, object: &Value) -> Value {
     let key = bench.key(&config_map(), crate::bench::name_of(object));
@@ -136,7 +143,7 @@ async fn a_kind_that_is_removed_takes_its_objects_with_it() {
     let widget = kind(&format!("{group}/v1"), "Widget", "widgets", Scope::Namespaced);
     let object = json!({ "apiVersion": format!("{group}/v1"), "kind": "Widget",
         "metadata": { "name": "w", "namespace": bench.namespace } });
-    bench.kubectl_apply(&labelled(object, name));
+    apply_as_its_environment(bench.plane, name, &labelled(object, name));
     let mut watching = watch(&bench.cluster, widget.clone(), name).await;
     bench.plane.kubectl(&["delete", "crd", &format!("widgets.{group}")]).unwrap();
     watching.hear("w", What::Missing).await;
@@ -152,9 +159,9 @@ async fn a_restart_of_the_api_server_loses_no_drift() {
     let object = |value: &str| {
         let metadata = json!({ "name": "c", "namespace": "default" });
         let plain = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": { "a": value } });
-        labelled(plain, "shop").to_string()
+        labelled(plain, "shop")
     };
-    let change = |value: &str| plane.kubectl_with_input(&["apply", "-f", "-"], &object(value)).unwrap();
+    let change = |value: &str| apply_as_its_environment(&plane, "shop", &object(value));
     change("1");
     let mut watching = watch(&cluster, config_map(), "shop").await;
     watching.hear("c", What::Appeared).await;
