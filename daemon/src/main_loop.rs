@@ -349,6 +349,9 @@ impl Loop {
                 }
                 continue;
             }
+            if !watched.is_called_for(now) {
+                continue;
+            }
             let repository = self.repositories.get(&watched.repository());
             if repository.is_some_and(Tracked::is_unread) {
                 continue;

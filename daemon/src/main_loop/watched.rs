@@ -195,9 +195,14 @@ impl Watched {
         if self.dirty && self.memory.is_some() && !self.deleted { self.due } else { None }
     }
 
+    /// Returns whether a pass is called for now; asked of every environment at each event, so it allocates nothing.
+    pub(super) fn is_called_for(&self, now: Instant) -> bool {
+        self.dirty && self.memory.is_some() && self.due.is_none_or(|due| due <= now)
+    }
+
     /// Hands out what a pass needs, if one is called for now.
     pub(super) fn take(&mut self, now: Instant) -> Option<Taken> {
-        let called_for = self.dirty && self.due.is_none_or(|due| due <= now);
+        let called_for = self.is_called_for(now);
         let memory = self.memory.take_if(|_| called_for)?;
         self.dirty = false;
         self.due = None;
