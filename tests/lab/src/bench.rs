@@ -91,8 +91,10 @@ impl Bench {
 
     async fn measure(&self, plumb: std::path::PathBuf) -> anyhow::Result<Report> {
         let asked = |measurement| self.what.is_none_or(|what| what == measurement);
+        // Before anything of this run is busy.
+        let machine = Machine::this();
         let ground = Ground::prepare(plumb).await?;
-        let mut report = Report { machine: Machine::this(), first_sync: None, drift: None, idle: None };
+        let mut report = Report { machine, first_sync: None, drift: None, idle: None };
         if asked(Measurement::FirstSync) {
             report.first_sync = Some(first_sync::measure(&ground, self.environments, self.rounds).await?);
         }

@@ -2,6 +2,7 @@
 
 use std::{
     fmt::{self, Display},
+    fs,
     io::{Write as _, stderr},
     time::Duration,
 };
@@ -56,19 +57,26 @@ impl Series {
 pub(super) struct Machine {
     cpus: usize,
     profile: &'static str,
+    /// How many others wanted a core in the minute before.
+    load: f64,
 }
 
 impl Machine {
     pub(super) fn this() -> Self {
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { cpus, profile: if cfg!(debug_assertions) { "dev" } else { "release" } }
+        let load = fs::read_to_string("/proc/loadavg").ok();
+        let load = load.and_then(|load| load.split_whitespace().next()?.parse().ok()).unwrap_or_default();
+        Self { cpus, load, profile: if cfg!(debug_assertions) { "dev" } else { "release" } }
     }
 }
 
 impl Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cpus, profile } = self;
-        write!(f, "{cpus} cores, shared by plumb, the API server, etcd and the measuring; {profile} profile")
+        let Self { cpus, profile, load } = self;
+        write!(
+            f,
+            "{cpus} cores, shared by plumb, the API server, etcd and the measuring; load {load:.1} before; {profile} profile"
+        )
     }
 }
 

@@ -38,8 +38,12 @@ pub(super) struct FirstSync {
     floor_in_flight: usize,
     floor_seconds: Series,
     plumb_seconds: Series,
+    /// Until the first environment is done: noticing, fetching, and its own share.
+    plumb_first_seconds: Series,
     /// plumb's time to the floor's time of the same round.
     ratio: Series,
+    floor_server_cpu_seconds: Series,
+    plumb_server_cpu_seconds: Series,
     floor_requests: Requests,
     plumb_requests: Requests,
     usage: Usage,
@@ -48,6 +52,9 @@ pub(super) struct FirstSync {
 /// One sync.
 struct Sync {
     took: Duration,
+    first: Duration,
+    /// What the API server used meanwhile.
+    server_cpu_seconds: f64,
     requests: Requests,
 }
 
@@ -75,7 +82,9 @@ pub(super) async fn measure(ground: &Ground, environments: u32, rounds: u32) -> 
         syncs.push(sync);
         usage = Some(used);
     }
-    let seconds = |syncs: &[Sync]| Series::of(syncs.iter().map(|sync| round(sync.took.as_secs_f64())));
+    let seconds =
+        |syncs: &[Sync], of: fn(&Sync) -> Duration| Series::of(syncs.iter().map(|sync| round(of(sync).as_secs_f64())));
+    let server = |syncs: &[Sync]| Series::of(syncs.iter().map(|sync| round(sync.server_cpu_seconds)));
     let ratios =
         floors.iter().zip(&syncs).map(|(floor, sync)| round(sync.took.as_secs_f64() / floor.took.as_secs_f64()));
     Ok(FirstSync {
@@ -83,9 +92,12 @@ pub(super) async fn measure(ground: &Ground, environments: u32, rounds: u32) -> 
         objects,
         rounds,
         floor_in_flight: best.1,
-        floor_seconds: seconds(&floors),
-        plumb_seconds: seconds(&syncs),
+        floor_seconds: seconds(&floors, |sync| sync.took),
+        plumb_seconds: seconds(&syncs, |sync| sync.took),
+        plumb_first_seconds: seconds(&syncs, |sync| sync.first),
         ratio: Series::of(ratios),
+        floor_server_cpu_seconds: server(&floors),
+        plumb_server_cpu_seconds: server(&syncs),
         floor_requests: floors.pop().expect("because there is at least one round").requests,
         plumb_requests: syncs.pop().expect("because there is at least one round").requests,
         usage: usage.expect("because there is at least one round"),
@@ -98,14 +110,16 @@ async fn by_floor(ground: &Ground, environments: u32, in_flight: usize) -> anyho
     let floor = Floor::prepare(&site, &commit);
     let mut observer = Observer::of(&ground.watcher, &site).await?;
     let before = counters::read(&ground.admin, FLOOR).await?;
+    let cpu = counters::server_cpu_seconds(&ground.admin).await?;
     let begun = Instant::now();
     let (ended, sent) = tokio::join!(observer.all_applied(&commit), floor.run(&ground.floor, in_flight));
     sent?;
-    let took = ended? - begun;
+    let seen = ended?;
+    let server_cpu_seconds = counters::server_cpu_seconds(&ground.admin).await? - cpu;
     let requests = counters::since(&before, &counters::read(&ground.admin, FLOOR).await?);
     site.is_complete(&ground.admin).await?;
     site.clear(&ground.admin).await?;
-    Ok(Sync { took, requests })
+    Ok(Sync { took: seen.last - begun, first: seen.first - begun, server_cpu_seconds, requests })
 }
 
 async fn by_plumb(ground: &Ground, environments: u32) -> anyhow::Result<(Sync, Usage)> {
@@ -117,16 +131,19 @@ async fn by_plumb(ground: &Ground, environments: u32) -> anyhow::Result<(Sync, U
     let quiet = || counters::until_quiet(&ground.admin, PLUMB, QUIET, QUIET_WITHIN);
     let before = daemon.until("plumb to be quiet", quiet()).await?;
     let used = daemon.usage()?;
+    let cpu = counters::server_cpu_seconds(&ground.admin).await?;
     let begun = Instant::now();
     site.reveal()?;
-    let ended = daemon.until("every environment to be applied", observer.all_applied(&commit)).await?;
+    let seen = daemon.until("every environment to be applied", observer.all_applied(&commit)).await?;
+    let server_cpu_seconds = counters::server_cpu_seconds(&ground.admin).await? - cpu;
     let after = daemon.until("plumb to be quiet", quiet()).await?;
     let Usage { cpu_seconds, peak_mib } = daemon.usage()?;
     daemon.stop()?;
     site.is_complete(&ground.admin).await?;
     site.clear(&ground.admin).await?;
     let usage = Usage { cpu_seconds: round(cpu_seconds - used.cpu_seconds), peak_mib };
-    Ok((Sync { took: ended - begun, requests: counters::since(&before, &after) }, usage))
+    let requests = counters::since(&before, &after);
+    Ok((Sync { took: seen.last - begun, first: seen.first - begun, server_cpu_seconds, requests }, usage))
 }
 
 impl Display for FirstSync {
@@ -139,10 +156,17 @@ impl Display for FirstSync {
         };
         seconds(f, &format!("floor ({floor_in_flight} requests at once)"), &self.floor_seconds)?;
         seconds(f, "plumb", &self.plumb_seconds)?;
+        writeln!(f, "  plumb, first environment     median {:.3} s", self.plumb_first_seconds.median)?;
         writeln!(
             f,
             "  ratio plumb/floor            min {:.2}      median {:.2}      (goal: at most 1.5)",
             ratio.min, ratio.median
+        )?;
+        let (one, other) = (&self.floor_server_cpu_seconds, &self.plumb_server_cpu_seconds);
+        writeln!(
+            f,
+            "  CPU of the API server        floor {:.2} s   plumb {:.2} s   (medians)",
+            one.median, other.median
         )?;
         writeln!(f, "  requests of the floor        {}", counters::words(&self.floor_requests))?;
         writeln!(f, "  requests of plumb            {}", counters::words(&self.plumb_requests))?;

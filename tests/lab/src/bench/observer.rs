@@ -16,6 +16,12 @@ pub(super) struct Observer {
     expected: BTreeSet<String>,
 }
 
+/// When something was seen.
+pub(super) struct Seen {
+    pub(super) first: Instant,
+    pub(super) last: Instant,
+}
+
 /// As much of an event as is looked at.
 #[derive(Deserialize)]
 struct Event {
@@ -58,19 +64,23 @@ impl Observer {
         self.all(|status| status.observed_generation.is_some()).await.map(drop)
     }
 
-    /// Waits until every Environment names `commit` as applied, and returns when that was seen.
-    pub(super) async fn all_applied(&mut self, commit: &str) -> anyhow::Result<Instant> {
+    /// Waits until every Environment names `commit` as applied, and returns when that was seen of the first and of the
+    /// last.
+    pub(super) async fn all_applied(&mut self, commit: &str) -> anyhow::Result<Seen> {
         self.all(|status| status.last_applied.as_ref().is_some_and(|applied| applied.commit == commit)).await
     }
 
-    async fn all(&mut self, holds: impl Fn(&Status) -> bool) -> anyhow::Result<Instant> {
+    async fn all(&mut self, holds: impl Fn(&Status) -> bool) -> anyhow::Result<Seen> {
         let mut missing = self.expected.clone();
+        let mut first = None;
         while !missing.is_empty() {
             let event: Event = serde_json::from_slice(&self.lines.next().await?)?;
             if holds(&event.object.status) {
+                first.get_or_insert_with(Instant::now);
                 missing.remove(&event.object.metadata.name);
             }
         }
-        Ok(Instant::now())
+        let last = Instant::now();
+        Ok(Seen { first: first.unwrap_or(last), last })
     }
 }
