@@ -27,6 +27,10 @@ use crate::{chain::chain, context::Context};
 /// A definition is Established 0.4 s after it was applied; one that is not after this long has a conflict of names.
 const ESTABLISHED_WITHIN: Duration = Duration::from_secs(30);
 
+/// A request that takes longer hangs, at an admission webhook mostly: it goes on without a turn, so that the environments
+/// of others are not held up. What one environment has under way is bounded by its operation.
+const TURN_MAX: Duration = Duration::from_secs(1);
+
 /// What acting on a plan left behind.
 #[derive(Debug, Default)]
 pub(crate) struct Deeds {
@@ -95,15 +99,27 @@ impl Actor<'_> {
     }
 
     async fn carry_out(&self, id: EffectId, effect: Effect) -> (EffectId, Result<Done, Box<Undone>>) {
-        let _turn = self.context.turns.acquire().await.expect("because the semaphore is never closed");
         let (action, result) = match effect {
-            Effect::Record(scope) => ("record", self.record(scope).await),
-            Effect::Apply(apply) => ("apply", self.apply(apply).await),
+            Effect::Record(scope) => ("record", self.in_turn(self.record(scope)).await),
+            Effect::Apply(apply) => ("apply", self.in_turn(self.apply(apply)).await),
             Effect::Await(definition) => ("await", self.established(&definition).await),
-            Effect::Prune(prune) => ("prune", self.prune(prune).await),
+            Effect::Prune(prune) => ("prune", self.in_turn(self.prune(prune)).await),
         };
         self.context.metrics.write(action, result.is_ok());
         (id, result)
+    }
+
+    /// Waits for a turn at the API server and gives it back when the work is done, or when it hangs.
+    async fn in_turn<T>(&self, work: impl Future<Output = T>) -> T {
+        let turn = self.context.turns.acquire().await.expect("because the semaphore is never closed");
+        let mut work = std::pin::pin!(work);
+        tokio::select! {
+            done = &mut work => done,
+            () = tokio::time::sleep(TURN_MAX) => {
+                drop(turn);
+                work.await
+            }
+        }
     }
 
     async fn record(&self, scope: Inventory) -> Result<Done, Box<Undone>> {

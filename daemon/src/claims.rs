@@ -88,7 +88,9 @@ impl Claims {
                 None => false,
                 Some(at) => !same || at == commit,
             };
-            *name != than && !spoke && !claimant.gave_up
+            // One that never spoke may desire what another environment of the same commit lets go of.
+            let excused = claimant.gave_up && (claimant.spoke.is_some() || !same);
+            *name != than && !spoke && !excused
         });
         silent.map(|(name, _)| name.clone()).collect()
     }

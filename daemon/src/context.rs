@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -26,6 +29,10 @@ pub(crate) const REQUESTS_MAX: usize = 64;
 /// A kind that is missing is looked for again this long after the last discovery: a new CRD's kind appears within a
 /// second.
 const DISCOVERY_AGE_MAX: Duration = Duration::from_secs(1);
+
+/// A group that could not be asked is asked again this long after: an aggregated API that starts beside plumb needs some
+/// seconds.
+const PARTIAL_AGE_MAX: Duration = Duration::from_secs(5);
 
 /// What the cluster serves, and how often that was read: a version for caches.
 #[derive(Clone)]
@@ -51,8 +58,16 @@ pub(crate) struct Context {
     pub(crate) turns: Semaphore,
     pub(crate) troubles: Troubles,
     claims: Mutex<Claims>,
-    /// Whether every labelled object of every kind was found when the daemon started.
-    pub(crate) scanned: AtomicBool,
+    /// Whether what the cluster serves may have changed since it was read.
+    doubted: AtomicBool,
+    scanned: tokio::sync::Mutex<Scanned>,
+}
+
+/// How far the search for labelled objects has come.
+#[derive(Default)]
+struct Scanned {
+    complete: bool,
+    last: Option<Instant>,
 }
 
 impl Context {
@@ -68,7 +83,8 @@ impl Context {
             turns: Semaphore::new(REQUESTS_MAX),
             troubles: Troubles::default(),
             claims: Mutex::default(),
-            scanned: AtomicBool::new(false),
+            doubted: AtomicBool::new(false),
+            scanned: tokio::sync::Mutex::default(),
         }
     }
 
@@ -82,15 +98,22 @@ impl Context {
         self.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns what the cluster serves: as read before, unless one of `manifests` is of a kind that was not found then.
+    /// Returns what the cluster serves: as read before, unless there is a reason to doubt it.
+    ///
+    /// Reasons are a manifest of a kind that was not found then, a kind that has come or gone since, and a group that could
+    /// not be asked.
     pub(crate) async fn served(&self, manifests: &[Manifest]) -> Result<Served, ApiError> {
         let mut served = self.served.lock().await;
         if let Some(known) = served.as_ref() {
+            let age = known.read.elapsed();
             let found = |manifest: &Manifest| matches!(known.kinds.find(&manifest.gvk), Presence::Present(_));
-            if known.read.elapsed() < DISCOVERY_AGE_MAX || manifests.iter().all(found) {
+            let doubted = self.doubted.load(Ordering::Relaxed) || !manifests.iter().all(found);
+            let partial = !known.kinds.unknown().is_empty() && age >= PARTIAL_AGE_MAX;
+            if !(doubted && age >= DISCOVERY_AGE_MAX || partial) {
                 return Ok(known.clone());
             }
         }
+        self.doubted.store(false, Ordering::Relaxed);
         let kinds = self.cluster.kinds().await?;
         let version = match served.as_ref() {
             Some(known) if *known.kinds == kinds => known.version,
@@ -102,11 +125,28 @@ impl Context {
         Ok(read)
     }
 
-    /// Forgets what the cluster serves: a definition has changed it.
-    pub(crate) async fn rediscover(&self) {
-        let mut served = self.served.lock().await;
-        if let Some(known) = served.as_mut() {
-            known.read = known.read.checked_sub(DISCOVERY_AGE_MAX).unwrap_or(known.read);
+    /// Has what the cluster serves read again: a kind has come or gone.
+    pub(crate) fn doubt_kinds(&self) {
+        self.doubted.store(true, Ordering::Relaxed);
+    }
+
+    /// Looks for labelled objects of every kind, so that they are watched whatever a parent's record says. Once that has
+    /// found an answer of every kind, it is not done again.
+    pub(crate) async fn scan(&self) -> Result<(), ApiError> {
+        let mut scanned = self.scanned.lock().await;
+        if scanned.complete || scanned.last.is_some_and(|last| last.elapsed() < PARTIAL_AGE_MAX) {
+            return Ok(());
         }
+        let served = self.served(&[]).await?;
+        let found = self.cluster.scan(&served.kinds).await;
+        let owned = found.found.iter().filter_map(|kind| served.kinds.preferred(kind).present().cloned());
+        self.watches.ensure(owned);
+        *scanned = Scanned { complete: found.is_complete(), last: Some(Instant::now()) };
+        Ok(())
+    }
+
+    /// Returns whether every labelled object of every kind was looked for.
+    pub(crate) async fn is_scanned(&self) -> bool {
+        self.scanned.lock().await.complete
     }
 }

@@ -5,7 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, atomic::Ordering},
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -106,6 +106,10 @@ pub(crate) async fn gather(context: &Context, pass: &mut Pass) -> Result<Gathere
         let desired = Arc::new(desired::resolve(&result.manifests, &kinds, &id, namespace.as_deref()));
         Resolved { inputs: rendered.inputs.clone(), namespace, kinds_version: served.version, desired }
     });
+    if pass.memory.recorded.is_none() {
+        // Nothing says what the environment owns: only a search of all kinds can tell.
+        context.scan().await?;
+    }
     let desired = Arc::clone(&resolved.desired);
     pass.memory.resolved = Some(resolved);
     let live = live(context, pass, &desired, &served.kinds).await;
@@ -119,7 +123,7 @@ pub(crate) async fn gather(context: &Context, pass: &mut Pass) -> Result<Gathere
         undecided,
         predictions: BTreeMap::new(),
         contents: BTreeMap::new(),
-        scanned: context.scanned.load(Ordering::Relaxed),
+        scanned: context.is_scanned().await,
         settled: pass.settled(&rendered.inputs),
     };
     gathered.predictions = predict(context, pass, &gathered).await;

@@ -25,6 +25,11 @@ pub(crate) struct Workload {
     pub(crate) selector: String,
 }
 
+/// Returns whether an object's health counts: that of an Environment would count itself, where a path holds its own.
+fn counts(key: &ObjectKey) -> bool {
+    key.group != plumb_core::environment::GROUP
+}
+
 /// Returns the environment's workloads that are not healthy.
 pub(crate) fn unhealthy(desired: &Desired, live: &Live) -> Vec<Workload> {
     let sick = desired.objects.values().filter(|object| {
@@ -57,7 +62,7 @@ pub(crate) fn sentences(
     live: &Live,
 ) -> Vec<(HealthStatus, String)> {
     let troubles = context.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = desired.objects.keys().filter_map(|key| live.objects.get(key));
+    let known = desired.objects.keys().filter(|key| counts(key)).filter_map(|key| live.objects.get(key));
     known
         .map(|live| {
             let of_pods = troubles.get(&(name.clone(), live.key.clone())).map(Vec::as_slice).unwrap_or_default();

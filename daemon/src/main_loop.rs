@@ -66,16 +66,18 @@ enum Ended {
 
 /// The loop and all that it knows.
 pub(crate) struct Loop {
-    pub(crate) context: Arc<Context>,
-    pub(crate) ground: Ground,
-    pub(crate) readiness: Readiness,
-    pub(crate) stop: CancellationToken,
+    context: Arc<Context>,
+    ground: Ground,
+    readiness: Readiness,
+    stop: CancellationToken,
     repositories: BTreeMap<RepositoryName, Tracked>,
     environments: BTreeMap<EnvironmentName, Watched>,
     names: BTreeMap<ApplySetId, EnvironmentName>,
     managers: Arc<BTreeMap<FieldManager, EnvironmentName>>,
     read: BTreeSet<&'static str>,
     tasks: JoinSet<Ended>,
+    /// The first environment that had no room for a pass.
+    next: Option<EnvironmentName>,
 }
 
 /// A Repository that is followed.
@@ -106,6 +108,7 @@ impl Loop {
             managers: Arc::default(),
             read: BTreeSet::new(),
             tasks: JoinSet::new(),
+            next: None,
         }
     }
 
@@ -253,6 +256,7 @@ impl Loop {
         let name = crate::settings::name(environment);
         if let Some(watched) = self.environments.get_mut(&name) {
             watched.delete();
+            watched.forget_successor(environment);
         }
     }
 
@@ -266,10 +270,14 @@ impl Loop {
                         watched.changed(*what, now);
                     }
                 }
-                // Rare, and any environment may wait for the kind.
-                Change::Known { .. } => self.environments.values_mut().for_each(Watched::start_over),
+                // Rare, and any environment may wait for the kind, or hold objects of it.
+                Change::Known { .. } => {
+                    self.context.doubt_kinds();
+                    self.environments.values_mut().for_each(Watched::kind_known);
+                }
                 Change::Unknown { kind, reason } => {
                     tracing::warn!(%kind, "objects of this kind are neither created nor pruned: {reason}");
+                    self.context.doubt_kinds();
                     self.environments.values_mut().for_each(Watched::look_again);
                 }
             }
@@ -322,7 +330,11 @@ impl Loop {
     }
 
     fn next_due(&self) -> Option<Instant> {
-        self.environments.values().filter_map(Watched::due).min()
+        if self.tasks.len() >= PASSES_MAX {
+            return None;
+        }
+        let read = |watched: &&Watched| !self.repositories.get(&watched.repository()).is_some_and(Tracked::is_unread);
+        self.environments.values().filter(read).filter_map(Watched::due).min()
     }
 
     /// Starts every pass that is called for, as long as there is room.
@@ -333,8 +345,12 @@ impl Loop {
         }
         let now = Instant::now();
         let mut room = PASSES_MAX.saturating_sub(self.tasks.len());
-        for (name, watched) in &mut self.environments {
+        // Those that had no room the last time come first.
+        let split = self.next.take().unwrap_or_else(|| EnvironmentName::new("", ""));
+        let (later, first): (Vec<_>, Vec<_>) = self.environments.iter_mut().partition(|(name, _)| **name < split);
+        for (name, watched) in first.into_iter().chain(later) {
             if room == 0 {
+                self.next = Some(name.clone());
                 return;
             }
             if watched.is_deleted() {

@@ -60,7 +60,7 @@ pub(crate) struct Memory {
     pub(crate) status: EnvironmentStatus,
     /// The Environment's resourceVersion that belongs to it.
     pub(crate) resource_version: String,
-    /// What the last operation could not do; kept until the next one, so that a pass without writes does not hide it.
+    /// What the last operation could not do.
     pub(crate) failures: Vec<Failure>,
     /// What an operation that has yet to end has done so far, and of which commit.
     pub(crate) unfinished: Option<(CommitId, Tally)>,

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use plumb_api::Environment;
+use plumb_api::{Environment, environment::Attempt};
 use plumb_core::{
     class::Class,
     commit::CommitId,
@@ -102,10 +102,12 @@ impl Pass {
 
     /// Returns whether exactly these inputs were applied before, for the same spec.
     pub(crate) fn settled(&self, inputs: &Inputs) -> bool {
-        let applied = self.memory.status.last_applied.as_ref();
-        applied.is_some_and(|applied| {
-            applied.inputs == report::digest(inputs) && Some(applied.generation) == self.resource.metadata.generation
-        })
+        let inputs = report::digest(inputs);
+        let same = |attempt: &Attempt| {
+            attempt.inputs == inputs && Some(attempt.generation) == self.resource.metadata.generation
+        };
+        let status = &self.memory.status;
+        status.last_applied.as_ref().is_some_and(same) && status.last_attempted.as_ref().is_some_and(same)
     }
 }
 
@@ -119,7 +121,6 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     let plan = plan::plan(&pass.input(&gathered));
     pass.memory.applied.extend(plan.learned.clone());
     let found = drift::explain(context, &pass, &gathered, &plan.drifts).await;
-    let writes = !plan.is_empty();
     let mut operation = Operation::start(plan.clone());
     let deeds = Actor {
         context,
@@ -133,7 +134,7 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     .await;
     let Summary { failures, cut, .. } = operation.summary().clone();
     let was_cut = cut && failures.is_empty();
-    remember(&mut pass, &gathered, &deeds, writes, failures.into_values().collect());
+    remember(&mut pass, &gathered, &deeds, failures.into_values().collect());
     if was_cut {
         // A newer spec or a stop replaces it: what was done is done, and nothing is claimed of the commit.
         return Finished { again: true, ..finished(pass, None) };
@@ -141,7 +142,7 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     places::locate(&mut pass, &gathered, &deeds).await;
     let introduced = defined_something(&gathered, &deeds);
     if introduced {
-        context.rediscover().await;
+        context.doubt_kinds();
     }
     // What is pruned may leave the parent's scope too wide.
     let again = introduced || !deeds.pruned.is_empty();
@@ -178,7 +179,9 @@ fn retry(gathered: &Gathered, plan: &Plan) -> Option<Class> {
     // What is being deleted, and what waits for another object of the same plan, has an event or a retry of its own.
     let passing =
         |refusal: &Refusal| refusal.why.passes() && !matches!(refusal.why, Why::Deleting | Why::Incomplete { .. });
-    if gathered.desired.unknown || plan.refusals.iter().any(passing) {
+    // Until discovery shows a kind that this commit defines, its objects are not watched.
+    let undiscovered = gathered.desired.objects.values().any(|object| object.kind.defined_by.is_some());
+    if gathered.desired.unknown || undiscovered || plan.refusals.iter().any(passing) {
         return Some(Class::Retry);
     }
     // Another tool may install a missing kind.
@@ -209,7 +212,7 @@ async fn give_up(context: &Context, mut pass: Pass, why: NotGathered) -> Finishe
 }
 
 /// Takes over what acting has left.
-fn remember(pass: &mut Pass, gathered: &Gathered, deeds: &Deeds, wrote: bool, failures: Vec<Failure>) {
+fn remember(pass: &mut Pass, gathered: &Gathered, deeds: &Deeds, failures: Vec<Failure>) {
     let memory = &mut pass.memory;
     memory.applied.extend(deeds.applied.clone());
     let listed = |key: &ObjectKey| gathered.desired.objects.contains_key(key);
@@ -220,9 +223,8 @@ fn remember(pass: &mut Pass, gathered: &Gathered, deeds: &Deeds, wrote: bool, fa
         memory.annotated = true;
         memory.resource_version.clone_from(version);
     }
-    if wrote || !failures.is_empty() {
-        memory.failures = failures;
-    }
+    // What failed before and is still called for was tried again by this pass.
+    memory.failures = failures;
 }
 
 /// Returns whether this pass applied definitions whose kinds are not watched yet.

@@ -393,8 +393,9 @@ async fn write(context: &Context, pass: &mut Pass, mut status: EnvironmentStatus
         return;
     }
     let EnvironmentName { namespace, name } = &pass.settings.name;
+    let uid = pass.resource.metadata.uid.as_deref().unwrap_or_default();
     let written =
-        status::write::<Environment>(&context.cluster, (namespace, name), &pass.memory.resource_version, &status);
+        status::write::<Environment>(&context.cluster, (namespace, name), uid, &pass.memory.resource_version, &status);
     match written.await {
         Ok(Some(version)) => {
             pass.memory.resource_version = version;

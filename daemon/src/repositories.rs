@@ -288,7 +288,8 @@ impl Follow {
             return;
         }
         let (namespace, name) = name(&self.resource);
-        match status::write::<Repository>(&self.ground.cluster, (&namespace, &name), "", &status).await {
+        let uid = self.resource.metadata.uid.clone().unwrap_or_default();
+        match status::write::<Repository>(&self.ground.cluster, (&namespace, &name), &uid, "", &status).await {
             Ok(_) => self.written = status,
             Err(error) => tracing::warn!(repository = name, "the status could not be written: {}", chain(&error)),
         }

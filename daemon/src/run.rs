@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -236,16 +236,7 @@ async fn wait_for_server(cluster: &Cluster, clock: &Clock, stop: &CancellationTo
 /// Looks once for labelled objects of every kind, so that they are watched whatever a parent's record says.
 async fn scan(context: &Arc<Context>, clock: &Clock, stop: &CancellationToken) {
     for failures in 1..=3 {
-        let error = match context.served(&[]).await {
-            Ok(served) => {
-                let found = context.cluster.scan(&served.kinds).await;
-                let owned = found.found.iter().filter_map(|kind| served.kinds.preferred(kind).present().cloned());
-                context.watches.ensure(owned);
-                context.scanned.store(found.is_complete(), Ordering::Relaxed);
-                return;
-            }
-            Err(error) => error,
-        };
+        let Err(error) = context.scan().await else { return };
         tracing::warn!("the kinds of the cluster could not be read: {}", chain(&error));
         tokio::select! {
             () = tokio::time::sleep(backoff::delay(error.class(), failures, clock.random())) => {}

@@ -11,7 +11,8 @@ const MANAGER: &str = "plumb";
 /// Times a write is tried again after somebody else wrote in between.
 const CONFLICTS_MAX: usize = 5;
 
-/// Writes a status over the state with this resourceVersion, and returns the new one; nothing if the resource is gone.
+/// Writes a status over the state with this resourceVersion, and returns the new one; nothing if the resource is gone or was made
+/// anew.
 ///
 /// A conflict means that somebody wrote the spec or the metadata: the status is plumb's alone, so it is written over the
 /// newer state. Where no version is known, the newest is read first.
@@ -21,6 +22,7 @@ const CONFLICTS_MAX: usize = 5;
 pub(crate) async fn write<K: Resource<DynamicType = ()>>(
     cluster: &Cluster,
     (namespace, name): (&str, &str),
+    uid: &str,
     version: &str,
     status: &impl Serialize,
 ) -> Result<Option<String>, ApiError> {
@@ -30,12 +32,15 @@ pub(crate) async fn write<K: Resource<DynamicType = ()>>(
     for tries in 1.. {
         if version.is_empty() {
             let Some(found) = cluster.get(&kind, &key).await? else { return Ok(None) };
+            if text(&found, "uid") != uid {
+                return Ok(None);
+            }
             version = text(&found, "resourceVersion");
         }
         let object = json!({
             "apiVersion": kind.gvk.api_version(),
             "kind": kind.gvk.kind,
-            "metadata": { "namespace": namespace, "name": name, "resourceVersion": version },
+            "metadata": { "namespace": namespace, "name": name, "uid": uid, "resourceVersion": version },
             "status": status,
         });
         match cluster.replace_status(&kind, &key, &object, &manager).await {

@@ -125,8 +125,7 @@ impl Cluster {
     /// Asks every kind that can be watched whether any of its objects carries a part-of label.
     pub async fn scan(&self, kinds: &Kinds) -> Scan {
         let asked = kinds.all_preferred().filter(|kind| kind.watchable);
-        let asks =
-            asked.map(async |kind| (kind.gvk.group_kind(), self.metadata_page(kind, None, PART_OF, "1", "").await));
+        let asks: Vec<_> = asked.map(|kind| self.labelled(kind).boxed()).collect();
         let mut asks = std::pin::pin!(stream::iter(asks).buffered(LISTS_AT_ONCE));
         let mut scan = Scan { undiscovered: kinds.unknown().clone(), ..Scan::default() };
         while let Some((kind, answer)) = asks.next().await {
@@ -141,6 +140,11 @@ impl Cluster {
             }
         }
         scan
+    }
+
+    /// Returns one of a kind's objects that carry a part-of label, if there is one.
+    async fn labelled(&self, kind: &Kind) -> (GroupKind, Result<(Vec<Value>, String), ApiError>) {
+        (kind.gvk.group_kind(), self.metadata_page(kind, None, PART_OF, "1", "").await)
     }
 
     /// Returns what became of an object whose watch says that it vanished; costs one read.

@@ -20,6 +20,13 @@ use crate::{
     settings::{self, Settings},
 };
 
+/// Passes in a row that failed, up to which news of a kind are a reason to look again at once: a kind may come and go as
+/// fast as it is asked for.
+const KINDS_AT_ONCE: u32 = 5;
+/// Workloads of one environment whose Pods are watched at once, each by a watch of its own; further ones are told without
+/// a Pod's reason.
+const PODS_WATCHED_MAX: usize = 32;
+
 /// One environment as the loop sees it.
 pub(super) struct Watched {
     resource: Arc<Environment>,
@@ -144,6 +151,14 @@ impl Watched {
         }
     }
 
+    /// A kind has become known, or is gone: looks again at once, unless that has not helped a few times in a row.
+    pub(super) fn kind_known(&mut self) {
+        self.dirty = true;
+        if self.failures < KINDS_AT_ONCE {
+            self.due = None;
+        }
+    }
+
     /// Something happened that changes no outcome: looks again, not sooner than a back-off says.
     pub(super) fn look_again(&mut self) {
         self.dirty = true;
@@ -165,6 +180,12 @@ impl Watched {
         self.deleted = true;
         self.pass.cancel();
         self.pods.clear();
+    }
+
+    /// Takes note that what was to follow it is deleted, too.
+    pub(super) fn forget_successor(&mut self, deleted: &Environment) {
+        let is_it = |successor: &mut Environment| successor.metadata.uid == deleted.metadata.uid;
+        self.successor.take_if(is_it);
     }
 
     pub(super) fn is_deleted(&self) -> bool {
@@ -244,7 +265,7 @@ impl Watched {
             self.start_over();
         }
         let mut pods = std::mem::take(&mut self.pods);
-        for workload in unhealthy {
+        for workload in unhealthy.into_iter().take(PODS_WATCHED_MAX) {
             let ending = pods.remove(&workload).unwrap_or_else(|| {
                 Ending(
                     tokio::spawn(pods::follow(Arc::clone(context), name.clone(), workload.clone(), events.clone()))

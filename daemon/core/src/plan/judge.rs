@@ -1,7 +1,7 @@
 //! The verdict on one desired object: leave it, apply it, or refuse it.
 
 use super::{Apply, DriftKind, Reason, input::Applied, input::Input, refusal::Why};
-use crate::{desired::DesiredObject, live::LiveObject, object::ObjectKey, presence::Presence};
+use crate::{desired::DesiredObject, live::LiveObject, object::ObjectKey, policy::DriftMode, presence::Presence};
 
 /// What is to be done with one desired object.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +74,18 @@ fn missing(desired: &DesiredObject, input: &Input<'_>) -> Verdict {
     }
 }
 
+/// The dry-run failed that was to tell whether it drifted: applying is harmless where drift would be corrected; where it
+/// would only be reported, nothing is known.
+fn undecided(apply: Apply, input: &Input<'_>) -> Verdict {
+    match input.policy.drift {
+        DriftMode::Correct => Verdict::Apply(apply),
+        DriftMode::Report => {
+            let reason = "the dry-run that compares it with Git failed".to_owned();
+            Verdict::Refused(Why::Unknown { reason })
+        }
+    }
+}
+
 fn compare(desired: &DesiredObject, live: &LiveObject, input: &Input<'_>) -> Verdict {
     // A label that somebody else wrote does not make the object ours to overwrite: it is taken like any other.
     let force = live.is_owned_by(&input.environment.applyset_id());
@@ -87,8 +99,11 @@ fn compare(desired: &DesiredObject, live: &LiveObject, input: &Input<'_>) -> Ver
                 || live.fingerprint.is_some() && live.fingerprint.as_ref() == input.predictions.get(&desired.key);
             match (&live.fingerprint, same) {
                 (Some(left), true) => Verdict::Learned(Applied { manifest: desired.fingerprint, left: *left }),
-                _ if input.settled => Verdict::Drifted(DriftKind::Changed, apply(Reason::Correct)),
-                _ => Verdict::Apply(apply(Reason::Change)),
+                _ if !input.settled => Verdict::Apply(apply(Reason::Change)),
+                (Some(_), _) if !input.predictions.contains_key(&desired.key) => {
+                    undecided(apply(Reason::Change), input)
+                }
+                _ => Verdict::Drifted(DriftKind::Changed, apply(Reason::Correct)),
             }
         }
     }

@@ -170,12 +170,28 @@ fn drift_is_what_differs_without_a_commit() {
             change(s);
             s.applied.clear();
             s.settled = true;
+            let applied = s.fingerprint(&config("a"), "1");
+            s.predictions.insert(config("a"), applied);
         });
     }
     check_drift(None, |s| s.settled = true);
     check_drift(Some((Changed, false)), |s| {
         looks(s, "2");
         s.policy.suspended = true;
+    });
+}
+
+#[test]
+fn a_dry_run_that_failed_makes_no_drift() {
+    let forgotten = |s: &mut Situation| {
+        looks(s, "2");
+        s.applied.clear();
+        s.settled = true;
+    };
+    check(&["ConfigMap shop/a Change forced"], &[], forgotten);
+    check(&[], &["ConfigMap shop/a: Unknown"], |s| {
+        forgotten(s);
+        s.policy.drift = DriftMode::Report;
     });
 }
 
