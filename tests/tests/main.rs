@@ -13,3 +13,5 @@ mod install;
 mod outage;
 #[path = "main/repositories.rs"]
 mod repositories;
+#[path = "main/standing.rs"]
+mod standing;

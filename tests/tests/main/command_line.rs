@@ -89,11 +89,16 @@ fn suspend_holds_everything_and_resume_lets_it_go_on() {
     let (code, text) = said(&plumb(&site, &["suspend", "app", "--reason", "a freeze"]));
     assert_eq!(code, 0, "{text}");
     site.wait_reason("app", "Suspended");
-    let second = site.push(&[("app/a.yaml", &config_map("a", "k", "2"))], "Two");
     site.kubectl(&["delete", "configmap", "a"]).expect("a deletion");
     wait::until("the held drift to be reported", || {
         let drift = site.status("app")["drift"][0].clone();
         if drift["what"] == "Deleted" && drift["action"] == "Reported" { Ok(()) } else { Err(drift.to_string()) }
+    });
+    let second = site.push(&[("app/a.yaml", &config_map("a", "k", "2"))], "Two");
+    wait::until("the second commit to be seen", || {
+        let repository = site.get("repositories.plumb.dev", "repo").unwrap_or_default();
+        let seen = repository["status"]["revision"]["commit"].clone();
+        if seen == second { Ok(()) } else { Err(seen.to_string()) }
     });
     assert_eq!(site.get("configmap", "a"), None, "nothing is written while suspended");
     let (code, text) = said(&plumb(&site, &["resume", "app"]));
