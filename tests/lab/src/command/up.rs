@@ -10,7 +10,7 @@ use lab::ControlPlane;
 use lab::control_plane::Settings;
 use lab::node::Node;
 use lab::planes::Purpose;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How often it is looked at whether a tool has died: soon enough for a person who waits for an answer of kubectl.
 const WATCH: Duration = Duration::from_secs(1);
@@ -31,26 +31,43 @@ impl Up {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let begun = Instant::now();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // From before the first line on: whoever has read it may end the command.
+        let signals = runtime.block_on(async { Signals::listen() })?;
         let settings = Settings { directory: self.directory, node: Node::Kwok, purpose: Purpose::Person };
         let plane = ControlPlane::start_with(&settings)?;
         println!("A control plane is up after {:.1} s: {}", begun.elapsed().as_secs_f64(), plane.server());
         println!("\n  export KUBECONFIG={}\n", plane.kubeconfig().display());
         println!("kubectl: {}", plane.kubectl_binary().display());
         println!("Ctrl-C ends it and removes {}", plane.directory().display());
-        runtime.block_on(until_ended(&plane))
+        runtime.block_on(until_ended(&plane, signals))
+    }
+}
+
+/// What ends the command.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
     }
 }
 
 /// Waits for Ctrl-C, a request to end, or the death of a tool.
-async fn until_ended(plane: &ControlPlane) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
+async fn until_ended(plane: &ControlPlane, mut signals: Signals) -> anyhow::Result<()> {
     let mut watch = tokio::time::interval(WATCH);
     loop {
         tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => return Ok(interrupted?),
-            _ = terminate.recv() => return Ok(()),
-            _ = hang_up.recv() => return Ok(()),
+            _ = signals.interrupt.recv() => return Ok(()),
+            _ = signals.terminate.recv() => return Ok(()),
+            _ = signals.hang_up.recv() => return Ok(()),
             _ = watch.tick() => {}
         }
         if !plane.is_up() {
