@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{chain::chain, context::Context};
 
 /// A definition is Established 0.4 s after it was applied; one that is not after this long has a conflict of names.
-const ESTABLISHED_WITHIN: Duration = Duration::from_secs(30);
+pub(crate) const ESTABLISHED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A request that takes longer hangs, at an admission webhook mostly: it goes on without a turn, so that the environments
 /// of others are not held up. What one environment has under way is bounded by its operation.

@@ -4,7 +4,6 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
@@ -24,12 +23,10 @@ use plumb_core::{
 use plumb_git::watch::DirectoryWatch;
 use tokio_util::sync::CancellationToken;
 
-use crate::chain::chain;
+use crate::{act::ESTABLISHED_WITHIN, chain::chain};
 
 /// The field manager that writes what is bootstrapped.
 const MANAGER: &str = "plumb-bootstrap";
-/// A definition is Established 0.4 s after it was applied.
-const ESTABLISHED_WITHIN: Duration = Duration::from_secs(30);
 /// Namespace of objects that name none, as kubectl does without a context's namespace.
 const NAMESPACE: &str = "default";
 

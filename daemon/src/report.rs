@@ -9,8 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 use plumb_api::{
-    Environment, EnvironmentStatus,
-    condition::{self, Condition, ConditionStatus},
+    Environment, EnvironmentStatus, condition,
     environment::{Attempt, DriftStatus, FieldChange, HistoryEntry, InventoryStatus},
     repository::RevisionStatus,
     request,
@@ -37,7 +36,8 @@ use crate::{
     drift::{self, Found},
     metrics::EnvironmentOverview,
     reconcile::Pass,
-    settings, status,
+    settings,
+    status::{self, Verdict},
     tally::Tally,
 };
 
@@ -385,7 +385,16 @@ async fn write(context: &Context, pass: &mut Pass, mut status: EnvironmentStatus
     status.observed_generation = generation;
     status.problems.clone_from(&standing.problems);
     let before = std::mem::take(&mut status.conditions);
-    status.conditions = conditions(standing, &before, generation, now);
+    let verdict = Verdict {
+        holds: &[
+            (condition::READY, standing.ready),
+            (condition::RECONCILING, standing.reconciling),
+            (condition::STALLED, standing.stalled),
+        ],
+        reason: standing.reason,
+        message: &standing.message,
+    };
+    status.conditions = status::conditions(&verdict, &before, generation, now);
     let health = status.inventory.as_ref().map(|inventory| inventory.health.clone()).unwrap_or_default();
     let overview = EnvironmentOverview { ready: standing.ready, suspended: pass.settings.policy.suspended, health };
     context.metrics.overview().environments.insert(pass.settings.name.clone(), overview);
@@ -408,25 +417,4 @@ async fn write(context: &Context, pass: &mut Pass, mut status: EnvironmentStatus
             pass.unwritten = Some(error.class());
         }
     }
-}
-
-fn conditions(standing: &Standing, before: &[Condition], generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
-    let wanted = [
-        (condition::READY, standing.ready),
-        (condition::RECONCILING, standing.reconciling),
-        (condition::STALLED, standing.stalled),
-    ];
-    let made = wanted.into_iter().filter(|(name, holds)| *name == condition::READY || *holds).map(|(name, holds)| {
-        let status = if holds { ConditionStatus::True } else { ConditionStatus::False };
-        let same = before.iter().find(|condition| condition.type_ == name && condition.status == status);
-        Condition {
-            type_: name.to_owned(),
-            status,
-            observed_generation: generation,
-            last_transition_time: same.map_or_else(|| now.to_string(), |same| same.last_transition_time.clone()),
-            reason: standing.reason.to_owned(),
-            message: standing.message.clone(),
-        }
-    });
-    made.collect()
 }

@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use plumb_api::{
     Repository, RepositoryStatus,
-    condition::{self, Condition, ConditionStatus},
+    condition::{self, Condition},
     repository::RevisionStatus,
 };
 use plumb_cluster::cluster::Cluster;
@@ -31,7 +31,14 @@ use plumb_git::{
 use sha2::{Digest as _, Sha256};
 use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
 
-use crate::{chain::chain, clock::Clock, gather::Source, main_loop::Event, report, status};
+use crate::{
+    chain::chain,
+    clock::Clock,
+    gather::Source,
+    main_loop::Event,
+    report,
+    status::{self, Verdict},
+};
 
 /// Kicks that may wait: any number of them means one look.
 const KICKS_MAX: usize = 1;
@@ -310,20 +317,9 @@ fn conditions(
         Err(failure) => (false, "FetchFailed", failure.message.clone()),
     };
     let stalled = outcome.as_ref().is_err_and(|failure| failure.class != Class::Retry);
-    let wanted = [(condition::READY, ready), (condition::STALLED, stalled)];
-    let made = wanted.into_iter().filter(|(name, holds)| *name == condition::READY || *holds).map(|(name, holds)| {
-        let status = if holds { ConditionStatus::True } else { ConditionStatus::False };
-        let same = before.iter().find(|condition| condition.type_ == name && condition.status == status);
-        Condition {
-            type_: name.to_owned(),
-            status,
-            observed_generation: resource.metadata.generation,
-            last_transition_time: same.map_or_else(|| now.to_string(), |same| same.last_transition_time.clone()),
-            reason: reason.to_owned(),
-            message: message.clone(),
-        }
-    });
-    made.collect()
+    let verdict =
+        Verdict { holds: &[(condition::READY, ready), (condition::STALLED, stalled)], reason, message: &message };
+    status::conditions(&verdict, before, resource.metadata.generation, now)
 }
 
 fn secret_kind() -> Kind {

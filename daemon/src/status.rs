@@ -1,6 +1,9 @@
-//! Writing the status of plumb's own resources: with a precondition, read again and written again on a conflict.
+//! The status of plumb's own resources: its conditions, and writing it with a precondition, read again and written again
+//! on a conflict.
 
+use jiff::Timestamp;
 use kube::Resource;
+use plumb_api::condition::{self, Condition, ConditionStatus};
 use plumb_cluster::{cluster::Cluster, error::ApiError, resources};
 use plumb_core::environment::FieldManager;
 use serde::Serialize;
@@ -10,6 +13,37 @@ use serde_json::json;
 const MANAGER: &str = "plumb";
 /// Times a write is tried again after somebody else wrote in between.
 const CONFLICTS_MAX: usize = 5;
+
+/// What all conditions of a resource say at one moment.
+pub(crate) struct Verdict<'a> {
+    /// Their types, and whether they hold; `Ready` is shown always, the others only while they hold (kstatus).
+    pub(crate) holds: &'a [(&'static str, bool)],
+    pub(crate) reason: &'a str,
+    pub(crate) message: &'a str,
+}
+
+/// Returns conditions; the time of a change is kept where the status of a condition is as it was before.
+pub(crate) fn conditions(
+    verdict: &Verdict<'_>,
+    before: &[Condition],
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let shown = verdict.holds.iter().filter(|(name, holds)| *name == condition::READY || *holds);
+    let made = shown.map(|(name, holds)| {
+        let status = if *holds { ConditionStatus::True } else { ConditionStatus::False };
+        let same = before.iter().find(|condition| condition.type_ == *name && condition.status == status);
+        Condition {
+            type_: (*name).to_owned(),
+            status,
+            observed_generation: generation,
+            last_transition_time: same.map_or_else(|| now.to_string(), |same| same.last_transition_time.clone()),
+            reason: verdict.reason.to_owned(),
+            message: verdict.message.to_owned(),
+        }
+    });
+    made.collect()
+}
 
 /// Writes a status over the state with this resourceVersion, and returns the new one; nothing if the resource is gone or was made
 /// anew.
