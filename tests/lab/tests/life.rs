@@ -180,7 +180,7 @@ fn a_plane_without_its_guard_says_so() {
     let directory = plane.directory().to_owned();
     kill(&directory, "lab");
     assert!(matches!(plane.stop_api_server(), Err(LabError::Guard { .. })));
-    assert!(!plane.is_up());
+    eventually("the end of the guard is known", || !plane.is_up());
     drop(plane);
     assert_gone(&directory);
 }
