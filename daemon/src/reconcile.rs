@@ -102,7 +102,7 @@ impl Pass {
 
     /// Returns whether exactly these inputs were applied before, for the same spec.
     pub(crate) fn settled(&self, inputs: &Inputs) -> bool {
-        let inputs = report::digest(inputs);
+        let inputs = report::state::digest(inputs);
         let same = |attempt: &Attempt| {
             attempt.inputs == inputs && Some(attempt.generation) == self.resource.metadata.generation
         };

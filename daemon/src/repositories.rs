@@ -124,7 +124,7 @@ impl Follow {
             let wait = self.wait(looked.as_ref().err());
             let outcome = looked.as_ref().map(|_| ()).map_err(Clone::clone);
             match &looked {
-                Ok(source) => self.revision = Some(report::revision_status(&source.revision)),
+                Ok(source) => self.revision = Some(report::state::revision_status(&source.revision)),
                 Err(_) => self.credentials = None,
             }
             self.tell(looked).await;

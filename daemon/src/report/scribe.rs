@@ -1,0 +1,243 @@
+//! The scribe: which facts of a pass become records, each of them once, and the parts of the status that go with them.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::Timestamp;
+use plumb_api::{
+    EnvironmentStatus,
+    environment::{Attempt, DriftStatus, HistoryEntry},
+    request,
+};
+use plumb_core::{
+    commit::Revision,
+    object::ObjectKey,
+    operation::Failure,
+    plan::{Plan, Refusal, Why},
+    record::{Record, RecordKind},
+};
+
+use super::{
+    Outcome,
+    state::{attempt, digest, drift_status, revision_status},
+};
+use crate::{context::Context, drift, reconcile::Pass, settings, tally::Tally};
+
+/// Drifts that a status keeps.
+const DRIFTS_MAX: usize = 20;
+/// Operations that a status keeps.
+const HISTORY_MAX: usize = 10;
+
+/// Writes the records of one pass.
+pub(super) struct Scribe<'a> {
+    pub(super) context: &'a Context,
+    pub(super) pass: &'a mut Pass,
+    pub(super) revision: Option<Revision>,
+    pub(super) now: Timestamp,
+}
+
+impl Scribe<'_> {
+    pub(super) fn record(
+        &self,
+        kind: RecordKind,
+        objects: Vec<ObjectKey>,
+        message: String,
+        more: impl FnOnce(&mut Record),
+    ) {
+        let mut record = Record {
+            at: self.now,
+            environment: self.pass.settings.name.clone(),
+            revision: self.revision.clone(),
+            kind,
+            objects,
+            message,
+            attribution: None,
+            class: None,
+            took: None,
+        };
+        more(&mut record);
+        self.context.journal.record(record, self.pass.resource.metadata.uid.as_deref().unwrap_or_default());
+    }
+
+    pub(super) fn drifts(&mut self, outcome: &Outcome, status: &mut EnvironmentStatus) {
+        let noticed = self.pass.noticed.unwrap_or(outcome.started);
+        let took = Duration::try_from(self.now.duration_since(noticed)).unwrap_or_default();
+        for found in &outcome.found {
+            let corrected = outcome.deeds.corrected.contains(&found.drift.key);
+            let kind = if corrected { RecordKind::DriftCorrected } else { RecordKind::DriftFound };
+            let sentence = drift::sentence(found);
+            let message = if corrected {
+                format!("{sentence}; put back after {} ms", took.as_millis())
+            } else {
+                format!("{sentence}; left as it is")
+            };
+            let action = match (corrected, found.drift.corrected) {
+                (true, _) => "Corrected",
+                (false, true) => "Failed",
+                (false, false) => "Reported",
+            };
+            // A correction that fails is tried again and again: that is one fact, not many.
+            let object = found.drift.key.to_string();
+            let failed_before = |entry: &DriftStatus| entry.object == object && entry.action == "Failed";
+            let known = status.drift.iter().any(failed_before);
+            status.drift.retain(|entry| !failed_before(entry));
+            if !(known && action == "Failed") {
+                let attribution = Some(found.attribution.clone());
+                self.record(kind, vec![found.drift.key.clone()], message, |record| {
+                    record.attribution = attribution;
+                    record.took = corrected.then_some(took);
+                });
+            }
+            if !found.drift.corrected {
+                self.pass.memory.reported.insert(found.drift.key.clone(), found.drift.found);
+            }
+            status.drift.insert(0, drift_status(found, noticed, action, corrected.then_some(took)));
+        }
+        status.drift.truncate(DRIFTS_MAX);
+    }
+
+    /// Records every refusal once, until it goes away.
+    pub(super) fn refusals(&mut self, plan: &Plan) {
+        let now: BTreeMap<String, &Why> = plan
+            .refusals
+            .iter()
+            .filter(|refusal| !matches!(refusal.why, Why::Suspended { .. } | Why::Deleting | Why::Undecided { .. }))
+            .map(|refusal| (refusal.to_string(), &refusal.why))
+            .collect();
+        for (text, why) in &now {
+            if !self.pass.memory.refused.contains(text) {
+                let kind = if why.blocks() { RecordKind::Blocked } else { RecordKind::Refused };
+                self.record(kind, Vec::new(), text.clone(), |_| {});
+            }
+        }
+        self.pass.memory.refused = now.into_keys().collect();
+    }
+
+    /// Echoes the requests that this pass has carried out, and records those that change what is allowed.
+    pub(super) fn requests(&mut self, status: &mut EnvironmentStatus) {
+        for (annotation, kind) in [(request::SYNC, None), (request::ALLOW_PRUNE, Some(RecordKind::Allowed))] {
+            let Some(asked) = settings::request(&self.pass.resource, annotation) else { continue };
+            let early = annotation == request::SYNC && !self.pass.synced;
+            if early || status.handled.get(annotation) == Some(&asked.id) {
+                continue;
+            }
+            if let Some(kind) = kind {
+                let commit = asked.commit.as_deref().unwrap_or("no commit");
+                self.record(kind, Vec::new(), format!("{} allowed the prunes of {commit}", asked.user), |_| {});
+            }
+            status.handled.insert(annotation.to_owned(), asked.id);
+        }
+        let suspended = self.pass.settings.policy.suspended;
+        if suspended != self.pass.memory.suspended {
+            let by = settings::request(&self.pass.resource, request::SUSPENDED);
+            let who = by.map(|by| format!(" by {}", by.user)).unwrap_or_default();
+            let reason = settings::request(&self.pass.resource, request::SUSPENDED).and_then(|by| by.reason);
+            let why = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            let (kind, message) = if suspended {
+                (RecordKind::Suspended, format!("suspended{who}{why}"))
+            } else {
+                (RecordKind::Resumed, "resumed".to_owned())
+            };
+            self.record(kind, Vec::new(), message, |_| {});
+            self.pass.memory.suspended = suspended;
+        }
+    }
+
+    /// Records an operation of a commit: one entry of history for each commit and result, not for each pass.
+    pub(super) fn operation(&mut self, outcome: &Outcome, revision: &Revision, status: &mut EnvironmentStatus) {
+        let deeds = &outcome.deeds;
+        for warning in &deeds.warnings {
+            tracing::warn!(environment = %self.pass.settings.name, "the API server warns: {warning}");
+        }
+        for (key, from) in &deeds.adopted {
+            let message = format!("{key} was taken over from {}", from.join(", "));
+            self.record(RecordKind::Adopted, vec![key.clone()], message, |_| {});
+        }
+        if !deeds.pruned.is_empty() {
+            let names: Vec<_> = deeds.pruned.iter().take(10).map(ToString::to_string).collect();
+            let rest = deeds.pruned.len() - names.len();
+            let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+            let message = format!("pruned {}{more}", names.join(", "));
+            self.record(RecordKind::Pruned, deeds.pruned.clone(), message, |_| {});
+        }
+        if self.pass.settings.policy.suspended {
+            return;
+        }
+        let before = self.pass.memory.unfinished.take().filter(|(commit, _)| *commit == revision.commit);
+        let tally = Tally::of(deeds, outcome.plan.unchanged).after(before.map(|(_, tally)| tally).unwrap_or_default());
+        let result = self.result(outcome);
+        let inputs = self.pass.memory.rendered.as_ref().map(|rendered| digest(&rendered.inputs)).unwrap_or_default();
+        let attempted = attempt(self.pass, revision, inputs, status.last_attempted.as_ref(), self.now);
+        let same = |before: &Attempt| before.inputs == attempted.inputs && before.generation == attempted.generation;
+        let same_inputs = status.last_attempted.as_ref().is_some_and(same);
+        if result == Some("Applied") {
+            let applied = status.last_applied.as_ref();
+            status.last_applied = Some(attempt(self.pass, revision, attempted.inputs.clone(), applied, self.now));
+        }
+        status.last_attempted = Some(attempted);
+        let Some(result) = result else {
+            self.pass.memory.unfinished = Some((revision.commit.clone(), tally));
+            return;
+        };
+        let summary = tally.to_string();
+        let wrote = tally.created + tally.changed + tally.pruned > 0;
+        let failures = &self.pass.memory.failures;
+        let before = status.history.first().map(|entry| (entry.revision.commit.as_str(), entry.result.as_str()));
+        // A commit that leaves the inputs as they were is not an operation of this environment.
+        let told = before == Some((revision.commit.as_str(), result));
+        if !wrote && (told || same_inputs && before.is_some_and(|(_, before)| before == result)) {
+            return;
+        }
+        let took = Duration::try_from(self.now.duration_since(outcome.started)).unwrap_or_default();
+        let (kind, message) = match result {
+            "Applied" => (RecordKind::Applied, format!("{}: {summary}", revision.commit.short())),
+            _ => (RecordKind::Failed, failed(revision, failures, outcome)),
+        };
+        let class = failures.iter().map(|failure| failure.class).min();
+        // Refusals have records of their own.
+        if result != "Blocked" {
+            self.record(kind, Vec::new(), message, |record| {
+                record.class = class;
+                record.took = Some(took);
+            });
+        }
+        let entry = HistoryEntry {
+            revision: revision_status(revision),
+            at: self.now.to_string(),
+            took_ms: u32::try_from(took.as_millis()).unwrap_or(u32::MAX),
+            result: result.to_owned(),
+            summary,
+        };
+        if before.is_some_and(|(commit, result)| commit == entry.revision.commit && result == entry.result) {
+            status.history[0] = entry;
+        } else {
+            status.history.insert(0, entry);
+        }
+        status.history.truncate(HISTORY_MAX);
+    }
+
+    /// Returns what came of the operation; nothing while it only waits for something that passes by itself, such as
+    /// another environment's word on what may be pruned.
+    fn result(&self, outcome: &Outcome) -> Option<&'static str> {
+        let Outcome { plan, facts, .. } = outcome;
+        let refuses = |refusal: &Refusal| !refusal.why.harmless() && !refusal.why.passes();
+        if plan.blocked().is_some() {
+            Some("Blocked")
+        } else if !self.pass.memory.failures.is_empty() || !facts.problems.is_empty() {
+            Some("Failed")
+        } else if plan.refused > 0 {
+            plan.refusals.iter().any(refuses).then_some("Failed")
+        } else if plan.refusals.iter().any(|refusal| matches!(refusal.why, Why::Undecided { .. })) {
+            None
+        } else {
+            Some("Applied")
+        }
+    }
+}
+
+fn failed(revision: &Revision, failures: &[Failure], outcome: &Outcome) -> String {
+    let problems = outcome.facts.problems.iter().map(ToString::to_string);
+    let failures = failures.iter().map(|failure| failure.message.clone());
+    let refusals = outcome.plan.refusals.iter().filter(|refusal| !refusal.why.harmless()).map(ToString::to_string);
+    let lines: Vec<String> = problems.chain(failures).chain(refusals).take(5).collect();
+    format!("{}: {}", revision.commit.short(), lines.join("\n"))
+}

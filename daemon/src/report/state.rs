@@ -1,0 +1,157 @@
+//! The parts of an Environment's status, and writing it: only when it changes, over whatever state is the newest.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::Timestamp;
+use plumb_api::{
+    Environment, EnvironmentStatus, condition,
+    environment::{Attempt, DriftStatus, FieldChange, InventoryStatus},
+    repository::RevisionStatus,
+};
+use plumb_core::{
+    commit::Revision, environment::EnvironmentName, fields::managed::ManagedBy, inventory::Inventory, live::Live,
+    source::Inputs, standing::Standing,
+};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    chain::chain,
+    context::Context,
+    drift::{self, Found},
+    metrics::EnvironmentOverview,
+    reconcile::Pass,
+    status::{self, Verdict},
+};
+
+/// Fields of one drift that a status keeps.
+const FIELDS_MAX: usize = 10;
+
+/// Returns the digest of inputs under which a status remembers them.
+pub(crate) fn digest(inputs: &Inputs) -> String {
+    let text = serde_json::to_vec(&inputs.0).expect("because paths and ids always become JSON");
+    Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Returns a commit as a status shows it.
+pub(crate) fn revision_status(revision: &Revision) -> RevisionStatus {
+    RevisionStatus {
+        reference: revision.reference.as_ref().map(ToString::to_string),
+        commit: revision.commit.to_string(),
+        author: revision.author.clone(),
+        committed: revision.committed.to_string(),
+        subject: revision.subject.clone(),
+    }
+}
+/// Returns the attempt; the time of the one before is kept where nothing else differs, so that the status stays equal.
+pub(super) fn attempt(
+    pass: &Pass,
+    revision: &Revision,
+    inputs: String,
+    before: Option<&Attempt>,
+    now: Timestamp,
+) -> Attempt {
+    let mut attempt = Attempt {
+        commit: revision.commit.to_string(),
+        inputs,
+        generation: pass.resource.metadata.generation.unwrap_or_default(),
+        at: now.to_string(),
+    };
+    if let Some(before) = before {
+        let same = Attempt { at: before.at.clone(), ..attempt.clone() };
+        if same == *before {
+            attempt = same;
+        }
+    }
+    attempt
+}
+
+/// Returns one drift as a status shows it.
+pub(super) fn drift_status(found: &Found, noticed: Timestamp, action: &str, took: Option<Duration>) -> DriftStatus {
+    let writer = found.attribution.who.writer();
+    let changes = &found.attribution.changes;
+    let fields = changes.iter().take(FIELDS_MAX).map(|change| FieldChange {
+        path: change.path.to_string(),
+        before: change.before.as_ref().map(drift::short),
+        after: change.after.as_ref().map(drift::short),
+    });
+    DriftStatus {
+        object: found.drift.key.to_string(),
+        what: found.what.label().to_owned(),
+        by: drift::culprit(&found.attribution.who),
+        operation: writer.map(|writer| {
+            match writer.operation {
+                ManagedBy::Apply => "Apply",
+                ManagedBy::Update => "Update",
+            }
+            .to_owned()
+        }),
+        written: writer.and_then(|writer| writer.time).map(|time| time.to_string()),
+        noticed: noticed.to_string(),
+        action: action.to_owned(),
+        took_ms: took.map(|took| u32::try_from(took.as_millis()).unwrap_or(u32::MAX)),
+        fields: fields.collect(),
+        more_fields: u32::try_from(changes.len().saturating_sub(FIELDS_MAX) + found.attribution.more)
+            .unwrap_or(u32::MAX),
+    }
+}
+
+/// Returns what is owned: also what is no longer desired and was kept.
+pub(super) fn inventory(recorded: Option<&Inventory>, live: &Live) -> InventoryStatus {
+    let recorded = recorded.cloned().unwrap_or_default();
+    let mut health = BTreeMap::new();
+    for object in live.objects.values() {
+        *health.entry(object.health.status.label().to_owned()).or_default() += 1;
+    }
+    InventoryStatus {
+        objects: u32::try_from(live.objects.len()).unwrap_or(u32::MAX),
+        kinds: recorded.kinds.iter().map(ToString::to_string).collect(),
+        namespaces: recorded.namespaces.into_iter().collect(),
+        health,
+    }
+}
+
+/// Writes the status if it differs from what was last written.
+pub(super) async fn write(
+    context: &Context,
+    pass: &mut Pass,
+    mut status: EnvironmentStatus,
+    standing: &Standing,
+    now: Timestamp,
+) {
+    let generation = pass.resource.metadata.generation;
+    status.observed_generation = generation;
+    status.problems.clone_from(&standing.problems);
+    let before = std::mem::take(&mut status.conditions);
+    let verdict = Verdict {
+        holds: &[
+            (condition::READY, standing.ready),
+            (condition::RECONCILING, standing.reconciling),
+            (condition::STALLED, standing.stalled),
+        ],
+        reason: standing.reason,
+        message: &standing.message,
+    };
+    status.conditions = status::conditions(&verdict, &before, generation, now);
+    let health = status.inventory.as_ref().map(|inventory| inventory.health.clone()).unwrap_or_default();
+    let overview = EnvironmentOverview { ready: standing.ready, suspended: pass.settings.policy.suspended, health };
+    context.metrics.overview().environments.insert(pass.settings.name.clone(), overview);
+    if status == pass.memory.status {
+        return;
+    }
+    let EnvironmentName { namespace, name } = &pass.settings.name;
+    let uid = pass.resource.metadata.uid.as_deref().unwrap_or_default();
+    let written =
+        status::write::<Environment>(&context.cluster, (namespace, name), uid, &pass.memory.resource_version, &status);
+    match written.await {
+        Ok(Some(version)) => {
+            pass.memory.resource_version = version;
+            pass.memory.status = status;
+        }
+        // It was deleted: there is nothing left to say.
+        Ok(None) => {}
+        Err(error) => {
+            tracing::warn!(environment = %pass.settings.name, "the status could not be written: {}", chain(&error));
+            pass.unwritten = Some(error.class());
+        }
+    }
+}
