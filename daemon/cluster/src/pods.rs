@@ -160,6 +160,7 @@ pub fn explains(key: &ObjectKey) -> bool {
         ("apps", "StatefulSet"),
         ("apps", "DaemonSet"),
         ("apps", "ReplicaSet"),
+        ("", "ReplicationController"),
         ("batch", "Job"),
     ];
     workloads.contains(&(key.group.as_str(), key.kind.as_str()))

@@ -6,6 +6,8 @@
 //! Departures from kstatus: a running Job is `InProgress` until it completes, and a load balancer without an address
 //! is, since people who wait for health wait for exactly that.
 
+mod cluster;
+mod object;
 pub mod pod;
 mod storage;
 #[cfg(test)]
@@ -15,7 +17,23 @@ mod workload;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{health::pod::pod, object::Gvk};
+use crate::object::Gvk;
+use object::Object;
+
+/// Finalizers named of an object that is being deleted.
+const FINALIZERS_TOLD: usize = 3;
+
+/// The conditions that kstatus knows on any object.
+const STANDARD: [&str; 3] = ["Stalled", "Reconciling", "Ready"];
+
+/// Conditions by which namespaces and definitions say what keeps them from going.
+const WHILE_DELETED: [&str; 5] = [
+    "NamespaceDeletionDiscoveryFailure",
+    "NamespaceDeletionContentFailure",
+    "NamespaceContentRemaining",
+    "NamespaceFinalizersRemaining",
+    "Terminating",
+];
 
 /// The verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -76,13 +94,7 @@ impl Health {
 pub fn health(object: &Value) -> Health {
     let object = Object(object);
     if object.at("/metadata/deletionTimestamp").is_some() {
-        let finalizers = object.at("/metadata/finalizers").and_then(Value::as_array).map_or(0, Vec::len);
-        let message = match finalizers {
-            0 => "is being deleted".to_owned(),
-            1 => "is being deleted, 1 finalizer is left".to_owned(),
-            n => format!("is being deleted, {n} finalizers are left"),
-        };
-        return Health::new(HealthStatus::Terminating, message);
+        return terminating(object);
     }
     if object.at("/status/conditions").is_some_and(|conditions| !conditions.is_array() && !conditions.is_null()) {
         return Health::new(HealthStatus::Unknown, "its conditions are not a list");
@@ -93,126 +105,65 @@ pub fn health(object: &Value) -> Health {
         .unwrap_or_else(|| of_kind(object))
 }
 
+/// Says what keeps an object that is being deleted: finalizers, and what controllers say of it.
+fn terminating(object: Object<'_>) -> Health {
+    let finalizers = object.at("/metadata/finalizers").and_then(Value::as_array).into_iter().flatten();
+    // A namespace's finalizer stands in its specification.
+    let of_spec = object.at("/spec/finalizers").and_then(Value::as_array).into_iter().flatten();
+    let held: Vec<&str> = finalizers.chain(of_spec).filter_map(Value::as_str).collect();
+    let mut message = "is being deleted".to_owned();
+    match held.len() {
+        0 => {}
+        n if n <= FINALIZERS_TOLD => message.push_str(&format!(", held by {}", held.join(", "))),
+        n => {
+            let told = held[..FINALIZERS_TOLD].join(", ");
+            message.push_str(&format!(", held by {told} and {} more", n - FINALIZERS_TOLD));
+        }
+    }
+    for condition in WHILE_DELETED.iter().filter_map(|kind| object.condition(kind)) {
+        if condition.status == "True" && !condition.message.is_empty() {
+            message.push_str(&format!(": {}", condition.message.trim_end_matches('.')));
+        }
+    }
+    Health::new(HealthStatus::Terminating, message)
+}
+
+/// Says whether the controller has yet to see the latest change, by its own word: `status` may speak of an older one.
 fn unobserved(object: Object<'_>) -> Option<Health> {
-    let observed = object.at("/status/observedGeneration")?.as_i64()?;
-    let generation = object.at("/metadata/generation")?.as_i64()?;
-    (observed != generation).then(|| Health::in_progress("its controller has not seen the latest change yet"))
+    let number = |pointer: &str| object.at(pointer).and_then(Value::as_i64);
+    let (generation, observed) = (number("/metadata/generation"), number("/status/observedGeneration"));
+    let behind = matches!((observed, generation), (Some(observed), Some(generation)) if observed != generation);
+    let outdated = STANDARD.iter().filter_map(|kind| object.condition(kind)).any(|condition| condition.is_outdated);
+    (behind || outdated).then(|| Health::in_progress("its controller has not seen the latest change yet"))
 }
 
 fn of_kind(object: Object<'_>) -> Health {
     let gvk = Gvk::new(object.text("/apiVersion"), object.text("/kind"));
     match (gvk.group.as_str(), gvk.kind.as_str()) {
-        ("apps", "Deployment") => workload::deployment(object),
-        ("apps", "StatefulSet") => workload::stateful_set(object),
-        ("apps", "DaemonSet") => workload::daemon_set(object),
-        ("apps", "ReplicaSet") | ("", "ReplicationController") => workload::replica_set(object),
+        ("apps", "Deployment") => workload::seen(object, workload::deployment(object)),
+        ("apps", "StatefulSet") => workload::seen(object, workload::stateful_set(object)),
+        ("apps", "DaemonSet") => workload::seen(object, workload::daemon_set(object)),
+        ("apps", "ReplicaSet") | ("", "ReplicationController") => workload::seen(object, workload::replica_set(object)),
         ("batch", "Job") => workload::job(object),
         ("batch", "CronJob") => workload::cron_job(object),
-        ("", "Pod") => pod(object.0),
-        ("", "Service") => service(object),
-        ("", "Namespace") => Health::current("exists"),
+        ("", "Pod") => pod::pod(object),
+        ("", "Service") => cluster::service(object),
         ("", "PersistentVolumeClaim") => storage::claim(object),
         ("", "PersistentVolume") => storage::volume(object),
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => custom_resource_definition(object),
-        ("apiregistration.k8s.io", "APIService") => api_service(object),
-        ("autoscaling", "HorizontalPodAutoscaler") => autoscaler(object),
-        ("policy", "PodDisruptionBudget") => Health::current("exists"),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => cluster::definition(object),
+        ("apiregistration.k8s.io", "APIService") => cluster::api_service(object),
+        ("autoscaling", "HorizontalPodAutoscaler") => cluster::autoscaler(object),
+        ("policy", "PodDisruptionBudget") => cluster::disruption_budget(object),
+        ("certificates.k8s.io", "CertificateSigningRequest") => cluster::signing_request(object),
         _ => by_ready_condition(object),
     }
 }
 
+/// Judges what says only that it is ready, as most operators' objects do; what says nothing is well by existing.
 fn by_ready_condition(object: Object<'_>) -> Health {
     match object.condition("Ready") {
         None => Health::current("exists"),
-        Some(ready) if ready.status == "True" => Health::current("ready"),
+        Some(ready) if ready.holds() => Health::current("ready"),
         Some(ready) => Health::in_progress(format!("not ready{}", ready.because())),
-    }
-}
-
-fn service(object: Object<'_>) -> Health {
-    let addresses = object.at("/status/loadBalancer/ingress").and_then(Value::as_array);
-    if object.text("/spec/type") == "LoadBalancer" && addresses.is_none_or(Vec::is_empty) {
-        return Health::in_progress("the load balancer has no address yet");
-    }
-    Health::current("exists")
-}
-
-fn custom_resource_definition(object: Object<'_>) -> Health {
-    if let Some(refused) = object.condition("NamesAccepted").filter(|condition| condition.status == "False") {
-        return Health::failed(format!("its names are not accepted{}", refused.because()));
-    }
-    match object.condition("Established") {
-        Some(established) if established.status == "True" => Health::current("established"),
-        Some(established) if established.status == "False" && established.reason != "Installing" => {
-            Health::failed(format!("not established{}", established.because()))
-        }
-        _ => Health::in_progress("not established yet"),
-    }
-}
-
-fn api_service(object: Object<'_>) -> Health {
-    match object.condition("Available") {
-        Some(available) if available.status == "True" => Health::current("available"),
-        Some(available) => Health::in_progress(format!("not available{}", available.because())),
-        None => Health::in_progress("not available yet"),
-    }
-}
-
-fn autoscaler(object: Object<'_>) -> Health {
-    for (kind, what) in [("AbleToScale", "cannot scale"), ("ScalingActive", "does not scale")] {
-        let Some(condition) = object.condition(kind) else { continue };
-        // Scaling is disabled on purpose while the target has zero replicas.
-        if condition.status == "False" && condition.reason != "ScalingDisabled" {
-            return Health::in_progress(format!("{what}{}", condition.because()));
-        }
-    }
-    Health::current("exists")
-}
-
-/// A JSON object with the few ways of looking into it that verdicts need.
-#[derive(Clone, Copy)]
-struct Object<'a>(&'a Value);
-
-/// One entry of `status.conditions`.
-struct Condition<'a> {
-    status: &'a str,
-    reason: &'a str,
-    message: &'a str,
-}
-
-impl<'a> Object<'a> {
-    fn at(self, pointer: &str) -> Option<&'a Value> {
-        self.0.pointer(pointer)
-    }
-
-    fn text(self, pointer: &str) -> &'a str {
-        self.at(pointer).and_then(Value::as_str).unwrap_or_default()
-    }
-
-    /// Returns a count; the API server leaves out those that are 0.
-    fn count(self, pointer: &str) -> i64 {
-        self.at(pointer).and_then(Value::as_i64).unwrap_or_default()
-    }
-
-    fn condition(self, kind: &str) -> Option<Condition<'a>> {
-        let conditions = self.at("/status/conditions")?.as_array()?;
-        let found = conditions.iter().find(|condition| condition.get("type").is_some_and(|found| found == kind))?;
-        let text = |name: &str| found.get(name).and_then(Value::as_str).unwrap_or_default();
-        Some(Condition { status: text("status"), reason: text("reason"), message: text("message") })
-    }
-
-    /// Returns why the object is held up, if the condition says that it is.
-    fn held_by(self, kind: &str) -> Option<String> {
-        let condition = self.condition(kind).filter(|condition| condition.status == "True")?;
-        Some(format!("{}{}", kind.to_lowercase(), condition.because()))
-    }
-}
-
-impl Condition<'_> {
-    /// Returns `: reason, message` with what of both is there.
-    fn because(&self) -> String {
-        let parts: Vec<&str> =
-            [self.reason, self.message.trim_end_matches('.')].into_iter().filter(|part| !part.is_empty()).collect();
-        if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
     }
 }

@@ -1,6 +1,12 @@
 //! What is wrong with a Pod, and how that explains the workload it belongs to.
 //!
+//! What is told comes from the Pod alone: names, reasons, exit codes, and what kubelet, scheduler and a dying container
+//! say themselves; never an environment variable or the content of a Secret, which a Pod does not hold.
 //! Must never do: find out which Pods belong to a workload; the caller knows by their owners.
+
+mod container;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
@@ -8,27 +14,43 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    health::{Health, HealthStatus, Object},
+    health::{
+        Health, HealthStatus,
+        object::{Condition, Object},
+    },
     object::ObjectKey,
 };
+use container::Containers;
 
 /// Troubles told of one workload: a sentence, not a listing.
 const TROUBLES_TOLD: usize = 3;
 
-/// Characters told of a container's message; registries answer with whole pages.
-const MESSAGE_TOLD: usize = 120;
-
-/// Reasons for waiting that every Pod passes through.
-const ORDINARY: [&str; 2] = ["ContainerCreating", "PodInitializing"];
+/// Characters told of a message: enough for what a scheduler says of three pools of nodes; registries answer with whole
+/// pages.
+const MESSAGE_TOLD: usize = 240;
 
 /// Reasons that are about the image: it is told, their message only repeats it.
 const ABOUT_IMAGE: [&str; 4] = ["ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "InvalidImageName"];
 
+/// From here on a scheduler's sentence is about other Pods.
+const PREEMPTION: &str = " preemption:";
+
+/// The part of a Pod that a trouble is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Part {
+    /// All of it.
+    Pod,
+    /// A container that has to end before the others start.
+    InitContainer(String),
+    /// A container.
+    Container(String),
+}
+
 /// What keeps one Pod from being ready.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Trouble {
-    /// Which container; absent if it is the whole Pod.
-    pub container: Option<String>,
+    /// What it is about.
+    pub part: Part,
     /// The reason as Kubernetes spells it, such as `ImagePullBackOff`.
     pub reason: String,
     /// More about it; may be empty.
@@ -37,75 +59,50 @@ pub struct Trouble {
     pub image: String,
 }
 
-/// Returns what is wrong with a Pod; nothing if it is well or just starting.
+/// Returns what is wrong with a Pod; nothing if it is well, or on its way.
 pub fn pod_trouble(pod: &Value) -> Option<Trouble> {
     let object = Object(pod);
     if object.text("/status/phase") == "Succeeded" {
         return None;
     }
-    let statuses = ["/status/initContainerStatuses", "/status/containerStatuses"];
-    let containers: Vec<&Value> =
-        statuses.iter().filter_map(|pointer| object.at(pointer)?.as_array()).flatten().collect();
-    let waiting = containers.iter().find_map(|container| waiting(container));
-    let found = waiting.or_else(|| containers.iter().find_map(|container| terminated(container)));
-    found.or_else(|| whole_pod(object))
-}
-
-fn waiting(container: &Value) -> Option<Trouble> {
-    let state = container.pointer("/state/waiting")?;
-    let reason = state.get("reason")?.as_str().filter(|reason| !ORDINARY.contains(reason))?;
-    // A crash loop's own message says how long the pause is; the last end says what happened.
-    let message = match container.pointer("/lastState/terminated") {
-        Some(last) if reason == "CrashLoopBackOff" => ending(last),
-        _ => state.get("message").and_then(Value::as_str).unwrap_or_default().to_owned(),
-    };
-    Some(trouble(container, reason, message))
-}
-
-fn terminated(container: &Value) -> Option<Trouble> {
-    let state = container.pointer("/state/terminated")?;
-    let failed = state.get("exitCode").and_then(Value::as_i64) != Some(0);
-    let reason = state.get("reason").and_then(Value::as_str).filter(|reason| !reason.is_empty()).unwrap_or("Error");
-    failed.then(|| trouble(container, reason, ending(state)))
-}
-
-fn ending(terminated: &Value) -> String {
-    let reason = terminated.get("reason").and_then(Value::as_str).unwrap_or_default();
-    let code = terminated.get("exitCode").and_then(Value::as_i64);
-    match (reason, code) {
-        ("OOMKilled", _) => "out of memory".to_owned(),
-        (_, Some(code)) => format!("exit code {code}"),
-        (reason, None) => reason.to_owned(),
-    }
-}
-
-fn trouble(container: &Value, reason: &str, message: String) -> Trouble {
-    let text = |name: &str| container.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    Trouble { container: Some(text("name")), reason: reason.to_owned(), message, image: text("image") }
-}
-
-fn whole_pod(object: Object<'_>) -> Option<Trouble> {
     let whole = |reason: &str, message: &str| {
-        Some(Trouble { container: None, reason: reason.to_owned(), message: message.to_owned(), image: String::new() })
+        let (reason, message) = (reason.to_owned(), message.to_owned());
+        Some(Trouble { part: Part::Pod, reason, message, image: String::new() })
     };
+    if object.at("/metadata/deletionTimestamp").is_some() {
+        // Its successor is what counts, unless a node or an eviction keeps it from going.
+        let disrupted = object.condition("DisruptionTarget").filter(Condition::holds)?;
+        return whole(disrupted.reason, disrupted.message);
+    }
+    let containers = Containers::of(object);
+    if let Some(found) = containers.stuck().or_else(|| containers.ended_badly()) {
+        return Some(found);
+    }
     if object.text("/status/phase") == "Failed" {
         let reason = Some(object.text("/status/reason")).filter(|reason| !reason.is_empty()).unwrap_or("Failed");
         return whole(reason, object.text("/status/message"));
     }
-    let unscheduled = object.condition("PodScheduled").filter(|condition| condition.status == "False")?;
-    whole(unscheduled.reason, unscheduled.message)
+    if let Some(unscheduled) = object.condition("PodScheduled").filter(|condition| condition.status == "False") {
+        let message = unscheduled.message.split(PREEMPTION).next().unwrap_or_default();
+        return whole(unscheduled.reason, message);
+    }
+    let gate = object.condition("Ready").filter(|ready| ready.reason == "ReadinessGatesNotReady");
+    match gate {
+        Some(gate) => whole(gate.reason, gate.message),
+        None => containers.not_ready(),
+    }
 }
 
 /// Returns the verdict of a Pod by itself.
-pub(super) fn pod(pod: &Value) -> Health {
-    let object = Object(pod);
-    let told = pod_trouble(pod).map(|trouble| trouble.to_string());
-    let or_told = |otherwise: &str| told.clone().unwrap_or_else(|| otherwise.to_owned());
+pub(super) fn pod(object: Object<'_>) -> Health {
+    let trouble = pod_trouble(object.0);
+    let told = || trouble.as_ref().map(ToString::to_string);
+    let or_told = |otherwise: &str| told().unwrap_or_else(|| otherwise.to_owned());
     match object.text("/status/phase") {
         "Succeeded" => Health::current("completed"),
         "Failed" => Health::failed(or_told("failed")),
-        "Running" if object.condition("Ready").is_some_and(|ready| ready.status == "True") => Health::current("ready"),
-        "Running" if told.as_deref().is_some_and(|told| told.contains("CrashLoopBackOff")) => {
+        "Running" if object.condition("Ready").is_some_and(|ready| ready.holds()) => Health::current("ready"),
+        "Running" if trouble.as_ref().is_some_and(|trouble| trouble.reason == "CrashLoopBackOff") => {
             Health::failed(or_told("crashing"))
         }
         "Running" => Health::in_progress(or_told("running, not ready yet")),
@@ -117,8 +114,10 @@ pub(super) fn pod(pod: &Value) -> Health {
 impl std::fmt::Display for Trouble {
     /// Writes `container app: ImagePullBackOff lab/broken:1`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some(container) = &self.container {
-            write!(f, "container {container}: ")?;
+        match &self.part {
+            Part::Pod => {}
+            Part::InitContainer(name) => write!(f, "init container {name}: ")?,
+            Part::Container(name) => write!(f, "container {name}: ")?,
         }
         f.write_str(&self.reason)?;
         if ABOUT_IMAGE.contains(&self.reason.as_str()) {

@@ -1,13 +1,27 @@
 //! Verdicts of workloads: how many Pods there should be, and how many of them are as they should be.
 
-use crate::health::{Health, Object};
+use serde_json::Value;
+
+use crate::health::{
+    Health, HealthStatus,
+    object::{Condition, Object},
+};
+
+/// Returns the verdict, unless it is that all is well although the controller has yet to see the object: an object that
+/// was just made counts nothing, and so misses nothing.
+pub(super) fn seen(object: Object<'_>, health: Health) -> Health {
+    if health.status == HealthStatus::Current && object.at("/status/observedGeneration").is_none() {
+        return Health::in_progress("its controller has not seen it yet");
+    }
+    health
+}
 
 pub(super) fn deployment(object: Object<'_>) -> Health {
     let progressing = object.condition("Progressing");
     if let Some(failed) = progressing.as_ref().filter(|condition| condition.reason == "ProgressDeadlineExceeded") {
         return Health::failed(format!("{}{}", ready(object), failed.because()));
     }
-    if let Some(failed) = object.condition("ReplicaFailure").filter(|condition| condition.status == "True") {
+    if let Some(failed) = object.condition("ReplicaFailure").filter(Condition::holds) {
         return Health::in_progress(format!("{}{}", ready(object), failed.because()));
     }
     let wanted = wanted(object);
@@ -25,7 +39,7 @@ pub(super) fn deployment(object: Object<'_>) -> Health {
 }
 
 pub(super) fn replica_set(object: Object<'_>) -> Health {
-    if let Some(failed) = object.condition("ReplicaFailure").filter(|condition| condition.status == "True") {
+    if let Some(failed) = object.condition("ReplicaFailure").filter(Condition::holds) {
         return Health::in_progress(format!("{}{}", ready(object), failed.because()));
     }
     let replicas = object.count("/status/replicas");
@@ -47,7 +61,9 @@ pub(super) fn stateful_set(object: Object<'_>) -> Health {
     }
     let replicas = object.count("/status/replicas");
     let ready_replicas = object.count("/status/readyReplicas");
-    rollout(object, wanted, replicas, ready_replicas).unwrap_or_else(|| Health::current(ready(object)))
+    // Servers before 1.22 do not count those that are ready long enough.
+    let available = object.at("/status/availableReplicas").and_then(Value::as_i64).unwrap_or(ready_replicas);
+    rollout(object, wanted, replicas, available).unwrap_or_else(|| Health::current(ready(object)))
 }
 
 pub(super) fn daemon_set(object: Object<'_>) -> Health {
@@ -71,12 +87,16 @@ pub(super) fn daemon_set(object: Object<'_>) -> Health {
 }
 
 pub(super) fn job(object: Object<'_>) -> Health {
-    let holds = |kind: &str| object.condition(kind).filter(|condition| condition.status == "True");
+    let holds = |kind: &str| object.condition(kind).filter(Condition::holds);
     if let Some(failed) = holds("Failed") {
         return Health::failed(format!("failed{}", failed.because()));
     }
     if holds("Complete").is_some() {
         return Health::current("completed");
+    }
+    // The verdict is made; the last Pods are still going.
+    if let Some(failing) = holds("FailureTarget") {
+        return Health::in_progress(format!("failing{}", failing.because()));
     }
     if object.at("/spec/suspend").is_some_and(|suspend| suspend == true) {
         return Health::current("suspended");
@@ -84,7 +104,7 @@ pub(super) fn job(object: Object<'_>) -> Health {
     if object.at("/status/startTime").is_none() {
         return Health::in_progress("not started yet");
     }
-    let wanted = object.at("/spec/completions").and_then(serde_json::Value::as_i64).unwrap_or(1);
+    let wanted = object.at("/spec/completions").and_then(Value::as_i64).unwrap_or(1);
     let failed = match object.count("/status/failed") {
         0 => String::new(),
         failed => format!(", {failed} attempts failed"),
@@ -124,5 +144,5 @@ fn of(have: i64, wanted: i64) -> String {
 
 /// Returns the number of Pods asked for; a workload that does not say asks for one.
 fn wanted(object: Object<'_>) -> i64 {
-    object.at("/spec/replicas").and_then(serde_json::Value::as_i64).unwrap_or(1)
+    object.at("/spec/replicas").and_then(Value::as_i64).unwrap_or(1)
 }
