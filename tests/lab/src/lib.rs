@@ -13,6 +13,7 @@ pub mod node;
 pub mod planes;
 pub mod process;
 pub mod progress;
+pub mod proxy;
 
 mod certificates;
 mod kubeconfig;
