@@ -78,6 +78,7 @@ impl Cluster {
         parameters.extend((apply.persistence == Persistence::DryRun).then_some(("dryRun", "All")));
         let uri = format!("{}{}", path::object(apply.kind, apply.key), path::query(parameters));
         let ask = Ask::new(action.clone(), Method::PATCH, uri).with(APPLY_PATCH, apply.object);
+        let ask = if apply.persistence == Persistence::DryRun { ask.without_effect() } else { ask };
         let answer = self.send(ask).await?;
         let object = answer.value(&action)?;
         Ok(Applied { object, created: answer.code == StatusCode::CREATED, warnings: answer.warnings })

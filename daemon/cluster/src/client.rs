@@ -24,6 +24,8 @@ use kube::{
 use tower::{BoxError, ServiceBuilder};
 use tower_http::decompression::DecompressionLayer;
 
+use crate::tenure::GatedBody;
+
 /// Watches on one connection: kube-apiserver allows 100 streams on each and silently queues what is above.
 pub const WATCHES_PER_CONNECTION: usize = 64;
 /// How long a TCP connection may take.
@@ -153,7 +155,7 @@ fn open(config: &Config) -> Result<Client, ConnectError> {
         let name = name.clone().try_into().map_err(|_| ConnectError::ServerName(name.clone()))?;
         https = https.with_server_name_resolver(hyper_rustls::FixedServerNameResolver::new(name));
     }
-    let hyper: Hyper<_, Body> = Hyper::builder(TokioExecutor::new())
+    let hyper: Hyper<_, GatedBody<Body>> = Hyper::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .http2_keep_alive_interval(PING_INTERVAL)
         .http2_keep_alive_timeout(PING_TIMEOUT)
@@ -161,7 +163,7 @@ fn open(config: &Config) -> Result<Client, ConnectError> {
         .http2_adaptive_window(true)
         .build(https.enable_all_versions().wrap_connector(connector));
     let send = tower::service_fn(move |request: Request<Body>| {
-        let answer = hyper.request(request);
+        let answer = hyper.request(GatedBody::gate(request));
         async move { head_in_time(answer).await }
     });
     let service = ServiceBuilder::new()

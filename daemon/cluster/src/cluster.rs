@@ -18,6 +18,7 @@ use crate::{
     error::{Action, ApiError},
     path,
     request::{Answer, Ask, send},
+    tenure::Tenure,
 };
 
 /// Objects on one page of a list; the number that client-go uses too.
@@ -35,6 +36,7 @@ const MERGE_PATCH: &str = "application/merge-patch+json";
 pub struct Cluster {
     pub(crate) connections: Connections,
     pub(crate) user: Option<Arc<str>>,
+    pub(crate) tenure: Option<Tenure>,
 }
 
 /// What came of a delete.
@@ -66,15 +68,23 @@ impl Precondition {
 }
 
 impl Cluster {
-    /// Makes requests as plumb itself.
+    /// Makes requests as plumb itself, writes at any time.
     pub fn new(connections: Connections) -> Self {
-        Self { connections, user: None }
+        Self { connections, user: None, tenure: None }
+    }
+
+    /// Makes the same requests, but sends writes only while a tenure is valid.
+    ///
+    /// *Guarantees:* it is asked right before a write is sent and again when the connection takes it, whatever was waited
+    /// for; a write that comes too late is `LeaseLost`. Only what was sent before may still land.
+    pub fn during(&self, tenure: &Tenure) -> Self {
+        Self { tenure: Some(tenure.clone()), ..self.clone() }
     }
 
     /// Makes requests as a service account, over the same connections.
     pub fn as_service_account(&self, namespace: &str, name: &str) -> Self {
         let user = format!("system:serviceaccount:{namespace}:{name}");
-        Self { connections: self.connections.clone(), user: Some(user.into()) }
+        Self { user: Some(user.into()), ..self.clone() }
     }
 
     /// Returns the connections, for watches.
@@ -101,7 +111,7 @@ impl Cluster {
         let action = Action::of("review", "the own user");
         let review = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview" });
         let uri = "/apis/authentication.k8s.io/v1/selfsubjectreviews".to_owned();
-        let ask = Ask::new(action.clone(), Method::POST, uri).with("application/json", &review);
+        let ask = Ask::new(action.clone(), Method::POST, uri).with("application/json", &review).without_effect();
         let user = self.send(ask).await?.value(&action)?["status"]["userInfo"]["username"].as_str().map(str::to_owned);
         user.ok_or(ApiError::Unexpected { action, message: "the review names no user".to_owned() })
     }
@@ -249,7 +259,7 @@ impl Cluster {
     }
 
     pub(crate) async fn send<'a>(&'a self, ask: Ask<'a>) -> Result<Answer, ApiError> {
-        send(&self.connections, ask.by(self.user.as_deref())).await
+        send(&self.connections, ask.by(self.user.as_deref()).during(self.tenure.as_ref())).await
     }
 }
 

@@ -206,6 +206,12 @@ pub enum ApiError {
         /// How long was waited.
         after: Duration,
     },
+    /// This process has lost the lease that it needs to write.
+    #[error("{action}: not sent, because the lease was lost; whoever holds it now goes on")]
+    LeaseLost {
+        /// The request.
+        action: Action,
+    },
     /// The server failed.
     #[error("{action}: the API server failed with status {code} ({message}); its log says more")]
     Server {
@@ -240,6 +246,7 @@ impl ApiError {
             | Self::Unreachable { .. }
             | Self::Timeout { .. }
             | Self::NotEstablished { .. }
+            | Self::LeaseLost { .. }
             | Self::Server { .. } => Class::Retry,
             Self::Unauthorized { .. }
             | Self::Forbidden { .. }
@@ -272,6 +279,7 @@ impl ApiError {
             | Self::Unreachable { action, .. }
             | Self::Timeout { action, .. }
             | Self::NotEstablished { action, .. }
+            | Self::LeaseLost { action }
             | Self::Server { action, .. }
             | Self::Unexpected { action, .. } => action,
         }

@@ -16,6 +16,7 @@ pub mod parent;
 pub mod pods;
 pub mod resources;
 pub mod take;
+pub mod tenure;
 pub mod watches;
 
 mod backoff;

@@ -19,6 +19,7 @@ use crate::{
     backoff::Backoff,
     client::Connections,
     error::{self, Action, ApiError},
+    tenure::{Ended, Tenure, Write},
 };
 
 /// How long one try of a request may take, its body included; the API server itself gives up after 60 s.
@@ -46,6 +47,18 @@ pub(crate) struct Ask<'a> {
     pub(crate) body: Bytes,
     /// The user to impersonate.
     pub(crate) user: Option<&'a str>,
+    pub(crate) effect: Effect,
+    /// What a write needs; without one it is sent whenever it is asked for.
+    pub(crate) tenure: Option<&'a Tenure>,
+}
+
+/// What a request leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Nothing: a read, a dry-run, a review.
+    None,
+    /// Another state of the cluster: needs a valid tenure where one is held.
+    Write,
 }
 
 /// An answer with a status of 200 to 299.
@@ -58,13 +71,29 @@ pub(crate) struct Answer {
 impl<'a> Ask<'a> {
     /// Makes a read.
     pub(crate) fn get(action: Action, uri: String) -> Self {
-        Self::new(action, Method::GET, uri)
+        Self::new(action, Method::GET, uri).without_effect()
     }
 
-    /// Makes a request without a body.
+    /// Makes a write, as yet without a body.
     pub(crate) fn new(action: Action, method: Method, uri: String) -> Self {
         let (content_type, accept) = ("application/json", "application/json");
-        Self { action, method, uri, content_type, accept, body: Bytes::new(), user: None }
+        Self {
+            action,
+            method,
+            uri,
+            content_type,
+            accept,
+            body: Bytes::new(),
+            user: None,
+            effect: Effect::Write,
+            tenure: None,
+        }
+    }
+
+    /// Says that it leaves nothing behind, whatever its method is.
+    pub(crate) fn without_effect(mut self) -> Self {
+        self.effect = Effect::None;
+        self
     }
 
     /// Adds a body of this type.
@@ -81,6 +110,21 @@ impl<'a> Ask<'a> {
         self
     }
 
+    /// Sends it, if it is a write, only while this tenure is valid.
+    pub(crate) fn during(mut self, tenure: Option<&'a Tenure>) -> Self {
+        self.tenure = tenure.filter(|_| self.effect == Effect::Write);
+        self
+    }
+
+    /// Counts a write in; fails once the tenure that it needs has ended.
+    fn begin(&self) -> Result<Option<Write>, ApiError> {
+        self.tenure.map(Tenure::write).transpose().map_err(|Ended| self.lease_lost())
+    }
+
+    fn lease_lost(&self) -> ApiError {
+        ApiError::LeaseLost { action: self.action.clone() }
+    }
+
     fn request(&self) -> Result<Request<Body>, ApiError> {
         let mut request = Request::builder().method(&self.method).uri(&self.uri).header(header::ACCEPT, self.accept);
         if !self.body.is_empty() {
@@ -93,6 +137,10 @@ impl<'a> Ask<'a> {
             action: self.action.clone(),
             message: format!("the request cannot be written: {source}"),
         };
+        if let Some(tenure) = self.tenure {
+            // For the connection, which asks once more.
+            request = request.extension(tenure.clone());
+        }
         request.body(Body::from(self.body.clone())).map_err(unexpected)
     }
 }
@@ -142,7 +190,11 @@ async fn once(connections: &Connections, ask: &Ask<'_>) -> Result<Answer, ApiErr
 }
 
 async fn exchange(connections: &Connections, ask: &Ask<'_>) -> Result<Answer, ApiError> {
-    let unreachable = |source| unreachable(&ask.action, source);
+    let _under_way = ask.begin()?;
+    let unreachable = |source: kube::Error| match find::<Ended>(&source) {
+        Some(Ended) => ask.lease_lost(),
+        None => unreachable(&ask.action, source),
+    };
     let response = connections.requests().send(ask.request()?).await.map_err(unreachable)?;
     let (head, body) = response.into_parts();
     let body = Limited::new(body, ANSWER_LIMIT).collect().await;
@@ -156,23 +208,24 @@ async fn exchange(connections: &Connections, ask: &Ask<'_>) -> Result<Answer, Ap
 /// Reads a failure of the transport; the client's own timeout is one of its sources.
 pub(crate) fn unreachable(action: &Action, source: kube::Error) -> ApiError {
     let action = action.clone();
-    if is_timeout(&source) {
+    if find::<tokio::time::error::Elapsed>(&source).is_some() {
         return ApiError::Timeout { action, after: crate::client::HEAD_TIMEOUT };
     }
     ApiError::Unreachable { action, source }
 }
 
-fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
-    // Sources of one error are few; the bound is for one that names itself as its source.
+/// Returns the first error of this type among an error and its sources.
+fn find<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a E> {
     let mut error = Some(error);
+    // Sources of one error are few; the bound is for one that names itself as its source.
     for _ in 0..16 {
-        match error {
-            Some(found) if found.is::<tokio::time::error::Elapsed>() => return true,
-            Some(found) => error = found.source(),
-            None => return false,
+        let found = error?;
+        if let Some(wanted) = found.downcast_ref() {
+            return Some(wanted);
         }
+        error = found.source();
     }
-    false
+    None
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {

@@ -14,4 +14,6 @@ mod reading;
 #[cfg(test)]
 mod recording;
 #[cfg(test)]
+mod tenures;
+#[cfg(test)]
 mod watching;
