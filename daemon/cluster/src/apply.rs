@@ -79,7 +79,7 @@ impl Cluster {
         let uri = format!("{}{}", path::object(apply.kind, apply.key), path::query(parameters));
         let ask = Ask::new(action.clone(), Method::PATCH, uri).with(APPLY_PATCH, apply.object);
         let ask = if apply.persistence == Persistence::DryRun { ask.without_effect() } else { ask };
-        let answer = self.send(ask).await?;
+        let answer = self.send_as_identity(ask).await?;
         let object = answer.value(&action)?;
         Ok(Applied { object, created: answer.code == StatusCode::CREATED, warnings: answer.warnings })
     }

@@ -1,6 +1,7 @@
 //! One Kubernetes cluster, as somebody who may or may not do things there.
 //!
-//! Owns: reads, deletes and patches of single objects. `apply`, `discovery`, `contents`, `parent` and `events` add
+//! Owns: reads, deletes and patches of single objects, and with whose rights each is made: reads with plumb's own, writes
+//! and dry-runs with those of the identity. `apply`, `discovery`, `contents`, `parent` and `events` add
 //! the rest, each in its own file. May touch: the API server. Must never do: decide, or remember what it read.
 
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use http::Method;
 use plumb_core::{
     environment::{ApplySetId, FieldManager},
+    identity::Identity,
     kinds::Kind,
     object::{ObjectKey, PART_OF},
 };
@@ -31,11 +33,11 @@ const JSON_PATCH: &str = "application/json-patch+json";
 /// The media type of merge patches (RFC 7386).
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
-/// Requests to one cluster, as plumb itself or as somebody it impersonates; clones share the connections.
+/// Requests to one cluster: reads as plumb itself, writes and dry-runs as an identity; clones share the connections.
 #[derive(Debug, Clone)]
 pub struct Cluster {
     pub(crate) connections: Connections,
-    pub(crate) user: Option<Arc<str>>,
+    identity: Arc<Identity>,
     pub(crate) tenure: Option<Tenure>,
 }
 
@@ -68,9 +70,9 @@ impl Precondition {
 }
 
 impl Cluster {
-    /// Makes requests as plumb itself, writes at any time.
+    /// Makes all requests as plumb itself, writes at any time.
     pub fn new(connections: Connections) -> Self {
-        Self { connections, user: None, tenure: None }
+        Self { connections, identity: Arc::new(Identity::Own), tenure: None }
     }
 
     /// Makes the same requests, but sends writes only while a tenure is valid.
@@ -81,10 +83,14 @@ impl Cluster {
         Self { tenure: Some(tenure.clone()), ..self.clone() }
     }
 
-    /// Makes requests as a service account, over the same connections.
-    pub fn as_service_account(&self, namespace: &str, name: &str) -> Self {
-        let user = format!("system:serviceaccount:{namespace}:{name}");
-        Self { user: Some(user.into()), ..self.clone() }
+    /// Makes writes and dry-runs as somebody, over the same connections; reads stay plumb's own.
+    pub fn acting_as(&self, identity: Identity) -> Self {
+        Self { identity: Arc::new(identity), ..self.clone() }
+    }
+
+    /// Returns who makes writes and dry-runs.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// Returns the connections, for watches.
@@ -103,17 +109,32 @@ impl Cluster {
         uid.ok_or(ApiError::Unexpected { action, message: "the namespace has no uid".to_owned() })
     }
 
-    /// Returns the name under which the API server knows this user.
+    /// Returns the name under which the API server knows the one who writes.
     ///
     /// # Errors
     /// As every request.
     pub async fn user(&self) -> Result<String, ApiError> {
+        let user = self.review().await?["username"].as_str().map(str::to_owned);
+        let (action, message) = (Action::of("review", "the own user"), "the review names no user".to_owned());
+        user.ok_or(ApiError::Unexpected { action, message })
+    }
+
+    /// Returns the groups in which the API server sees the one who writes.
+    ///
+    /// # Errors
+    /// As every request.
+    pub async fn groups(&self) -> Result<Vec<String>, ApiError> {
+        let review = self.review().await?;
+        let groups = review["groups"].as_array().into_iter().flatten();
+        Ok(groups.filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+
+    async fn review(&self) -> Result<Value, ApiError> {
         let action = Action::of("review", "the own user");
         let review = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview" });
         let uri = "/apis/authentication.k8s.io/v1/selfsubjectreviews".to_owned();
         let ask = Ask::new(action.clone(), Method::POST, uri).with("application/json", &review).without_effect();
-        let user = self.send(ask).await?.value(&action)?["status"]["userInfo"]["username"].as_str().map(str::to_owned);
-        user.ok_or(ApiError::Unexpected { action, message: "the review names no user".to_owned() })
+        Ok(self.send_as_identity(ask).await?.value(&action)?["status"]["userInfo"].take())
     }
 
     /// Returns an object, or nothing if it does not exist.
@@ -122,11 +143,16 @@ impl Cluster {
     /// As every request; a kind that is not served is an error, not an absent object.
     pub async fn get(&self, kind: &Kind, key: &ObjectKey) -> Result<Option<Value>, ApiError> {
         let action = Action::on("get", key);
-        match self.send(Ask::get(action.clone(), path::object(kind, key))).await {
-            Ok(answer) => answer.value(&action).map(Some),
-            Err(ApiError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        found(self.send(Ask::get(action.clone(), path::object(kind, key))).await, &action)
+    }
+
+    /// Returns an object as [`Cluster::get`] does, if the identity may read it: for what is shown to its users.
+    ///
+    /// # Errors
+    /// As every request; `Forbidden` where plumb might read it and the identity may not.
+    pub async fn get_permitted(&self, kind: &Kind, key: &ObjectKey) -> Result<Option<Value>, ApiError> {
+        let action = Action::on("get", key);
+        found(self.send_as_identity(Ask::get(action.clone(), path::object(kind, key))).await, &action)
     }
 
     /// Deletes an object in exactly this state; what it owns follows in the background.
@@ -145,7 +171,7 @@ impl Cluster {
             "propagationPolicy": "Background",
         });
         let ask = Ask::new(action.clone(), Method::DELETE, path::object(kind, key)).with("application/json", &options);
-        match self.send(ask).await {
+        match self.send_as_identity(ask).await {
             // What is held by finalizers is answered with the object, what is gone with a Status.
             Ok(answer) if answer.value(&action)?["metadata"]["deletionTimestamp"].is_string() => {
                 Ok(Deleted::Finalizing)
@@ -198,7 +224,7 @@ impl Cluster {
         let query = path::query([("fieldManager", manager.as_str())]);
         let uri = format!("{}{query}", path::object(kind, key));
         let ask = Ask::new(action.clone(), Method::PATCH, uri).with(content_type, patch);
-        self.send(ask).await?.value(&action)
+        self.send_as_identity(ask).await?.value(&action)
     }
 
     /// Replaces the status of an object by the one in `object`, if the object still has the resourceVersion given
@@ -218,7 +244,7 @@ impl Cluster {
         let query = path::query([("fieldManager", manager.as_str())]);
         let uri = format!("{}/status{query}", path::object(kind, key));
         let ask = Ask::new(action.clone(), Method::PUT, uri).with("application/json", object);
-        self.send(ask).await?.value(&action)
+        self.send_as_identity(ask).await?.value(&action)
     }
 
     /// Returns every object of a kind that carries this environment's label, in all namespaces.
@@ -258,8 +284,23 @@ impl Cluster {
         }
     }
 
+    /// Sends as plumb itself.
     pub(crate) async fn send<'a>(&'a self, ask: Ask<'a>) -> Result<Answer, ApiError> {
-        send(&self.connections, ask.by(self.user.as_deref()).during(self.tenure.as_ref())).await
+        send(&self.connections, ask.during(self.tenure.as_ref())).await
+    }
+
+    /// Sends with exactly the rights of the identity: every write, every dry-run, and reads that its users are shown.
+    pub(crate) async fn send_as_identity<'a>(&'a self, ask: Ask<'a>) -> Result<Answer, ApiError> {
+        let answer = send(&self.connections, ask.by(&self.identity).during(self.tenure.as_ref())).await;
+        answer.map_err(|error| error.acting_as(&self.identity))
+    }
+}
+
+fn found(answer: Result<Answer, ApiError>, action: &Action) -> Result<Option<Value>, ApiError> {
+    match answer {
+        Ok(answer) => answer.value(action).map(Some),
+        Err(ApiError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

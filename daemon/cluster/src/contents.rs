@@ -1,7 +1,8 @@
 //! What lies where: the objects of others in a namespace or of a definition, and which kinds hold labelled objects.
 //!
 //! Owns: reading that from lists of metadata, and which objects come with every namespace. A list that fails makes the
-//! answer unknown, never shorter. Must never do: read more than metadata.
+//! answer unknown, never shorter. Must never do: read more than metadata, or name to the users of a service account what it
+//! may not list.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +41,8 @@ const FURNITURE: [(&str, &str); 2] = [("ConfigMap", "kube-root-ca.crt"), ("Servi
 /// What a namespace or a definition holds of others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contents {
-    /// Some of the objects; empty if there are none; `Unknown` if a list failed.
+    /// Some of the objects; empty if there are none; `Unknown` if a list failed. What the identity may not list stands
+    /// there as `object NAMESPACE/(not shown)`.
     pub others: Presence<Vec<ObjectKey>>,
     /// Why they are unknown.
     pub unknown: Option<String>,
@@ -77,7 +79,8 @@ pub enum Whereabouts {
 
 impl Cluster {
     /// Returns which objects of others a Namespace or a CustomResourceDefinition holds: all that do not carry the label
-    /// of `id`, but for those that something else owns and those that every namespace has.
+    /// of `id`, but for those that something else owns and those that every namespace has. All are found, with plumb's
+    /// rights; named are those that the identity may list.
     pub async fn contents(&self, holder: &ObjectKey, kinds: &Kinds, id: &ApplySetId) -> Contents {
         let (held, namespace) = match (holder.group.as_str(), holder.kind.as_str()) {
             ("", "Namespace") => (namespaced(kinds), Some(holder.name.as_str())),
@@ -105,7 +108,29 @@ impl Cluster {
             }
         }
         others.truncate(NAMED);
-        Contents { others: Presence::Present(others), unknown: None }
+        match self.nameable(others, kinds).await {
+            Ok(others) => Contents { others: Presence::Present(others), unknown: None },
+            Err(error) => unknown(error.to_string()),
+        }
+    }
+
+    /// Returns the objects, with those that the identity may not list without their names.
+    async fn nameable(&self, objects: Vec<ObjectKey>, kinds: &Kinds) -> Result<Vec<ObjectKey>, ApiError> {
+        let mut listed: BTreeMap<(GroupKind, Option<String>), bool> = BTreeMap::new();
+        let mut shown = Vec::new();
+        for object in objects {
+            let of = (object.group_kind(), object.namespace.clone());
+            let may = match (listed.get(&of), kinds.preferred(&of.0)) {
+                (Some(may), _) => *may,
+                (None, Presence::Present(kind)) => self.may("list", kind, of.1.as_deref(), None).await?,
+                (None, _) => false,
+            };
+            listed.insert(of, may);
+            shown.push(if may { object } else { unnamed(object) });
+        }
+        // Equal ones are neighbours only by chance.
+        let distinct: BTreeSet<ObjectKey> = shown.into_iter().collect();
+        Ok(distinct.into_iter().collect())
     }
 
     /// Returns some objects of a kind that match the selector and count.
@@ -181,6 +206,10 @@ impl Cluster {
             _ => Err(ApiError::Unexpected { action, message: "the list's items are no list".to_owned() }),
         }
     }
+}
+
+fn unnamed(object: ObjectKey) -> ObjectKey {
+    ObjectKey { group: String::new(), kind: "object".to_owned(), name: "(not shown)".to_owned(), ..object }
 }
 
 fn unknown(reason: String) -> Contents {

@@ -11,7 +11,7 @@ mod tests;
 
 use std::{fmt, time::Duration};
 
-use plumb_core::{class::Class, object::ObjectKey};
+use plumb_core::{class::Class, identity::Identity, object::ObjectKey, right::MissingRight};
 
 pub(crate) use status::read;
 
@@ -99,13 +99,15 @@ pub enum ApiError {
         /// The server's words.
         message: String,
     },
-    /// The user may not do this.
-    #[error("{action}: not allowed ({message}); grant this right with a Role or ClusterRole and a binding")]
+    /// The user may not do this, or admission (a quota, the Pod security standards) does not let it.
+    #[error("{action}: {}", forbidden_in_words(.message, .missing.as_deref()))]
     Forbidden {
         /// The request.
         action: Action,
-        /// The server's words, which name user, verb and resource.
+        /// The server's words.
         message: String,
+        /// The right that RBAC would have to give, where it is about one.
+        missing: Option<Box<MissingRight>>,
     },
     /// An admission webhook or policy refused.
     #[error(
@@ -285,6 +287,24 @@ impl ApiError {
         }
     }
 
+    /// Returns the right that somebody lacks.
+    pub fn missing_right(&self) -> Option<&MissingRight> {
+        match self {
+            Self::Forbidden { missing, .. } => missing.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Names the service account where plumb may not act as it.
+    pub(crate) fn acting_as(self, identity: &Identity) -> Self {
+        match (self, identity) {
+            (Self::Forbidden { action, message, missing: Some(right) }, Identity::ServiceAccount(account)) => {
+                Self::Forbidden { action, message, missing: Some(Box::new(right.as_impersonation_of(account))) }
+            }
+            (error, _) => error,
+        }
+    }
+
     /// Returns the fields that the server refused; empty for every other failure.
     pub fn problems(&self) -> &[FieldProblem] {
         match self {
@@ -296,6 +316,13 @@ impl ApiError {
     /// Returns whether the refused change can only be made by deleting and creating the object again.
     pub fn is_immutable(&self) -> bool {
         self.problems().iter().any(|problem| problem.immutable)
+    }
+}
+
+fn forbidden_in_words(message: &str, missing: Option<&MissingRight>) -> String {
+    match missing {
+        Some(right) => right.to_string(),
+        None => format!("not allowed ({message}); change the object, or what forbids it"),
     }
 }
 

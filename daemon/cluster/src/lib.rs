@@ -4,6 +4,7 @@
 //! feed. Takes any tower service as its client, so that a simulation can stand in for a cluster.
 //! Must never do: decide. What a conflict means, what drifted and what may be deleted is `plumb_core`'s to say.
 
+pub mod access;
 pub mod apply;
 pub mod client;
 pub mod cluster;

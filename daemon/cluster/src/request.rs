@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use kube::client::Body;
+use plumb_core::identity::{Identity, ServiceAccount};
 use serde_json::Value;
 
 use crate::{
@@ -46,7 +47,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) accept: &'static str,
     pub(crate) body: Bytes,
     /// The user to impersonate.
-    pub(crate) user: Option<&'a str>,
+    user: Option<String>,
     pub(crate) effect: Effect,
     /// What a write needs; without one it is sent whenever it is asked for.
     pub(crate) tenure: Option<&'a Tenure>,
@@ -104,9 +105,10 @@ impl<'a> Ask<'a> {
         self
     }
 
-    /// Sends as somebody else.
-    pub(crate) fn by(mut self, user: Option<&'a str>) -> Self {
-        self.user = user;
+    /// Sends as somebody else. Only the user is named: the API server itself adds the groups of a service account, which
+    /// plumb needs no right for then (`system:serviceaccounts`, those of its namespace, `system:authenticated`).
+    pub(crate) fn by(mut self, identity: &Identity) -> Self {
+        self.user = identity.service_account().map(ServiceAccount::user);
         self
     }
 
@@ -130,7 +132,7 @@ impl<'a> Ask<'a> {
         if !self.body.is_empty() {
             request = request.header(header::CONTENT_TYPE, self.content_type);
         }
-        if let Some(user) = self.user {
+        if let Some(user) = &self.user {
             request = request.header("Impersonate-User", user);
         }
         let unexpected = |source: http::Error| ApiError::Unexpected {

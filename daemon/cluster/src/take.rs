@@ -9,8 +9,8 @@ use plumb_core::{
     adoption,
     environment::{ApplySetId, EnvironmentName, FieldManager},
     inventory::ID_LABEL,
-    kinds::Kind,
-    object::ObjectKey,
+    kinds::{Kind, Scope},
+    object::{Gvk, ObjectKey},
 };
 use serde_json::{Value, json};
 
@@ -21,6 +21,9 @@ use crate::{
     path,
     request::Ask,
 };
+
+/// Stands for the parent of an ApplySet that the identity may not read.
+const HIDDEN: &str = "an object that this service account may not read";
 
 /// How often the conversation starts over because somebody wrote in between; controllers write several times while
 /// an object is young.
@@ -56,7 +59,7 @@ pub enum Owner {
     ApplySet {
         /// The id that its members carry.
         id: ApplySetId,
-        /// Its parent, such as `Secret shop/set`.
+        /// Its parent, such as `Secret shop/set`, or what is said instead where the identity may not read it.
         parent: String,
     },
 }
@@ -178,7 +181,8 @@ impl Cluster {
     /// Returns the Secret or ConfigMap that is the parent of another tool's ApplySet (KEP-3659), if there is one; a
     /// label that no parent knows is one that somebody wrote by hand.
     async fn applyset_parent(&self, id: &ApplySetId) -> Result<Option<String>, ApiError> {
-        for (kind, plural) in [("Secret", "secrets"), ("ConfigMap", "configmaps")] {
+        for parent in parents() {
+            let plural = &parent.plural;
             let action = Action::of("look for the parent of", format!("ApplySet {id} among {plural}"));
             let selector = format!("{ID_LABEL}={id}");
             let query = path::query([("labelSelector", selector.as_str()), ("limit", "1")]);
@@ -187,7 +191,13 @@ impl Cluster {
             let list = self.send(ask).await?.value(&action)?;
             let metadata = &list["items"][0]["metadata"];
             if let (Some(namespace), Some(name)) = (metadata["namespace"].as_str(), metadata["name"].as_str()) {
-                return Ok(Some(format!("{kind} {namespace}/{name}")));
+                // Whoever writes the label by hand must not learn what it is the label of.
+                let may = self.may("get", &parent, Some(namespace), Some(name)).await?;
+                return Ok(Some(if may {
+                    format!("{} {namespace}/{name}", parent.gvk.kind)
+                } else {
+                    HIDDEN.to_owned()
+                }));
             }
         }
         Ok(None)
@@ -237,6 +247,17 @@ impl Cluster {
         }
         Err(last.expect("because TRIES is not 0"))
     }
+}
+
+/// Returns the kinds of parents that other tools use.
+fn parents() -> [Kind; 2] {
+    [("Secret", "secrets"), ("ConfigMap", "configmaps")].map(|(kind, plural)| Kind {
+        gvk: Gvk::new("v1", kind),
+        plural: plural.to_owned(),
+        scope: Scope::Namespaced,
+        watchable: true,
+        defined_by: None,
+    })
 }
 
 /// Starts over after an error that means that somebody wrote in between.

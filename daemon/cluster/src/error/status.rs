@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use kube::core::Status;
+use plumb_core::right::MissingRight;
 
 use super::{Action, ApiError, FieldConflict, FieldProblem, redact::redact};
 
@@ -169,6 +170,26 @@ fn invalid(action: &Action, mut problems: Vec<FieldProblem>) -> Option<ApiError>
     (!problems.is_empty()).then_some(ApiError::Invalid { action, problems })
 }
 
+/// Reads `User "ada" cannot patch resource "deployments" in API group "apps" in the namespace "shop"`, as every
+/// authorizer is quoted (`forbiddenMessage` of apiserver).
+fn missing_right(message: &str) -> Option<MissingRight> {
+    let (_, rest) = message.split_once(" is forbidden: User \"")?;
+    let (user, rest) = rest.split_once("\" cannot ")?;
+    let (verb, rest) = rest.split_once(" resource \"")?;
+    let (resource, rest) = rest.split_once("\" in API group \"")?;
+    let (group, rest) = rest.split_once('"')?;
+    let namespace = rest.strip_prefix(" in the namespace \"").and_then(|rest| Some(rest.split_once('"')?.0.to_owned()));
+    let text = str::to_owned;
+    Some(MissingRight {
+        user: text(user),
+        verb: text(verb),
+        resource: text(resource),
+        group: text(group),
+        namespace,
+        name: None,
+    })
+}
+
 /// Falls back to the HTTP status, which every answer has.
 fn read_code(
     action: Action,
@@ -181,7 +202,10 @@ fn read_code(
     match code {
         _ if too_large => ApiError::TooLarge { action, message },
         StatusCode::UNAUTHORIZED => ApiError::Unauthorized { action, message },
-        StatusCode::FORBIDDEN => ApiError::Forbidden { action, message },
+        StatusCode::FORBIDDEN => {
+            let missing = missing_right(&message).map(Box::new);
+            ApiError::Forbidden { action, message, missing }
+        }
         // A path that the server does not route is answered in plain text, a missing object with its name.
         StatusCode::NOT_FOUND if status.details.as_ref().is_none_or(|details| details.name.is_empty()) => {
             ApiError::NotServed { action }

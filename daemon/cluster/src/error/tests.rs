@@ -111,6 +111,34 @@ fn admission_is_named() {
 }
 
 #[test]
+fn a_missing_right_is_told_as_the_rule_that_gives_it() {
+    let message = "deployments.apps \"web\" is forbidden: User \"system:serviceaccount:shop:deployer\" cannot patch resource \
+        \"deployments\" in API group \"apps\" in the namespace \"shop\"";
+    check(
+        &failure(403, "Forbidden", message, json!([])),
+        Class::Wait,
+        "apply ConfigMap shop/web: ServiceAccount shop/deployer may not patch deployments.apps in namespace shop; give it \
+         this rule in a Role there: {apiGroups: [apps], resources: [deployments], verbs: [create, patch]}",
+    );
+    let message = "namespaces \"shop\" is forbidden: User \"ada\" cannot delete resource \"namespaces\" in API group \"\" at the \
+        cluster scope: RBAC: clusterrole.rbac.authorization.k8s.io \"x\" not found";
+    check(
+        &failure(403, "Forbidden", message, json!([])),
+        Class::Wait,
+        "apply ConfigMap shop/web: user ada may not delete namespaces; give it this rule in a ClusterRole: {apiGroups: [\"\"], \
+         resources: [namespaces], verbs: [delete]}",
+    );
+    let quota = "pods \"web\" is forbidden: exceeded quota: small, requested: pods=1, used: pods=1, limited: pods=1";
+    let error = failure(403, "Forbidden", quota, json!([]));
+    assert_eq!(error.missing_right(), None);
+    check(
+        &error,
+        Class::Wait,
+        &format!("apply ConfigMap shop/web: not allowed ({quota}); change the object, or what forbids it"),
+    );
+}
+
+#[test]
 fn what_is_missing_and_what_is_not_served_differ() {
     let error = failure(404, "NotFound", "namespaces \"shop\" not found", json!([]));
     assert!(matches!(error, ApiError::NotFound { .. }));

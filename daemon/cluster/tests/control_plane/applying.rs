@@ -128,21 +128,6 @@ async fn what_is_missing_is_told_apart() {
 }
 
 #[tokio::test]
-async fn rights_are_those_of_the_impersonated_service_account() {
-    let bench = bench("rights").await;
-    let deployer = bench.cluster.as_service_account(&bench.namespace, "deployer");
-    assert_eq!(deployer.user().await.unwrap(), format!("system:serviceaccount:{}:deployer", bench.namespace));
-    let key = bench.key(&config_map(), "c");
-    let error = deployer.get(&config_map(), &key).await.unwrap_err();
-    let text = error.to_string();
-    assert!(matches!(error, ApiError::Forbidden { .. }) && text.contains(":deployer"), "{text}");
-    let account = format!("--serviceaccount={}:deployer", bench.namespace);
-    bench.kubectl(&["create", "rolebinding", "deployer", "--clusterrole=view", &account]);
-    let found = crate::bench::eventually("the binding works", async || deployer.get(&config_map(), &key).await.ok());
-    assert_eq!(found.await, None);
-}
-
-#[tokio::test]
 async fn warnings_of_the_server_are_passed_on() {
     let bench = bench("warning").await;
     let kind = kind("v1", "Endpoints", "endpoints", Scope::Namespaced);

@@ -10,6 +10,8 @@ mod bench;
 #[cfg(test)]
 mod deleting;
 #[cfg(test)]
+mod impersonating;
+#[cfg(test)]
 mod reading;
 #[cfg(test)]
 mod recording;

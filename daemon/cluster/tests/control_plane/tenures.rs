@@ -9,7 +9,10 @@ use plumb_cluster::{
     error::ApiError,
     tenure::Tenure,
 };
-use plumb_core::class::Class;
+use plumb_core::{
+    class::Class,
+    identity::{Identity, ServiceAccount},
+};
 use serde_json::json;
 
 use crate::bench::{Bench, bench, cluster_of, config_map, eventually, manager};
@@ -64,7 +67,7 @@ async fn after_its_end_nothing_is_written_and_everything_can_be_read() {
     lost(cluster.delete(&kind, &key, &Precondition::of(&found)).await.map(drop));
     let patch = json!({ "data": { "a": "2" } });
     lost(cluster.merge_patch(&kind, &key, &patch, &manager("shop")).await.map(drop));
-    let other = cluster.as_service_account("team", "deployer");
+    let other = cluster.acting_as(Identity::ServiceAccount(ServiceAccount::parse("team", "deployer").unwrap()));
     lost(other.merge_patch(&kind, &key, &patch, &manager("shop")).await.map(drop));
     assert!(!exists(&bench, "after").await);
     assert_eq!(bench.get("before").await["metadata"]["resourceVersion"], found["metadata"]["resourceVersion"]);

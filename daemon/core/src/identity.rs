@@ -1,0 +1,123 @@
+//! Whose rights a write is made with: plumb's own, or those of the service account that an Environment names.
+//!
+//! Owns: the names under which the API server knows a service account. Must never do: name one of another namespace
+//! than the Environment's.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// The longest name of an object (RFC 1123 subdomain).
+const NAME_LENGTH_MAX: usize = 253;
+
+/// Whose rights a write is made with.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Identity {
+    /// Those that plumb's own credentials give.
+    Own,
+    /// Those of a service account, which is impersonated.
+    ServiceAccount(ServiceAccount),
+}
+
+impl Identity {
+    /// Returns the service account; nothing where plumb acts as itself.
+    pub fn service_account(&self) -> Option<&ServiceAccount> {
+        match self {
+            Self::Own => None,
+            Self::ServiceAccount(account) => Some(account),
+        }
+    }
+}
+
+/// Namespace and name of a service account.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct ServiceAccount {
+    namespace: String,
+    name: String,
+}
+
+/// A text that can't be the name of a service account.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no name of a service account: write the name of one in the Environment's own namespace (lower-case letters, digits, - and .)"
+)]
+pub struct InvalidServiceAccount(String);
+
+impl ServiceAccount {
+    /// Takes a name in the namespace of the Environment that names it.
+    ///
+    /// # Errors
+    /// A name that could be read as anything else than one object in this namespace: with a slash, a colon, or empty.
+    pub fn parse(namespace: &str, name: &str) -> Result<Self, InvalidServiceAccount> {
+        let invalid = || InvalidServiceAccount(name.to_owned());
+        let label = |label: &str| {
+            let bytes = label.as_bytes();
+            let ends = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+            let inside = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
+            ends(bytes.first()) && ends(bytes.last()) && bytes.iter().all(inside)
+        };
+        if name.len() > NAME_LENGTH_MAX || !name.split('.').all(label) {
+            return Err(invalid());
+        }
+        Ok(Self { namespace: namespace.to_owned(), name: name.to_owned() })
+    }
+
+    /// Reads the name under which the API server knows a service account; nothing for any other user.
+    pub fn of_user(user: &str) -> Option<Self> {
+        let (namespace, name) = user.strip_prefix(USER_PREFIX)?.split_once(':')?;
+        Self::parse(namespace, name).ok()
+    }
+
+    /// Returns its namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Returns its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the name under which the API server knows it.
+    pub fn user(&self) -> String {
+        format!("{USER_PREFIX}{}:{}", self.namespace, self.name)
+    }
+}
+
+/// Begins the user name of every service account.
+const USER_PREFIX: &str = "system:serviceaccount:";
+
+impl fmt::Display for ServiceAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServiceAccount {}/{}", self.namespace, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_name_is_a_service_account() {
+        let long = "a".repeat(NAME_LENGTH_MAX);
+        for name in ["deployer", "a", "team.deployer-2", "0", long.as_str()] {
+            assert!(ServiceAccount::parse("shop", name).is_ok(), "{name}");
+        }
+        let longer = format!("{long}a");
+        let twisted = ["", ".", "..", "other/deployer", "other:deployer", "../other", "Deployer", "-a", "a-", "a..b"];
+        for name in twisted.into_iter().chain(["a b", "a\nb", "äbc", "a%2fb", longer.as_str()]) {
+            assert!(ServiceAccount::parse("shop", name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_user_name_is_read_back_as_written() {
+        let account = ServiceAccount::parse("shop", "deployer").expect("a name");
+        assert_eq!(account.user(), "system:serviceaccount:shop:deployer");
+        assert_eq!(account.to_string(), "ServiceAccount shop/deployer");
+        assert_eq!(ServiceAccount::of_user(&account.user()), Some(account));
+        for user in ["ada", "system:serviceaccount:shop", "system:serviceaccount:shop:a:b", "system:node:shop:a"] {
+            assert_eq!(ServiceAccount::of_user(user), None, "{user}");
+        }
+    }
+}
