@@ -6,6 +6,7 @@
 mod bare_repository;
 mod command;
 mod http_server;
+mod signing_key;
 mod working_copy;
 
 use std::io;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 pub use bare_repository::BareRepository;
 pub use http_server::{Behaviour, HttpServer, Request};
+pub use signing_key::SigningKey;
 pub use working_copy::WorkingCopy;
 
 /// The branch of new repositories, whatever the user's Git prefers.
@@ -30,6 +32,17 @@ pub enum GitError {
         /// The command line.
         arguments: String,
         /// What git said.
+        stderr: String,
+    },
+    /// `ssh-keygen` can't be started.
+    #[error("`ssh-keygen` can't be started: install OpenSSH's client")]
+    StartKeygen(#[source] io::Error),
+    /// `ssh-keygen` ended with an error.
+    #[error("`ssh-keygen {arguments}` failed: {stderr}")]
+    Keygen {
+        /// The command line.
+        arguments: String,
+        /// What it said.
         stderr: String,
     },
     /// A file or folder can't be used.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::{GitError, command};
+use super::{GitError, SigningKey, command};
 
 /// A clone with a folder of its own, which is removed with this value.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub struct WorkingCopy {
     folder: TempDir,
     name: String,
     email: String,
+    /// Further settings of Git for every command.
+    settings: Vec<String>,
 }
 
 impl WorkingCopy {
@@ -24,7 +26,7 @@ impl WorkingCopy {
         let folder = TempDir::with_prefix("lab-git-");
         let folder = folder.map_err(|source| GitError::Io { doing: "creating", path: std::env::temp_dir(), source })?;
         command::run(folder.path(), &["clone", "--quiet", url, "."])?;
-        Ok(Self { folder, name: "Lab".to_owned(), email: "lab@example.com".to_owned() })
+        Ok(Self { folder, name: "Lab".to_owned(), email: "lab@example.com".to_owned(), settings: Vec::new() })
     }
 
     /// Sets the author and committer of the commits to come.
@@ -33,6 +35,14 @@ impl WorkingCopy {
         name.clone_into(&mut self.name);
         email.clone_into(&mut self.email);
         self
+    }
+
+    /// Signs the commits and tags to come with this key; nothing signs none.
+    pub fn sign_with(&mut self, key: Option<&SigningKey>) {
+        self.settings = key.map_or_else(Vec::new, |key| {
+            let key = format!("user.signingKey={}", key.path().display());
+            vec!["gpg.format=ssh".to_owned(), key, "commit.gpgSign=true".to_owned(), "tag.gpgSign=true".to_owned()]
+        });
     }
 
     /// Returns the folder.
@@ -165,7 +175,11 @@ impl WorkingCopy {
     /// When the command fails; the error carries its stderr.
     pub fn git(&self, arguments: &[&str]) -> Result<String, GitError> {
         let mut command = command::hermetic();
-        command.current_dir(self.path()).args(arguments);
+        command.current_dir(self.path());
+        for setting in &self.settings {
+            command.args(["-c", setting]);
+        }
+        command.args(arguments);
         for role in ["AUTHOR", "COMMITTER"] {
             command.env(format!("GIT_{role}_NAME"), &self.name).env(format!("GIT_{role}_EMAIL"), &self.email);
         }
