@@ -152,6 +152,20 @@ fn the_core_can_not_reach_the_world() {
 }
 
 #[test]
+fn signatures_are_judged_without_the_world() {
+    const PURE: [&str; 8] = ["base64", "jiff", "lab", "pgp", "proptest", "signature", "ssh-key", "thiserror"];
+    check_dependencies("a verdict depends on bytes, keys and a time (style 2)", "daemon/signature", |name| {
+        !PURE.contains(&name)
+    });
+    let world = ["std::env", "std::fs", "std::net", "std::process", "std::thread", "Instant", "SystemTime"];
+    let world = [&world[..], &["Timestamp::now", "async fn", "HashMap", "HashSet", "println!"]].concat();
+    check("a verdict has no clock and no I/O (style 2)", |file| {
+        let ours = file.is_below("daemon/signature/src/") && file.is_rust();
+        if ours { lines_with(file, &owned(&world)) } else { Vec::new() }
+    });
+}
+
+#[test]
 fn adapters_do_not_know_each_other() {
     const ADAPTERS: [&str; 3] = ["git", "render", "cluster"];
     for adapter in ADAPTERS {
@@ -164,13 +178,22 @@ fn adapters_do_not_know_each_other() {
 
 #[test]
 fn each_outside_system_has_one_crate() {
-    let everybody = ["daemon", "daemon/api", "daemon/core", "daemon/render", "daemon/cluster", "tests", "tests/lab"];
+    let everybody = [
+        "daemon",
+        "daemon/api",
+        "daemon/core",
+        "daemon/render",
+        "daemon/cluster",
+        "daemon/signature",
+        "tests",
+        "tests/lab",
+    ];
     for folder in everybody {
         check_dependencies("plumb-git is the only user of git2 and notify (design 7)", folder, |name| {
             ["git2", "notify"].contains(&name)
         });
     }
-    for folder in ["daemon/git", "daemon/render"] {
+    for folder in ["daemon/git", "daemon/render", "daemon/signature"] {
         check_dependencies("plumb-cluster is the only user of kube (design 7)", folder, |name| {
             ["kube", "k8s-openapi"].contains(&name)
         });
