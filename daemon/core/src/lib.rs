@@ -19,6 +19,7 @@ pub mod health;
 pub mod identity;
 pub mod inventory;
 pub mod kinds;
+pub mod lease;
 pub mod live;
 pub mod object;
 pub mod operation;
