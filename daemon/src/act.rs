@@ -88,7 +88,7 @@ impl Actor<'_> {
             match operation.poll() {
                 Step::Finished => return deeds,
                 Step::Start(effects) => {
-                    under_way.extend(effects.into_iter().map(|(id, effect)| self.carry_out(id, effect).boxed()));
+                    under_way.extend(effects.into_iter().map(|(id, effect)| self.carry_out(id, effect, stop).boxed()));
                 }
             }
             if let Some((id, result)) = under_way.next().await {
@@ -98,11 +98,16 @@ impl Actor<'_> {
         }
     }
 
-    async fn carry_out(&self, id: EffectId, effect: Effect) -> (EffectId, Result<Done, Box<Undone>>) {
+    async fn carry_out(
+        &self,
+        id: EffectId,
+        effect: Effect,
+        stop: &CancellationToken,
+    ) -> (EffectId, Result<Done, Box<Undone>>) {
         let (action, result) = match effect {
             Effect::Record(scope) => ("record", self.in_turn(self.record(scope)).await),
             Effect::Apply(apply) => ("apply", self.in_turn(self.apply(apply)).await),
-            Effect::Await(definition) => ("await", self.established(&definition).await),
+            Effect::Await(definition) => ("await", self.established(&definition, stop).await),
             Effect::Prune(prune) => ("prune", self.in_turn(self.prune(prune)).await),
         };
         self.context.metrics.write(action, result.is_ok());
@@ -211,8 +216,13 @@ impl Actor<'_> {
         })
     }
 
-    async fn established(&self, definition: &ObjectKey) -> Result<Done, Box<Undone>> {
-        match self.cluster().established(&definition.name, ESTABLISHED_WITHIN).await {
+    /// Waits for a definition, unless the operation is replaced: nothing depends on it then.
+    async fn established(&self, definition: &ObjectKey, stop: &CancellationToken) -> Result<Done, Box<Undone>> {
+        let established = tokio::select! {
+            established = self.cluster().established(&definition.name, ESTABLISHED_WITHIN) => established,
+            () = stop.cancelled() => return Ok(Done::Established),
+        };
+        match established {
             Ok(()) => Ok(Done::Established),
             Err(error) => Err(Box::new(Undone {
                 failure: Failure { class: error.class(), message: chain(&error) },

@@ -27,7 +27,7 @@ use plumb_core::{
     plan::{judge, prune},
     presence::Presence,
     problem::Problem,
-    source::SourceTree,
+    source::{Inputs, SourceTree},
 };
 use plumb_git::mirror::Mirror;
 use plumb_render::{Parameters, RenderKey};
@@ -58,6 +58,7 @@ pub(crate) struct Source {
 
 /// Everything that one plan is made from.
 pub(crate) struct Gathered {
+    pub(crate) inputs: Inputs,
     pub(crate) desired: Arc<Desired>,
     pub(crate) kinds: Arc<Kinds>,
     pub(crate) live: Live,
@@ -116,6 +117,7 @@ pub(crate) async fn gather(context: &Context, pass: &mut Pass) -> Result<Gathere
     let (claims, undecided, stir) = others(context, pass, &desired, &live);
     pass.stir = stir;
     let mut gathered = Gathered {
+        inputs: rendered.inputs.clone(),
         kinds: served.kinds,
         live,
         desired,
@@ -168,7 +170,7 @@ fn read(
     mirror: &Path,
     commit: &plumb_core::commit::CommitId,
     path: &RepoPath,
-    inputs: Option<&plumb_core::source::Inputs>,
+    inputs: Option<&Inputs>,
 ) -> Result<Read, Failure> {
     let failed = |error: plumb_git::error::GitError| Failure { class: error.class(), message: chain(&error) };
     let snapshot = Mirror::open_or_create(mirror).and_then(|mirror| mirror.snapshot(commit)).map_err(failed)?;

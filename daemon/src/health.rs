@@ -11,6 +11,7 @@ use plumb_core::{
     health::{HealthStatus, pod},
     live::Live,
     object::ObjectKey,
+    plan::wait::{Wait, counts},
 };
 use serde_json::Value;
 
@@ -23,11 +24,6 @@ pub(crate) struct Workload {
     pub(crate) namespace: String,
     /// A label selector, as in URLs.
     pub(crate) selector: String,
-}
-
-/// Returns whether an object's health counts: that of an Environment would count itself, where a path holds its own.
-fn counts(key: &ObjectKey) -> bool {
-    key.group != plumb_core::environment::GROUP
 }
 
 /// Returns the environment's workloads that are not healthy.
@@ -54,19 +50,24 @@ fn selector(key: &ObjectKey, manifest: &Value) -> Option<String> {
     }
 }
 
-/// Returns the health of every desired object that is there, each with a sentence.
+/// Returns the health of every desired object that is there, each with a sentence, which says so where others wait for it.
 pub(crate) fn sentences(
     context: &Context,
     name: &EnvironmentName,
     desired: &Desired,
     live: &Live,
+    wait: Option<&Wait>,
 ) -> Vec<(HealthStatus, String)> {
     let troubles = context.troubles.lock().unwrap_or_else(PoisonError::into_inner);
     let known = desired.objects.keys().filter(|key| counts(key)).filter_map(|key| live.objects.get(key));
     known
         .map(|live| {
             let of_pods = troubles.get(&(name.clone(), live.key.clone())).map(Vec::as_slice).unwrap_or_default();
-            (live.health.status, pod::explain(&live.key, &live.health, of_pods))
+            let sentence = pod::explain(&live.key, &live.health, of_pods);
+            let wait =
+                wait.filter(|wait| wait.awaited.contains(&live.key) && live.health.status != HealthStatus::Current);
+            let sentence = wait.map_or(sentence.clone(), |wait| format!("{wait} waits for {sentence}"));
+            (live.health.status, sentence)
         })
         .collect()
 }

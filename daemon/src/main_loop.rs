@@ -221,10 +221,10 @@ impl Loop {
         self.environments.values_mut().filter(of_it).for_each(Watched::looked);
     }
 
-    /// Has every environment of a repository look again.
+    /// Has every environment of a repository look again, at another commit than the one that may be under way.
     fn touch(&mut self, name: &RepositoryName) {
         let of_it = |watched: &&mut Watched| watched.repository() == *name;
-        self.environments.values_mut().filter(of_it).for_each(Watched::start_over);
+        self.environments.values_mut().filter(of_it).for_each(Watched::replace);
     }
 
     fn environment_set(&mut self, environment: Environment) {

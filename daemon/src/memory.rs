@@ -5,9 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use plumb_api::{Environment, EnvironmentStatus};
+use jiff::Timestamp;
+use plumb_api::{Environment, EnvironmentStatus, environment::WaitingStatus};
 use plumb_core::{
-    commit::{CommitId, RepoPath},
+    commit::{CommitId, RepoPath, Revision},
     desired::Desired,
     fingerprint::Fingerprint,
     inventory::Inventory,
@@ -39,6 +40,17 @@ pub(crate) struct Resolved {
     pub(crate) desired: Arc<Desired>,
 }
 
+/// An operation that has yet to end: it waits, or it was cut.
+#[derive(Debug, Clone)]
+pub(crate) struct Unfinished {
+    pub(crate) revision: Revision,
+    /// Digest of what was read: a commit that leaves it as it was goes on with the same operation.
+    pub(crate) inputs: String,
+    pub(crate) started: Timestamp,
+    /// What was done so far.
+    pub(crate) tally: Tally,
+}
+
 /// What is remembered of one environment.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
@@ -62,8 +74,10 @@ pub(crate) struct Memory {
     pub(crate) resource_version: String,
     /// What the last operation could not do.
     pub(crate) failures: Vec<Failure>,
-    /// What an operation that has yet to end has done so far, and of which commit.
-    pub(crate) unfinished: Option<(CommitId, Tally)>,
+    /// The operation that has yet to end.
+    pub(crate) unfinished: Option<Unfinished>,
+    /// The wave of which it has been recorded that it does not become healthy in time.
+    pub(crate) late: Option<WaitingStatus>,
     /// Refusals that have a record already.
     pub(crate) refused: BTreeSet<String>,
     /// Whether the suspension was recorded.

@@ -5,20 +5,23 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use plumb_api::{Environment, environment::Attempt};
 use plumb_core::{
     class::Class,
     commit::CommitId,
+    desired::DesiredObject,
     environment::{EnvironmentName, FieldManager},
     live::Live,
     object::ObjectKey,
     operation::{Failure, Operation, Summary},
     order::Rank,
-    plan::{self, Input, Plan, Refusal, Why},
+    plan::{self, Input, Plan, Refusal, Wait, Why},
     source::Inputs,
-    standing::Facts,
+    standing::{Facts, Waited},
+    wave::Waiting,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -71,6 +74,8 @@ pub(crate) struct Finished {
     pub(crate) claimed: bool,
     /// Workloads that are not healthy, whose Pods are to be looked at.
     pub(crate) unhealthy: Vec<health::Workload>,
+    /// When to look again whatever happens: a wave has not become healthy in time by then.
+    pub(crate) look_in: Option<Duration>,
 }
 
 impl Pass {
@@ -102,12 +107,17 @@ impl Pass {
 
     /// Returns whether exactly these inputs were applied before, for the same spec.
     pub(crate) fn settled(&self, inputs: &Inputs) -> bool {
-        let inputs = report::state::digest(inputs);
-        let same = |attempt: &Attempt| {
-            attempt.inputs == inputs && Some(attempt.generation) == self.resource.metadata.generation
-        };
-        let status = &self.memory.status;
-        status.last_applied.as_ref().is_some_and(same) && status.last_attempted.as_ref().is_some_and(same)
+        self.is_of(self.memory.status.last_applied.as_ref(), inputs) && self.attempted(inputs)
+    }
+
+    /// Returns whether exactly these inputs were the last that were attempted, for the same spec.
+    fn attempted(&self, inputs: &Inputs) -> bool {
+        self.is_of(self.memory.status.last_attempted.as_ref(), inputs)
+    }
+
+    fn is_of(&self, attempt: Option<&Attempt>, inputs: &Inputs) -> bool {
+        let generation = self.resource.metadata.generation;
+        attempt.is_some_and(|of| Some(of.generation) == generation && of.inputs == report::state::digest(inputs))
     }
 }
 
@@ -133,28 +143,57 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     .drive(&mut operation, stop)
     .await;
     let Summary { failures, cut, .. } = operation.summary().clone();
-    let was_cut = cut && failures.is_empty();
+    let fine = failures.is_empty();
     remember(&mut pass, &gathered, &deeds, failures.into_values().collect());
-    if was_cut {
-        // A newer spec or a stop replaces it: what was done is done, and nothing is claimed of the commit.
-        return Finished { again: true, ..finished(pass, None) };
-    }
     places::locate(&mut pass, &gathered, &deeds).await;
+    let live = context.index().live(&pass.settings.name.applyset_id(), &BTreeSet::new());
+    let waiting = waiting(context, &pass, &gathered, &plan, &live);
+    let facts = facts(context, &pass, &gathered, &plan, &live, waiting);
+    // A newer commit, a newer spec or a stop replaces what was cut; what is healthy already has the next wave follow.
+    let interrupted = fine && (cut || goes_on(&plan, &deeds, &live));
+    if interrupted {
+        if defined_something(&gathered, &deeds) {
+            context.doubt_kinds();
+        }
+        let opened = opened(&deeds);
+        let outcome = report::Outcome { started, plan, deeds, found, facts, waiting };
+        report::interrupted(context, &mut pass, outcome).await;
+        return Finished { again: true, opened, ..finished(pass, None) };
+    }
     let introduced = defined_something(&gathered, &deeds);
     if introduced {
         context.doubt_kinds();
     }
     // What is pruned may leave the parent's scope too wide.
     let again = introduced || !deeds.pruned.is_empty();
-    let opened = deeds.created.iter().any(|key| Rank::of(&key.group_kind()) <= Rank::Definitions);
+    let opened = opened(&deeds);
     let retry = retry(&gathered, &plan);
     let claimed = plan.refusals.iter().any(|refusal| matches!(refusal.why, Why::Claimed { .. }));
-    let live = context.index().live(&pass.settings.name.applyset_id(), &BTreeSet::new());
     let unhealthy = health::unhealthy(&gathered.desired, &live);
-    let facts = facts(context, &pass, &gathered, &plan, &live);
-    let outcome = report::Outcome { started, plan, deeds, found, facts };
+    let left = waiting.map(|waiting| waiting.left(pass.settings.timeout.get(), context.clock.now()));
+    let outcome = report::Outcome { started, plan, deeds, found, facts, waiting };
     report::finish(context, &mut pass, outcome).await;
-    Finished { again, opened, claimed, unhealthy, ..finished(pass, retry) }
+    let look_in = left.filter(|left| !left.is_zero());
+    Finished { again, opened, claimed, unhealthy, look_in, ..finished(pass, retry) }
+}
+
+/// Returns whether the next wave can follow at once: all of this one is written, there and healthy.
+fn goes_on(plan: &Plan, deeds: &Deeds, live: &Live) -> bool {
+    let written = || plan.applies.values().flatten().all(|apply| deeds.applied.contains_key(&apply.key));
+    plan.wait.as_ref().is_some_and(|wait| wait.holds() && wait.is_over(live)) && written()
+}
+
+/// Returns the wave that is waited for, and since when: the same wave of the same inputs and spec is waited for once.
+fn waiting(context: &Context, pass: &Pass, gathered: &Gathered, plan: &Plan, live: &Live) -> Option<Waiting> {
+    let wait = plan.wait.as_ref().filter(|wait| !wait.is_over(live))?;
+    let same = pass.attempted(&gathered.inputs);
+    let before = report::state::waiting(&pass.memory.status).filter(|_| same);
+    Some(Waiting::go_on(before, wait.wave, context.clock.now()))
+}
+
+/// Returns whether something was made that other environments may wait for.
+fn opened(deeds: &Deeds) -> bool {
+    deeds.created.iter().any(|key| Rank::of(&key.group_kind()) <= Rank::Definitions)
 }
 
 /// Returns what a pass leaves at the least; `retry` is what calls for another try besides failures.
@@ -171,6 +210,7 @@ fn finished(pass: Pass, retry: Option<Class>) -> Finished {
         withdrew: pass.stir.withdrew,
         claimed: false,
         unhealthy: Vec::new(),
+        look_in: None,
     }
 }
 
@@ -180,7 +220,10 @@ fn retry(gathered: &Gathered, plan: &Plan) -> Option<Class> {
     let passing =
         |refusal: &Refusal| refusal.why.passes() && !matches!(refusal.why, Why::Deleting | Why::Incomplete { .. });
     // Until discovery shows a kind that this commit defines, its objects are not watched.
-    let undiscovered = gathered.desired.objects.values().any(|object| object.kind.defined_by.is_some());
+    let defined = |object: &DesiredObject| {
+        object.kind.defined_by.as_ref().is_some_and(|definition| gathered.live.objects.contains_key(definition))
+    };
+    let undiscovered = gathered.desired.objects.values().any(defined);
     if gathered.desired.unknown || undiscovered || plan.refusals.iter().any(passing) {
         return Some(Class::Retry);
     }
@@ -234,7 +277,17 @@ fn defined_something(gathered: &Gathered, deeds: &Deeds) -> bool {
     introduced.next().is_some()
 }
 
-fn facts(context: &Context, pass: &Pass, gathered: &Gathered, plan: &Plan, live: &Live) -> Facts {
+fn facts(
+    context: &Context,
+    pass: &Pass,
+    gathered: &Gathered,
+    plan: &Plan,
+    live: &Live,
+    waiting: Option<Waiting>,
+) -> Facts {
+    let timeout = &pass.settings.timeout;
+    let late = waiting.filter(|waiting| waiting.left(timeout.get(), context.clock.now()).is_zero());
+    let holding = plan.wait.as_ref().filter(|wait| wait.holds());
     let drifted = plan.drifts.iter().filter(|drift| !drift.corrected);
     Facts {
         environment: pass.settings.name.to_string(),
@@ -246,6 +299,7 @@ fn facts(context: &Context, pass: &Pass, gathered: &Gathered, plan: &Plan, live:
         failures: pass.memory.failures.clone(),
         refusals: plan.refusals.clone(),
         drifted: drifted.map(|drift| format!("{}: differs from Git (plumb drift)", drift.key)).collect(),
-        health: health::sentences(context, &pass.settings.name, &gathered.desired, live),
+        wait: Waited { held: holding.and_then(Wait::held), late: late.map(|_| timeout.to_string()) },
+        health: health::sentences(context, &pass.settings.name, &gathered.desired, live, holding),
     }
 }

@@ -8,10 +8,12 @@ mod scribe;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use plumb_api::environment::WaitingStatus;
 use plumb_core::{
     plan::Plan,
     record::RecordKind,
     standing::{self, Facts},
+    wave::Waiting,
 };
 
 use crate::{act::Deeds, context::Context, drift::Found, reconcile::Pass};
@@ -24,6 +26,8 @@ pub(crate) struct Outcome {
     pub(crate) deeds: Deeds,
     pub(crate) found: Vec<Found>,
     pub(crate) facts: Facts,
+    /// The wave that is waited for.
+    pub(crate) waiting: Option<Waiting>,
 }
 /// Records a pass that planned and acted.
 pub(crate) async fn finish(context: &Context, pass: &mut Pass, outcome: Outcome) {
@@ -35,10 +39,30 @@ pub(crate) async fn finish(context: &Context, pass: &mut Pass, outcome: Outcome)
     scribe.refusals(&outcome.plan);
     scribe.requests(&mut status);
     scribe.operation(&outcome, &revision, &mut status);
+    status.waiting =
+        outcome.waiting.map(|waiting| WaitingStatus { wave: waiting.wave.0, since: waiting.since.to_string() });
+    scribe.late(&outcome, &status);
     let standing = standing::stand(&outcome.facts);
     let live = context.index().live(&pass.settings.name.applyset_id(), &BTreeSet::new());
     status.inventory = Some(state::inventory(pass.memory.recorded.as_ref(), &live));
     state::write(context, pass, status, &standing, now).await;
+}
+
+/// Records what a pass did that ends before its commit is judged: it was cut, or the next wave follows at once.
+pub(crate) async fn interrupted(context: &Context, pass: &mut Pass, outcome: Outcome) {
+    let now = context.clock.now();
+    let revision = outcome.facts.revision.clone().expect("because a plan has a commit");
+    let mut status = pass.memory.status.clone();
+    let mut scribe = Scribe { context, pass, revision: Some(revision.clone()), now };
+    scribe.deeds(&outcome.deeds);
+    if !scribe.pass.settings.policy.suspended {
+        scribe.pass.memory.unfinished = Some(scribe.go_on(&outcome, &revision, &mut status));
+    }
+    // What was found and not corrected any more is found again.
+    let corrected = |found: &Found| outcome.deeds.corrected.contains(&found.drift.key);
+    let found = outcome.found.iter().filter(|found| corrected(found)).cloned().collect();
+    scribe.drifts(&Outcome { found, ..outcome }, &mut status);
+    state::put(context, pass, status).await;
 }
 
 /// Records a pass that could not plan: the cluster was left as it is.

@@ -1,6 +1,7 @@
 //! What an Environment's spec means in core's words: parsed whole, so that a new field can't be forgotten.
 
 use plumb_api::{
+    duration::DurationText,
     environment::{Deletion, Drift, DriftMode, Environment, EnvironmentSpec, Sync, Target},
     request::{self, Request},
 };
@@ -23,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) path: RepoPath,
     /// Namespace for objects that name none.
     pub(crate) namespace: Option<String>,
+    /// How long a wave may take to become healthy.
+    pub(crate) timeout: DurationText,
     /// What the planner goes by.
     pub(crate) policy: Policy,
 }
@@ -33,7 +36,7 @@ pub(crate) fn read(environment: &Environment) -> (Settings, Option<Failure>) {
     let name = name(environment);
     let EnvironmentSpec { repository, path, target, sync, drift, deletion, suspend } = &environment.spec;
     let Target { namespace } = target;
-    let Sync { prune, prune_limit } = sync;
+    let Sync { prune, prune_limit, timeout } = sync;
     let Drift { mode } = drift;
     let Deletion::Orphan = deletion;
     let mut wrong = Vec::new();
@@ -55,7 +58,14 @@ pub(crate) fn read(environment: &Environment) -> (Settings, Option<Failure>) {
         },
         suspended: *suspend || annotation(environment, request::SUSPENDED).is_some(),
     };
-    let settings = Settings { name, repository: repository.clone(), path, namespace: namespace.clone(), policy };
+    let settings = Settings {
+        name,
+        repository: repository.clone(),
+        path,
+        namespace: namespace.clone(),
+        timeout: timeout.clone(),
+        policy,
+    };
     let invalid = (!wrong.is_empty()).then(|| Failure { class: Class::Wait, message: wrong.join("\n") });
     (settings, invalid)
 }

@@ -28,6 +28,11 @@ impl Tally {
         }
     }
 
+    /// Returns whether anything that a commit asks for was written.
+    pub(crate) fn wrote(&self) -> bool {
+        self.created + self.changed + self.pruned > 0
+    }
+
     /// Returns the counts of an operation that this pass ends: what the passes before it wrote, it found unchanged.
     pub(crate) fn after(self, before: Self) -> Self {
         let written = before.created + before.changed + before.corrected;

@@ -11,6 +11,8 @@ mod first_sync;
 mod install;
 #[path = "main/outage.rs"]
 mod outage;
+#[path = "main/replaced.rs"]
+mod replaced;
 #[path = "main/repositories.rs"]
 mod repositories;
 #[path = "main/standing.rs"]

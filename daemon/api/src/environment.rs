@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     condition::Condition,
+    duration::DurationText,
     repository::{RevisionStatus, is_false},
 };
 
@@ -80,6 +81,10 @@ pub struct Sync {
     #[schemars(regex(pattern = r"^(100|[0-9]{1,2})%$"))]
     #[serde(default = "default_prune_limit")]
     pub prune_limit: String,
+    /// How long a wave may take to become healthy before it is said that a person has to look; it goes on by itself if it
+    /// becomes healthy later.
+    #[serde(default = "default_timeout")]
+    pub timeout: DurationText,
 }
 
 fn default_prune() -> bool {
@@ -90,9 +95,13 @@ fn default_prune_limit() -> String {
     "25%".to_owned()
 }
 
+fn default_timeout() -> DurationText {
+    DurationText::parse("5m").expect("because the constant is a duration")
+}
+
 impl Default for Sync {
     fn default() -> Self {
-        Self { prune: default_prune(), prune_limit: default_prune_limit() }
+        Self { prune: default_prune(), prune_limit: default_prune_limit(), timeout: default_timeout() }
     }
 }
 
@@ -139,6 +148,9 @@ pub struct EnvironmentStatus {
     /// The commit that was last applied without an error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_applied: Option<Attempt>,
+    /// The wave that is waited for until it is healthy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<WaitingStatus>,
     /// What the environment owns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inventory: Option<InventoryStatus>,
@@ -168,6 +180,16 @@ pub struct Attempt {
     pub generation: i64,
     /// When (RFC 3339).
     pub at: String,
+}
+
+/// A wave that is waited for.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitingStatus {
+    /// The wave, as annotations number it.
+    pub wave: i32,
+    /// Since when (RFC 3339).
+    pub since: String,
 }
 
 /// What an environment owns.
@@ -248,7 +270,7 @@ pub struct HistoryEntry {
     /// How long it took, in milliseconds.
     #[schemars(with = "i64", range(min = 0))]
     pub took_ms: u32,
-    /// Applied, Failed or Blocked.
+    /// Applied, Failed, Blocked, or Superseded by a newer commit.
     pub result: String,
     /// What was done, in words: `3 created, 1 changed, 1 pruned`.
     pub summary: String,

@@ -18,10 +18,11 @@ use crate::{
     kinds::{Kind, Kinds, Scope},
     live::{PRUNE_ANNOTATION, PruneWish},
     object::{self, Manifest, ObjectKey, Origin, PART_OF},
-    order::Rank,
+    order::{Place, Rank},
     presence::Presence,
     problem::Problem,
     redact,
+    wave::Wave,
 };
 
 /// Larger objects are refused by etcd in any case (1.5 MiB a request); said before anything is sent.
@@ -43,20 +44,20 @@ pub struct DesiredObject {
     pub fingerprint: Fingerprint,
     /// Where it stands in Git.
     pub origin: Origin,
-    /// Its step in the kind order.
-    pub rank: Rank,
+    /// When it is applied.
+    pub place: Place,
 }
 
 impl fmt::Debug for DesiredObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, kind, manifest, fingerprint, origin, rank } = self;
+        let Self { key, kind, manifest, fingerprint, origin, place } = self;
         f.debug_struct("DesiredObject")
             .field("key", key)
             .field("kind", kind)
             .field("manifest", &redact::object(manifest))
             .field("fingerprint", fingerprint)
             .field("origin", origin)
-            .field("rank", rank)
+            .field("place", place)
             .finish()
     }
 }
@@ -72,6 +73,8 @@ pub struct Desired {
     /// What those problems are about, as far as it can be told: this environment desires it, so that another one which
     /// no longer does must not prune it.
     pub unsettled: BTreeSet<ObjectKey>,
+    /// The first wave that one of them stands in; one whose wave can't be read stands before all others.
+    pub unsettled_wave: Option<Wave>,
     /// Whether a problem comes from not knowing (a failed discovery), so that trying again may help.
     pub unknown: bool,
 }
@@ -102,6 +105,8 @@ pub fn resolve(manifests: &[Manifest], kinds: &Kinds, id: &ApplySetId, namespace
             Err(problem) => {
                 desired.problems.push(problem);
                 desired.unsettled.extend(possible_keys(manifest, namespace));
+                let wave = Wave::of(&manifest.value).unwrap_or(Wave::FIRST);
+                desired.unsettled_wave = desired.unsettled_wave.map_or(Some(wave), |first| Some(first.min(wave)));
             }
         }
     }
@@ -174,15 +179,18 @@ fn settle(
         let message = format!("it is {length} bytes long; an object can't be larger than {OBJECT_BYTES_MAX}");
         return Err(problem(manifest, message, "split it, or keep the data elsewhere"));
     }
+    let wave = Wave::of(&manifest.value).map_err(|malformed| {
+        problem(manifest, malformed.to_string(), "write a whole number in quotes, such as \"1\"")
+    })?;
     let fingerprint = Fingerprint::of_manifest(&value);
-    let rank = Rank::of(&key.group_kind());
+    let place = Place { wave, rank: Rank::of(&key.group_kind()) };
     Ok(DesiredObject {
         key,
         kind: kind.clone(),
         manifest: Arc::new(value),
         fingerprint,
         origin: manifest.origin.clone(),
-        rank,
+        place,
     })
 }
 

@@ -34,3 +34,4 @@ pub mod redact;
 pub mod right;
 pub mod source;
 pub mod standing;
+pub mod wave;

@@ -13,7 +13,7 @@ use crate::{
     class::Class,
     inventory::Inventory,
     object::{self, GroupKind, ObjectKey},
-    order::Rank,
+    order::{Place, Rank},
     plan::{Apply, Plan, Prune},
 };
 
@@ -81,8 +81,8 @@ pub struct Summary {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     Widen,
-    Apply(Rank),
-    Establish,
+    Apply(Place),
+    Establish(Place),
     Prune(usize),
     Narrow,
     Finished,
@@ -187,10 +187,9 @@ impl Operation {
     /// Goes to the next phase that has work and queues it; called only when nothing is queued or under way.
     fn advance(&mut self) {
         self.phase = match self.phase {
-            Phase::Widen => self.next_rank(None),
-            Phase::Apply(Rank::Definitions) => Phase::Establish,
-            Phase::Apply(rank) => self.next_rank(Some(rank)),
-            Phase::Establish => self.next_rank(Some(Rank::Definitions)),
+            Phase::Widen => self.next_place(None),
+            Phase::Apply(place) if place.rank == Rank::Definitions => Phase::Establish(place),
+            Phase::Apply(place) | Phase::Establish(place) => self.next_place(Some(place)),
             Phase::Prune(index) if index + 1 < self.plan.prunes.len() => Phase::Prune(index + 1),
             Phase::Prune(_) => Phase::Narrow,
             Phase::Narrow | Phase::Finished => Phase::Finished,
@@ -200,8 +199,8 @@ impl Operation {
             self.phase = Phase::Finished;
         }
         let effects: Vec<Effect> = match self.phase {
-            Phase::Apply(rank) => self.plan.applies[&rank].iter().cloned().map(Effect::Apply).collect(),
-            Phase::Establish => self.definitions().into_iter().map(Effect::Await).collect(),
+            Phase::Apply(place) => self.plan.applies[&place].iter().cloned().map(Effect::Apply).collect(),
+            Phase::Establish(place) => self.definitions(place).into_iter().map(Effect::Await).collect(),
             Phase::Prune(index) => self
                 .plan
                 .prunes
@@ -215,15 +214,15 @@ impl Operation {
         self.queue.extend(effects);
     }
 
-    fn next_rank(&self, after: Option<Rank>) -> Phase {
-        let next = self.plan.applies.keys().find(|rank| after.is_none_or(|after| **rank > after));
-        next.map_or(Phase::Prune(0), |rank| Phase::Apply(*rank))
+    fn next_place(&self, after: Option<Place>) -> Phase {
+        let next = self.plan.applies.keys().find(|place| after.is_none_or(|after| **place > after));
+        next.map_or(Phase::Prune(0), |place| Phase::Apply(*place))
     }
 
     /// Returns the definitions that were just applied; those that failed need no waiting.
-    fn definitions(&self) -> BTreeSet<ObjectKey> {
+    fn definitions(&self, place: Place) -> BTreeSet<ObjectKey> {
         let kind = GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition");
-        let applied = self.plan.applies.get(&Rank::Definitions).into_iter().flatten().map(|apply| &apply.key);
+        let applied = self.plan.applies.get(&place).into_iter().flatten().map(|apply| &apply.key);
         applied
             .filter(|key| key.group_kind() == kind && !self.summary.failures.contains_key(&Some((*key).clone())))
             .cloned()

@@ -1,8 +1,17 @@
-//! The order in which kinds are applied; prune goes the other way round.
+//! The order in which objects are applied, by wave and by kind; prune goes through the kinds the other way round.
 
 use serde::Serialize;
 
-use crate::object::GroupKind;
+use crate::{object::GroupKind, wave::Wave};
+
+/// Where in an operation an object is applied: by wave, and inside of it by the order of kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Place {
+    /// Its wave.
+    pub wave: Wave,
+    /// Its step in the kind order.
+    pub rank: Rank,
+}
 
 /// A step of the kind order: what stands earlier may be needed by what stands later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -9,6 +9,7 @@ pub mod prune;
 pub mod refusal;
 #[cfg(test)]
 mod tests;
+pub mod wait;
 
 use std::collections::BTreeMap;
 
@@ -18,13 +19,14 @@ use crate::{
     fingerprint::Fingerprint,
     inventory::Inventory,
     object::{self, ObjectKey},
-    order::Rank,
+    order::{Place, Rank},
     policy::DriftMode,
 };
 
 pub use input::{Applied, Input};
 use judge::Verdict;
 pub use refusal::{Refusal, Why};
+pub use wait::Wait;
 
 /// Everything that one operation will do, in its order, and everything it will not do.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -32,8 +34,10 @@ pub use refusal::{Refusal, Why};
 pub struct Plan {
     /// The parent's scope, to be written before anything is applied; absent: it already covers everything.
     pub widen: Option<Inventory>,
-    /// Applies, by rank; those of one rank go side by side.
-    pub applies: BTreeMap<Rank, Vec<Apply>>,
+    /// Applies, by wave and rank; those of one place go side by side.
+    pub applies: BTreeMap<Place, Vec<Apply>>,
+    /// The wave that is not applied and healthy yet, and what is left out until it is.
+    pub wait: Option<Wait>,
     /// Deletes in the order of reversed ranks; they start only when every apply succeeded.
     pub prunes: Vec<(Rank, Vec<Prune>)>,
     /// Deletes that wait for a person's word; nothing of them is carried out.
@@ -57,6 +61,18 @@ impl Plan {
     /// Returns whether acting on it would write nothing.
     pub fn is_empty(&self) -> bool {
         self.widen.is_none() && self.applies.is_empty() && self.prunes.is_empty() && self.narrow.is_none()
+    }
+
+    /// Returns every apply, also those that wait for a wave.
+    pub fn all_applies(&self) -> impl Iterator<Item = &Apply> {
+        let waiting = self.wait.iter().flat_map(|wait| wait.applies.values());
+        self.applies.values().chain(waiting).flatten()
+    }
+
+    /// Returns every delete that nothing but a wave may hold up.
+    pub fn all_prunes(&self) -> impl Iterator<Item = &Prune> {
+        let waiting = self.wait.iter().flat_map(|wait| &wait.prunes);
+        self.prunes.iter().chain(waiting).flat_map(|(_, prunes)| prunes)
     }
 
     /// Returns whether a person has to allow its prunes first.
@@ -125,6 +141,7 @@ pub enum DriftKind {
 /// Plans one operation.
 pub fn plan(input: &Input<'_>) -> Plan {
     let mut plan = Plan::default();
+    let mut pending = BTreeMap::new();
     for desired in input.desired.objects.values() {
         match judge::judge(desired, input) {
             Verdict::Unchanged => plan.unchanged += 1,
@@ -132,8 +149,8 @@ pub fn plan(input: &Input<'_>) -> Plan {
                 plan.unchanged += 1;
                 plan.learned.insert(desired.key.clone(), applied);
             }
-            Verdict::Apply(apply) => plan.applies.entry(desired.rank).or_default().push(apply),
-            Verdict::Drifted(what, apply) => drifted(&mut plan, input, what, apply, desired.rank),
+            Verdict::Apply(apply) => pending.entry(desired.place).or_insert_with(Vec::new).push(apply),
+            Verdict::Drifted(what, apply) => drifted(&mut plan, input, what, apply, desired.place),
             Verdict::Refused(why) => {
                 plan.refused += 1;
                 plan.refusals.push(Refusal { key: Some(desired.key.clone()), why });
@@ -141,6 +158,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
         }
     }
     prune::prune(input, &mut plan);
+    wait::order(input, &mut plan, pending);
     scope(input, &mut plan);
     if input.policy.suspended {
         suspend(&mut plan, input.policy.drift);
@@ -148,12 +166,12 @@ pub fn plan(input: &Input<'_>) -> Plan {
     plan
 }
 
-fn drifted(plan: &mut Plan, input: &Input<'_>, what: DriftKind, apply: Apply, rank: Rank) {
+fn drifted(plan: &mut Plan, input: &Input<'_>, what: DriftKind, apply: Apply, place: Place) {
     let corrected = input.policy.drift == DriftMode::Correct && !input.policy.suspended;
     let found = input.live.objects.get(&apply.key).and_then(|object| object.fingerprint);
     plan.drifts.push(Drift { key: apply.key.clone(), what, corrected, found });
     if corrected {
-        plan.applies.entry(rank).or_default().push(apply);
+        plan.applies.entry(place).or_default().push(apply);
     }
 }
 
@@ -168,7 +186,8 @@ fn scope(input: &Input<'_>, plan: &mut Plan) {
         plan.widen = Some(recorded.union(&needed));
         return;
     }
-    let settled = plan.prunes.is_empty() && input.live.unknown.is_empty() && input.desired.problems.is_empty();
+    let settled =
+        plan.all_prunes().next().is_none() && input.live.unknown.is_empty() && input.desired.problems.is_empty();
     let narrower = recorded.kinds != needed.kinds || !extra_is_parent(input, &recorded, &needed);
     if settled && narrower {
         plan.narrow = Some(needed);
@@ -184,11 +203,10 @@ fn suspend(plan: &mut Plan, drift: DriftMode) {
     plan.widen = None;
     plan.narrow = None;
     let corrections = if drift == DriftMode::Correct { plan.drifts.len() } else { 0 };
-    let applies: usize = plan.applies.values().map(Vec::len).sum();
-    let prunes: usize = plan.prunes.iter().map(|(_, prunes)| prunes.len()).sum();
-    let held = corrections + applies + prunes;
+    let held = corrections + plan.all_applies().count() + plan.all_prunes().count();
     plan.applies.clear();
     plan.prunes.clear();
+    plan.wait = None;
     if held > 0 {
         plan.refusals.push(Refusal { key: None, why: Why::Suspended { writes: held } });
     }

@@ -35,11 +35,13 @@ pub enum RecordKind {
     Resumed,
     /// Objects were let go of.
     LetGo,
+    /// A newer commit replaced one before all of it was applied.
+    Superseded,
 }
 
 impl RecordKind {
     /// Every kind, in the order of the enum: for metrics that exist before they are counted.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Applied,
         Self::Failed,
         Self::Refused,
@@ -52,6 +54,7 @@ impl RecordKind {
         Self::Suspended,
         Self::Resumed,
         Self::LetGo,
+        Self::Superseded,
     ];
 
     /// Returns the closed label value, which is also the Event's reason.
@@ -69,6 +72,7 @@ impl RecordKind {
             Self::Suspended => "Suspended",
             Self::Resumed => "Resumed",
             Self::LetGo => "LetGo",
+            Self::Superseded => "Superseded",
         }
     }
 

@@ -42,8 +42,19 @@ pub struct Facts {
     pub refusals: Vec<Refusal>,
     /// Objects that drifted and were left, as sentences.
     pub drifted: Vec<String>,
+    /// What waits for a wave.
+    pub wait: Waited,
     /// Health of every owned object, with a sentence for those that are not Current.
     pub health: Vec<(HealthStatus, String)>,
+}
+
+/// What waits until a wave is applied and healthy.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Waited {
+    /// What is left out until then, as a sentence.
+    pub held: Option<String>,
+    /// The limit in words, if the wave has taken longer.
+    pub late: Option<String>,
 }
 
 /// The verdict.
@@ -133,17 +144,15 @@ fn trouble(facts: &Facts) -> Trouble {
         sick.map(|(_, sentence)| sentence.clone()).collect::<Vec<_>>()
     };
     add("Unhealthy", false, of(HealthStatus::Failed));
-    add(
-        "Progressing",
-        true,
-        [
-            facts.refusals.iter().filter(awaited).map(ToString::to_string).collect(),
-            of(HealthStatus::InProgress),
-            of(HealthStatus::Terminating),
-            of(HealthStatus::Unknown),
-        ]
-        .concat(),
-    );
+    let under_way = [of(HealthStatus::InProgress), of(HealthStatus::Terminating), of(HealthStatus::Unknown)].concat();
+    let (held, late) = (&facts.wait.held, facts.wait.late.as_ref().filter(|_| !under_way.is_empty()));
+    let late_line = late.map(|limit| format!("not healthy within {limit} (sync.timeout); it goes on when it is"));
+    let awaited = facts.refusals.iter().filter(awaited).map(ToString::to_string);
+    let lines = late_line.into_iter().chain(awaited).chain(under_way).chain(held.clone()).collect();
+    match late {
+        Some(_) => add("HealthTimeout", false, lines),
+        None => add("Progressing", true, lines),
+    }
     add("Drifted", false, facts.drifted.clone());
     found
 }

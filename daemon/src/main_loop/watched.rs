@@ -36,6 +36,8 @@ pub(super) struct Watched {
     dirty: bool,
     /// Not before.
     due: Option<Instant>,
+    /// Looks again at this moment, whatever happens until then.
+    deadline: Option<Instant>,
     /// Passes in a row that called for another try.
     failures: u32,
     /// When the first change since the last pass was noticed.
@@ -82,6 +84,7 @@ impl Watched {
             resource: Arc::new(environment),
             dirty: true,
             due: None,
+            deadline: None,
             failures: 0,
             noticed: None,
             pass: CancellationToken::new(),
@@ -130,6 +133,12 @@ impl Watched {
         self.dirty = true;
         self.due = None;
         self.failures = 0;
+    }
+
+    /// A newer commit is there: what runs was planned for an older one.
+    pub(super) fn replace(&mut self) {
+        self.start_over();
+        self.pass.cancel();
     }
 
     /// Waits with the next pass for the look at the repository that a person asked for.
@@ -213,12 +222,17 @@ impl Watched {
 
     /// Returns when to wake up for this environment, if something waits for a time.
     pub(super) fn due(&self) -> Option<Instant> {
-        if self.dirty && self.memory.is_some() && !self.deleted { self.due } else { None }
+        if self.memory.is_none() || self.deleted {
+            return None;
+        }
+        let due = self.due.filter(|_| self.dirty);
+        due.into_iter().chain(self.deadline).min()
     }
 
     /// Returns whether a pass is called for now; asked of every environment at each event, so it allocates nothing.
     pub(super) fn is_called_for(&self, now: Instant) -> bool {
-        self.dirty && self.memory.is_some() && self.due.is_none_or(|due| due <= now)
+        let dirty = self.dirty && self.due.is_none_or(|due| due <= now);
+        self.memory.is_some() && (dirty || self.deadline.is_some_and(|deadline| deadline <= now))
     }
 
     /// Hands out what a pass needs, if one is called for now.
@@ -227,6 +241,7 @@ impl Watched {
         let memory = self.memory.take_if(|_| called_for)?;
         self.dirty = false;
         self.due = None;
+        self.deadline = None;
         let (settings, invalid) = settings::read(&self.resource);
         let (resource, noticed) = (Arc::clone(&self.resource), self.noticed.take());
         Some(Taken { settings, invalid, memory, resource, noticed, synced: !self.awaits_look })
@@ -246,13 +261,14 @@ impl Watched {
         context: &Arc<Context>,
         events: &mpsc::Sender<Event>,
     ) {
-        let Finished { name, mut memory, retry, again, claimed, unhealthy, .. } = finished;
+        let Finished { name, mut memory, retry, again, claimed, unhealthy, look_in, .. } = finished;
         // The resource may have been written by others while the pass ran; its newest state is what counts.
         if memory.see(&self.resource) {
             self.dirty = true;
         }
         self.memory = Some(memory);
         self.claimed = claimed;
+        self.deadline = look_in.map(|left| Instant::now() + left);
         match retry {
             Some(class) => {
                 self.failures += 1;

@@ -9,18 +9,20 @@ use plumb_api::{
     request,
 };
 use plumb_core::{
+    class::Class,
     commit::Revision,
     object::ObjectKey,
     operation::Failure,
-    plan::{Plan, Refusal, Why},
+    plan::{Plan, Refusal, Wait, Why},
     record::{Record, RecordKind},
+    standing,
 };
 
 use super::{
     Outcome,
-    state::{attempt, digest, drift_status, revision_status},
+    state::{attempt, digest, drift_status, history_entry},
 };
-use crate::{context::Context, drift, reconcile::Pass, settings, tally::Tally};
+use crate::{act::Deeds, context::Context, drift, memory::Unfinished, reconcile::Pass, settings, tally::Tally};
 
 /// Drifts that a status keeps.
 const DRIFTS_MAX: usize = 20;
@@ -142,9 +144,8 @@ impl Scribe<'_> {
         }
     }
 
-    /// Records an operation of a commit: one entry of history for each commit and result, not for each pass.
-    pub(super) fn operation(&mut self, outcome: &Outcome, revision: &Revision, status: &mut EnvironmentStatus) {
-        let deeds = &outcome.deeds;
+    /// Records what was done to objects, whether or not all that was planned was done.
+    pub(super) fn deeds(&self, deeds: &Deeds) {
         for warning in &deeds.warnings {
             tracing::warn!(environment = %self.pass.settings.name, "the API server warns: {warning}");
         }
@@ -159,35 +160,73 @@ impl Scribe<'_> {
             let message = format!("pruned {}{more}", names.join(", "));
             self.record(RecordKind::Pruned, deeds.pruned.clone(), message, |_| {});
         }
+    }
+
+    /// Returns the operation that this pass goes on with or begins; what it did is added. One that was for other inputs ends
+    /// here, and is recorded.
+    pub(super) fn go_on(
+        &mut self,
+        outcome: &Outcome,
+        revision: &Revision,
+        status: &mut EnvironmentStatus,
+    ) -> Unfinished {
+        let inputs = self.pass.memory.rendered.as_ref().map(|rendered| digest(&rendered.inputs)).unwrap_or_default();
+        let before = self.pass.memory.unfinished.take();
+        if let Some(replaced) = before.as_ref().filter(|before| before.inputs != inputs) {
+            self.superseded(replaced, revision, status);
+        }
+        let before = before.filter(|before| before.inputs == inputs);
+        let started = before.as_ref().map_or(outcome.started, |before| before.started);
+        let done = before.map(|before| before.tally).unwrap_or_default();
+        let tally = Tally::of(&outcome.deeds, outcome.plan.unchanged).after(done);
+        Unfinished { revision: revision.clone(), inputs, started, tally }
+    }
+
+    fn superseded(&mut self, replaced: &Unfinished, by: &Revision, status: &mut EnvironmentStatus) {
+        let Unfinished { revision, tally, started, .. } = replaced;
+        // It has failed, which the history says already.
+        if status.history.first().is_some_and(|entry| revision.commit.as_str() == entry.revision.commit) {
+            return;
+        }
+        let (commit, by) = (revision.commit.short(), by.commit.short());
+        let message = format!("{commit}: {tally}; {by} replaced it before all of it was applied and healthy");
+        let took = self.since(*started);
+        self.record(RecordKind::Superseded, Vec::new(), message, |record| {
+            (record.revision, record.took) = (Some(revision.clone()), Some(took));
+        });
+        self.enter(status, history_entry(revision, self.now, took, "Superseded", tally.to_string()));
+    }
+
+    /// Records an operation of a commit: one entry of history for each commit and result, not for each pass.
+    pub(super) fn operation(&mut self, outcome: &Outcome, revision: &Revision, status: &mut EnvironmentStatus) {
+        self.deeds(&outcome.deeds);
         if self.pass.settings.policy.suspended {
             return;
         }
-        let before = self.pass.memory.unfinished.take().filter(|(commit, _)| *commit == revision.commit);
-        let tally = Tally::of(deeds, outcome.plan.unchanged).after(before.map(|(_, tally)| tally).unwrap_or_default());
+        let operation = self.go_on(outcome, revision, status);
         let result = self.result(outcome);
-        let inputs = self.pass.memory.rendered.as_ref().map(|rendered| digest(&rendered.inputs)).unwrap_or_default();
-        let attempted = attempt(self.pass, revision, inputs, status.last_attempted.as_ref(), self.now);
+        let before = (status.last_attempted.as_ref(), status.last_applied.as_ref());
+        let attempted = attempt(self.pass, revision, operation.inputs.clone(), before.0, self.now);
         let same = |before: &Attempt| before.inputs == attempted.inputs && before.generation == attempted.generation;
-        let same_inputs = status.last_attempted.as_ref().is_some_and(same);
+        // A commit that leaves the inputs as they were is not an operation of this environment.
+        let same_inputs = if result == Some("Applied") { before.1 } else { before.0 }.is_some_and(same);
         if result == Some("Applied") {
-            let applied = status.last_applied.as_ref();
-            status.last_applied = Some(attempt(self.pass, revision, attempted.inputs.clone(), applied, self.now));
+            status.last_applied = Some(attempt(self.pass, revision, operation.inputs.clone(), before.1, self.now));
         }
         status.last_attempted = Some(attempted);
-        let Some(result) = result else {
-            self.pass.memory.unfinished = Some((revision.commit.clone(), tally));
-            return;
-        };
-        let summary = tally.to_string();
-        let wrote = tally.created + tally.changed + tally.pruned > 0;
+        if result.is_none() || outcome.plan.wait.as_ref().is_some_and(Wait::holds) {
+            self.pass.memory.unfinished = Some(operation.clone());
+        }
+        let Some(result) = result else { return };
         let failures = &self.pass.memory.failures;
         let before = status.history.first().map(|entry| (entry.revision.commit.as_str(), entry.result.as_str()));
-        // A commit that leaves the inputs as they were is not an operation of this environment.
         let told = before == Some((revision.commit.as_str(), result));
-        if !wrote && (told || same_inputs && before.is_some_and(|(_, before)| before == result)) {
+        let nothing_new = told && !Tally::of(&outcome.deeds, 0).wrote();
+        if nothing_new || !operation.tally.wrote() && same_inputs && before.is_some_and(|(_, before)| before == result)
+        {
             return;
         }
-        let took = Duration::try_from(self.now.duration_since(outcome.started)).unwrap_or_default();
+        let (took, summary) = (self.since(operation.started), operation.tally.to_string());
         let (kind, message) = match result {
             "Applied" => (RecordKind::Applied, format!("{}: {summary}", revision.commit.short())),
             _ => (RecordKind::Failed, failed(revision, failures, outcome)),
@@ -200,14 +239,28 @@ impl Scribe<'_> {
                 record.took = Some(took);
             });
         }
-        let entry = HistoryEntry {
-            revision: revision_status(revision),
-            at: self.now.to_string(),
-            took_ms: u32::try_from(took.as_millis()).unwrap_or(u32::MAX),
-            result: result.to_owned(),
-            summary,
-        };
-        if before.is_some_and(|(commit, result)| commit == entry.revision.commit && result == entry.result) {
+        self.enter(status, history_entry(revision, self.now, took, result, summary));
+    }
+
+    /// Records once that what is applied in full does not become healthy in time.
+    pub(super) fn late(&mut self, outcome: &Outcome, status: &EnvironmentStatus) {
+        let late = outcome.facts.wait.late.is_some() && outcome.facts.wait.held.is_none();
+        let since = status.waiting.clone().filter(|_| late);
+        let told = self.pass.memory.late == since;
+        self.pass.memory.late.clone_from(&since);
+        let Some(commit) = outcome.facts.revision.as_ref().filter(|_| late && !told) else { return };
+        let message = format!("{}: {}", commit.commit.short(), standing::stand(&outcome.facts).message);
+        self.record(RecordKind::Failed, Vec::new(), message, |record| record.class = Some(Class::Wait));
+    }
+
+    fn since(&self, started: Timestamp) -> Duration {
+        Duration::try_from(self.now.duration_since(started)).unwrap_or_default()
+    }
+
+    fn enter(&self, status: &mut EnvironmentStatus, entry: HistoryEntry) {
+        let same =
+            |before: &HistoryEntry| before.revision.commit == entry.revision.commit && before.result == entry.result;
+        if status.history.first().is_some_and(same) {
             status.history[0] = entry;
         } else {
             status.history.insert(0, entry);
@@ -216,7 +269,7 @@ impl Scribe<'_> {
     }
 
     /// Returns what came of the operation; nothing while it only waits for something that passes by itself, such as
-    /// another environment's word on what may be pruned.
+    /// another environment's word on what may be pruned, or the health of a wave.
     fn result(&self, outcome: &Outcome) -> Option<&'static str> {
         let Outcome { plan, facts, .. } = outcome;
         let refuses = |refusal: &Refusal| !refusal.why.harmless() && !refusal.why.passes();
@@ -226,6 +279,8 @@ impl Scribe<'_> {
             Some("Failed")
         } else if plan.refused > 0 {
             plan.refusals.iter().any(refuses).then_some("Failed")
+        } else if plan.wait.as_ref().is_some_and(Wait::holds) {
+            facts.wait.late.is_some().then_some("Failed")
         } else if plan.refusals.iter().any(|refusal| matches!(refusal.why, Why::Undecided { .. })) {
             None
         } else {
@@ -238,6 +293,9 @@ fn failed(revision: &Revision, failures: &[Failure], outcome: &Outcome) -> Strin
     let problems = outcome.facts.problems.iter().map(ToString::to_string);
     let failures = failures.iter().map(|failure| failure.message.clone());
     let refusals = outcome.plan.refusals.iter().filter(|refusal| !refusal.why.harmless()).map(ToString::to_string);
-    let lines: Vec<String> = problems.chain(failures).chain(refusals).take(5).collect();
+    let mut lines: Vec<String> = problems.chain(failures).chain(refusals).take(5).collect();
+    if lines.is_empty() {
+        lines.push(standing::stand(&outcome.facts).message);
+    }
     format!("{}: {}", revision.commit.short(), lines.join("\n"))
 }

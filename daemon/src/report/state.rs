@@ -5,12 +5,18 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 use plumb_api::{
     Environment, EnvironmentStatus, condition,
-    environment::{Attempt, DriftStatus, FieldChange, InventoryStatus},
+    environment::{Attempt, DriftStatus, FieldChange, HistoryEntry, InventoryStatus, WaitingStatus},
     repository::RevisionStatus,
 };
 use plumb_core::{
-    commit::Revision, environment::EnvironmentName, fields::managed::ManagedBy, inventory::Inventory, live::Live,
-    source::Inputs, standing::Standing,
+    commit::Revision,
+    environment::EnvironmentName,
+    fields::managed::ManagedBy,
+    inventory::Inventory,
+    live::Live,
+    source::Inputs,
+    standing::Standing,
+    wave::{Waiting, Wave},
 };
 use sha2::{Digest as _, Sha256};
 
@@ -65,6 +71,29 @@ pub(super) fn attempt(
     attempt
 }
 
+/// Returns one operation as a status shows it.
+pub(super) fn history_entry(
+    revision: &Revision,
+    at: Timestamp,
+    took: Duration,
+    result: &str,
+    summary: String,
+) -> HistoryEntry {
+    HistoryEntry {
+        revision: revision_status(revision),
+        at: at.to_string(),
+        took_ms: u32::try_from(took.as_millis()).unwrap_or(u32::MAX),
+        result: result.to_owned(),
+        summary,
+    }
+}
+
+/// Returns the wave that a status says is waited for.
+pub(crate) fn waiting(status: &EnvironmentStatus) -> Option<Waiting> {
+    let WaitingStatus { wave, since } = status.waiting.as_ref()?;
+    Some(Waiting { wave: Wave(*wave), since: since.parse().ok()? })
+}
+
 /// Returns one drift as a status shows it.
 pub(super) fn drift_status(found: &Found, noticed: Timestamp, action: &str, took: Option<Duration>) -> DriftStatus {
     let writer = found.attribution.who.writer();
@@ -110,7 +139,7 @@ pub(super) fn inventory(recorded: Option<&Inventory>, live: &Live) -> InventoryS
     }
 }
 
-/// Writes the status if it differs from what was last written.
+/// Writes the status with its conditions, if it differs from what was last written.
 pub(super) async fn write(
     context: &Context,
     pass: &mut Pass,
@@ -135,6 +164,11 @@ pub(super) async fn write(
     let health = status.inventory.as_ref().map(|inventory| inventory.health.clone()).unwrap_or_default();
     let overview = EnvironmentOverview { ready: standing.ready, suspended: pass.settings.policy.suspended, health };
     context.metrics.overview().environments.insert(pass.settings.name.clone(), overview);
+    put(context, pass, status).await;
+}
+
+/// Writes a status, whose conditions are as they were, if it differs from what was last written.
+pub(super) async fn put(context: &Context, pass: &mut Pass, status: EnvironmentStatus) {
     if status == pass.memory.status {
         return;
     }

@@ -7,8 +7,9 @@ use crate::{
     class::Class,
     inventory::Inventory,
     object::{GroupKind, ObjectKey},
-    order::Rank,
+    order::{Place, Rank},
     plan::{Apply, Plan, Prune, Reason},
+    wave::Wave,
 };
 
 fn key(kind: &str, name: &str) -> ObjectKey {
@@ -23,7 +24,8 @@ fn plan(applies: &[(Rank, &str)], prunes: &[(Rank, &str)]) -> Plan {
     let mut plan = Plan { widen: scope("Wide"), narrow: scope("Narrow"), ..Plan::default() };
     for (rank, text) in applies {
         let apply = Apply { key: parse(text), reason: Reason::Create, force: false };
-        plan.applies.entry(*rank).or_default().push(apply);
+        let place = Place { wave: Wave::default(), rank: *rank };
+        plan.applies.entry(place).or_default().push(apply);
     }
     for (rank, text) in prunes {
         let prune = Prune { key: parse(text), api_version: "v1".into(), uid: "u".into(), resource_version: "1".into() };

@@ -1,6 +1,6 @@
 //! The verdict on one desired object: leave it, apply it, or refuse it.
 
-use super::{Apply, DriftKind, Reason, input::Applied, input::Input, refusal::Why};
+use super::{Apply, DriftKind, Reason, input::Applied, input::Input, refusal::Why, wait};
 use crate::{desired::DesiredObject, live::LiveObject, object::ObjectKey, policy::DriftMode, presence::Presence};
 
 /// What is to be done with one desired object.
@@ -21,7 +21,10 @@ pub(super) enum Verdict {
 /// Returns the objects about which only a dry-run can tell whether they are as they should be: live, ours, not
 /// remembered, and different from the manifest by the local comparison.
 pub fn to_predict(input: &Input<'_>) -> Vec<ObjectKey> {
-    let undecided = input.desired.objects.values().filter(|desired| {
+    // What has to wait for a wave is compared when its turn has come, unless it could be drift, which does not wait.
+    let turn = if input.settled { None } else { wait::first_unhealthy(input) };
+    let due = input.desired.objects.values().filter(|desired| turn.is_none_or(|wave| desired.place.wave <= wave));
+    let undecided = due.filter(|desired| {
         let Presence::Present(live) = input.live.find(&desired.key) else { return false };
         !input.policy.suspended
             && !input.claims.contains_key(&desired.key)

@@ -5,3 +5,4 @@ mod guards;
 mod limits;
 mod scope;
 mod verdicts;
+mod waves;

@@ -1,6 +1,6 @@
 //! The verdict on an environment: one row for each kind of trouble, and which one names the reason.
 
-use super::{Facts, LINE_LENGTH_MAX, PROBLEMS_MAX, stand};
+use super::{Facts, LINE_LENGTH_MAX, PROBLEMS_MAX, Waited, stand};
 use crate::{
     class::Class,
     commit::{CommitId, RepoPath, Revision},
@@ -61,6 +61,17 @@ fn every_trouble_has_a_reason_and_says_who_has_to_act() {
     for status in [HealthStatus::InProgress, HealthStatus::Terminating, HealthStatus::Unknown] {
         check(("Progressing", "reconciling"), |f| f.health.push((status, "Pod a: starting".into())));
     }
+    let late = |f: &mut Facts| f.wait = Waited { held: Some("2 wait".into()), late: Some("5m".into()) };
+    check(("Applied", "ready"), |f| f.wait.late = Some("5m".into()));
+    check(("Progressing", "reconciling"), |f| f.wait.held = Some("2 wait".into()));
+    check(("HealthTimeout", "stalled"), |f| {
+        f.health.push((HealthStatus::InProgress, "Pod a: starting".into()));
+        late(f);
+    });
+    check(("Unhealthy", "stalled"), |f| {
+        f.health.push((HealthStatus::Failed, "Pod a: crashed".into()));
+        late(f);
+    });
     check(("Drifted", "stalled"), |f| f.drifted = vec!["ConfigMap a: differs".into()]);
     check(("Suspended", ""), |f| f.suspended = true);
     check(("Suspended", ""), |f| (f.suspended, f.source) = (true, Some(failure(Class::Retry))));

@@ -14,9 +14,9 @@ use crate::{
     world::{Seen, World, is_ours, served},
 };
 
-/// Plans that it takes at most: one that applies and prunes, one that narrows, one that is empty; and one more for
-/// objects that had to be gone before they, or what waits for them, could come.
-const ROUNDS: usize = 4;
+/// Plans that it takes at most: one for each of the four waves, one that prunes, one that narrows, one that is empty; and
+/// three more for objects that had to be gone, or healthy, before they, or what waits for them, could come.
+const ROUNDS: usize = 10;
 
 /// What happens to one effect.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,6 +62,7 @@ fn run(world: &mut World, cut: &Cut) -> Result<bool, TestCaseError> {
     let seen = world.look();
     let plan = world.plan(&seen);
     prop_assert_eq!(oracle::unsafe_prunes(world, &seen, &plan), Vec::<String>::new());
+    prop_assert_eq!(oracle::out_of_order(world, &seen, &plan), Vec::<String>::new());
     let empty = plan.is_empty();
     world.memory.extend(plan.learned.clone());
     let mut operation = Operation::start(plan);
@@ -116,7 +117,13 @@ fn converges(world: &mut World) -> Result<(), TestCaseError> {
     let seen = world.look();
     let plan = world.plan(&seen);
     prop_assert!(empty && plan.is_empty(), "{:#?}", plan);
-    let refused = |key: &ObjectKey| plan.refusals.iter().any(|refusal| refusal.key.as_ref() == Some(key));
+    // What a refused object of an earlier wave holds up waits as long as that one is refused.
+    let waits = |key: &ObjectKey| {
+        let applies = plan.all_applies().map(|apply| &apply.key);
+        applies.chain(plan.all_prunes().map(|prune| &prune.key)).any(|waiting| waiting == key)
+    };
+    let refused = |key: &ObjectKey| waits(key) || plan.refusals.iter().any(|refusal| refusal.key.as_ref() == Some(key));
+    prop_assert!(plan.wait.as_ref().is_none_or(|wait| wait.stuck), "{:#?}", plan);
     for (key, object) in &world.cluster {
         let unwanted = is_ours(object) && !seen.desired.objects.contains_key(key) && !object.deleting;
         prop_assert!(!unwanted || refused(key), "{} is left", key);

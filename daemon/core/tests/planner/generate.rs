@@ -55,6 +55,7 @@ struct Cell {
     edit: Edit,
     fate: Fate,
     remembered: bool,
+    healthy: bool,
 }
 
 /// How much goes wrong in a world.
@@ -107,11 +108,13 @@ fn cell() -> impl Strategy<Value = Cell> {
         1 => prop_oneof![Just(Fate::ForgedLabel), Just(Fate::Owned), Just(Fate::Wanted)],
     ];
     let base = proptest::option::weighted(0.7, 0..3_u8);
-    (base, edit, fate, proptest::bool::weighted(0.6)).prop_map(|(base, edit, fate, remembered)| Cell {
+    let known = (proptest::bool::weighted(0.6), proptest::bool::weighted(0.95));
+    (base, edit, fate, known).prop_map(|(base, edit, fate, (remembered, healthy))| Cell {
         base,
         edit,
         fate,
         remembered,
+        healthy,
     })
 }
 
@@ -274,6 +277,7 @@ fn object(uid: u64) -> Object {
         prune: PruneWish::Usual,
         finalizer: false,
         deleting: false,
+        healthy: true,
     }
 }
 
@@ -283,7 +287,7 @@ fn live(uid: u64, key: &ObjectKey, cell: &Cell) -> Option<Object> {
     if cell.base.is_none() && !foreign {
         return None;
     }
-    let mut found = object(uid);
+    let mut found = Object { healthy: cell.healthy, ..object(uid) };
     if !foreign {
         found.owned = Some(sent(key, cell.base.unwrap_or_default()));
         (found.label, found.label_is_ours) = (Some(ours().applyset_id()), true);

@@ -1,11 +1,48 @@
-//! What a plan may prune, said a second time and from the world's side: every guard as a question to the cluster.
+//! What a plan may prune and when it may write, said a second time and from the world's side: every guard as a question to
+//! the cluster.
 
-use plumb_core::{live::PruneWish, object::ObjectKey, plan::Plan, policy::PRUNE_LIMIT_FREE};
+use plumb_core::{
+    desired::DesiredObject,
+    live::PruneWish,
+    object::ObjectKey,
+    plan::{Plan, Reason},
+    policy::PRUNE_LIMIT_FREE,
+};
 
 use crate::{
     universe::{commit, holds, is_definition, is_namespace},
-    world::{Object, Seen, World, is_ours},
+    world::{Object, Seen, World, is_ours, served},
 };
+
+/// Returns everything that a plan writes because of a commit, or prunes, while an earlier wave is not applied and healthy.
+pub(crate) fn out_of_order(world: &World, seen: &Seen, plan: &Plan) -> Vec<String> {
+    let pending = plan.applies.values().flatten().filter(|apply| apply.reason != Reason::Correct);
+    let pending: Vec<&ObjectKey> = pending.map(|apply| &apply.key).collect();
+    let open: Vec<&DesiredObject> = seen
+        .desired
+        .objects
+        .values()
+        .filter(|object| !is_done(world, object) || pending.contains(&&object.key))
+        .collect();
+    let before = |first: &DesiredObject, then: &DesiredObject| first.place.wave < then.place.wave;
+    let written = pending.iter().map(|key| &seen.desired.objects[*key]);
+    let early = written
+        .flat_map(|object| open.iter().filter(move |first| before(first, object)).map(move |first| (first, object)));
+    let early = early.map(|(first, object)| format!("{} is written before {}", object.key, first.key));
+    let pruned = plan.prunes.iter().flat_map(|(_, prunes)| prunes).filter(|_| !open.is_empty());
+    early.chain(pruned.map(|prune| format!("{} is pruned before {}", prune.key, open[0].key))).collect()
+}
+
+/// Returns whether an object is there, healthy and as Git says, but for what was done to it since it was applied.
+fn is_done(world: &World, desired: &DesiredObject) -> bool {
+    let remembered = world.memory.get(&desired.key).is_some_and(|applied| applied.manifest == desired.fingerprint);
+    world.cluster.get(&desired.key).is_some_and(|object| {
+        let as_in_git = object.owned.as_ref() == Some(&served(&desired.manifest));
+        let known = !world.unknown.contains(&desired.key.group_kind()) && !world.claims.contains_key(&desired.key);
+        let labelled = object.label.as_ref() == Some(&crate::universe::ours().applyset_id());
+        (as_in_git || remembered || world.settled) && known && labelled && object.healthy && !object.deleting
+    })
+}
 
 /// Returns every prune that must not be, with the reason.
 pub(crate) fn unsafe_prunes(world: &World, seen: &Seen, plan: &Plan) -> Vec<String> {

@@ -8,6 +8,7 @@ use plumb_core::{
     operation::{Effect, Operation, Outcome, Step},
     order::Rank,
     plan::Plan,
+    wave::Wave,
 };
 use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 
@@ -18,10 +19,9 @@ use crate::{
     world::World,
 };
 
-/// Returns every object that a plan would write.
+/// Returns every object that a plan would write, now or when a wave is healthy.
 fn touched(plan: &Plan) -> Vec<&ObjectKey> {
-    let applies = plan.applies.values().flatten().map(|apply| &apply.key);
-    applies.chain(plan.prunes.iter().flat_map(|(_, prunes)| prunes).map(|prune| &prune.key)).collect()
+    plan.all_applies().map(|apply| &apply.key).chain(plan.all_prunes().map(|prune| &prune.key)).collect()
 }
 
 proptest! {
@@ -45,6 +45,13 @@ proptest! {
         let seen = world.look();
         let plan = world.plan(&seen);
         prop_assert_eq!(oracle::unsafe_prunes(&world, &seen, &plan), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_wave_waits_for_the_one_before_and_prunes_for_all(world in worlds(Weather::Rough)) {
+        let seen = world.look();
+        let plan = world.plan(&seen);
+        prop_assert_eq!(oracle::out_of_order(&world, &seen, &plan), Vec::<String>::new());
     }
 
     #[test]
@@ -80,7 +87,8 @@ proptest! {
         let plan = world.plan(&world.look());
         let widen = plan.widen.clone();
         let started = started(plan, &picks);
-        let steps: Vec<(u8, u8)> = started.iter().map(|effect| step(effect, widen.as_ref())).collect();
+        let wave = |key: &ObjectKey| world.look().desired.objects[key].place.wave;
+        let steps: Vec<_> = started.iter().map(|effect| step(effect, widen.as_ref(), wave)).collect();
         prop_assert!(steps.is_sorted(), "{:?}", started);
     }
 }
@@ -101,16 +109,16 @@ fn started(plan: Plan, picks: &[usize]) -> Vec<Effect> {
     trace
 }
 
-/// Returns the place of an effect in an operation: widen, apply by rank with definitions awaited, prune by reversed
-/// rank, narrow.
-fn step(effect: &Effect, widen: Option<&Inventory>) -> (u8, u8) {
+/// Returns the place of an effect in an operation: widen, apply by wave and rank with definitions awaited, prune by
+/// reversed rank, narrow.
+fn step(effect: &Effect, widen: Option<&Inventory>, wave: impl Fn(&ObjectKey) -> Wave) -> (u8, Wave, u8) {
     let rank = |key: &ObjectKey| Rank::of(&key.group_kind()) as u8;
     match effect {
-        Effect::Record(scope) if Some(scope) == widen => (0, 0),
-        Effect::Record(_) => (3, 0),
-        Effect::Apply(apply) => (1, 2 * rank(&apply.key)),
-        Effect::Await(definition) => (1, 2 * rank(definition) + 1),
-        Effect::Prune(prune) => (2, u8::MAX - rank(&prune.key)),
+        Effect::Record(scope) if Some(scope) == widen => (0, Wave::default(), 0),
+        Effect::Record(_) => (3, Wave::default(), 0),
+        Effect::Apply(apply) => (1, wave(&apply.key), 2 * rank(&apply.key)),
+        Effect::Await(definition) => (1, wave(definition), 2 * rank(definition) + 1),
+        Effect::Prune(prune) => (2, Wave::default(), u8::MAX - rank(&prune.key)),
     }
 }
 
@@ -123,7 +131,7 @@ fn worlds_hold_every_refusal_and_many_prunes() {
     for _ in 0..600 {
         let world: World = worlds(Weather::Rough).new_tree(&mut runner).expect("a world").current();
         let plan = world.plan(&world.look());
-        prunes += usize::from(!plan.prunes.is_empty());
+        prunes += usize::from(plan.all_prunes().next().is_some());
         for refusal in plan.refusals {
             *refusals.entry(refusal.why.label()).or_default() += 1;
         }

@@ -87,6 +87,16 @@ pub(crate) fn kinds(defined: bool) -> Kinds {
     Kinds::new(KINDS.into_iter().chain(database).map(kind), [])
 }
 
+/// Returns what an object's annotation says of its wave.
+fn wave(key: &ObjectKey) -> Option<&'static str> {
+    match (key.kind.as_str(), key.name.as_str()) {
+        ("ClusterRole", _) => Some("-1"),
+        ("ConfigMap", "b" | "c") | ("Deployment" | "CustomResourceDefinition", _) => Some("1"),
+        ("ConfigMap", "d") | ("Database", _) => Some("2"),
+        _ => None,
+    }
+}
+
 /// Returns the object as Git holds it, with this content.
 pub(crate) fn manifest(key: &ObjectKey, content: u8) -> Manifest {
     let gvk = Gvk { group: key.group.clone(), version: "v1".to_owned(), kind: key.kind.clone() };
@@ -94,6 +104,9 @@ pub(crate) fn manifest(key: &ObjectKey, content: u8) -> Manifest {
     value["data"] = json!({"content": content.to_string()});
     if is_definition(key) {
         value["spec"] = definition();
+    }
+    if let Some(wave) = wave(key) {
+        value["metadata"]["annotations"] = json!({"plumb.dev/wave": wave});
     }
     if let Some(namespace) = key.namespace.as_ref().filter(|namespace| *namespace != "shop") {
         value["metadata"]["namespace"] = json!(namespace);

@@ -35,6 +35,7 @@ pub(crate) struct Object {
     pub(crate) prune: PruneWish,
     pub(crate) finalizer: bool,
     pub(crate) deleting: bool,
+    pub(crate) healthy: bool,
 }
 
 /// Everything outside the planner.
@@ -188,6 +189,7 @@ impl World {
             prune: PruneWish::Usual,
             finalizer: false,
             deleting: false,
+            healthy: false,
         };
         self.next_uid += 1;
         let object = self.cluster.entry(key.clone()).or_insert(fresh);
@@ -197,6 +199,8 @@ impl World {
             return failed("it belongs to another environment");
         }
         object.version += 1;
+        // A workload's controller takes its time.
+        object.healthy = key.kind != "Deployment";
         (object.owned, object.label, object.label_is_ours) = (Some(manifest), Some(id), true);
         Outcome::Done
     }
@@ -219,8 +223,9 @@ impl World {
         self.cluster.retain(|held, _| !holds(key, held));
     }
 
-    /// Lets everything go that is being deleted, with what it holds.
+    /// Lets everything go that is being deleted, with what it holds, and the rest become healthy.
     pub(crate) fn pass_time(&mut self) {
+        self.cluster.values_mut().filter(|object| is_ours(object)).for_each(|object| object.healthy = true);
         let going: Vec<_> =
             self.cluster.iter().filter(|(_, object)| object.deleting).map(|(key, _)| key.clone()).collect();
         for key in going {
@@ -277,6 +282,13 @@ fn as_seen(key: &ObjectKey, object: &Object) -> LiveObject {
         owners: object.owners.clone(),
         prune: object.prune.clone(),
         deleting: object.deleting,
-        health: Health { status: HealthStatus::Current, message: String::new() },
+        health: Health {
+            status: match object {
+                Object { deleting: true, .. } => HealthStatus::Terminating,
+                Object { healthy: false, .. } => HealthStatus::InProgress,
+                _ => HealthStatus::Current,
+            },
+            message: String::new(),
+        },
     }
 }

@@ -65,7 +65,7 @@ impl Report {
             held_back: plan.refusals.iter().any(|refusal| counts(&refusal)),
             ..Self::default()
         };
-        let applies = plan.applies.values().flatten().filter_map(|apply| desired.objects.get(&apply.key));
+        let applies = plan.all_applies().filter_map(|apply| desired.objects.get(&apply.key));
         let asks: Vec<_> = applies.map(|object| change::judge(subject, desired, object).boxed()).collect();
         let judged: Vec<Judged> = stream::iter(asks).buffered(REQUESTS_MAX).try_collect().await?;
         for judged in judged {
@@ -79,7 +79,7 @@ impl Report {
                 Judged::Problem(problem) => report.problems.push(problem),
             }
         }
-        let prunes = plan.prunes.iter().flat_map(|(_, prunes)| prunes).map(|prune| (prune, false));
+        let prunes = plan.all_prunes().map(|prune| (prune, false));
         for (prune, held) in prunes.chain(plan.held.iter().map(|prune| (prune, true))) {
             let cascade = cascade::of(subject, prune).await;
             report.deletions.push(Deletion { object: prune.key.to_string(), cascade, held });

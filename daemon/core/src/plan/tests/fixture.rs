@@ -246,9 +246,9 @@ impl Situation {
     }
 }
 
-/// Returns what the plan prunes, in its order.
+/// Returns what the plan prunes, in its order, also where it waits for a wave.
 pub(super) fn pruned(plan: &Plan) -> Vec<String> {
-    plan.prunes.iter().flat_map(|(_, prunes)| prunes).map(|prune| prune.key.to_string()).collect()
+    plan.all_prunes().map(|prune| prune.key.to_string()).collect()
 }
 
 /// Returns the labels of the plan's refusals, with the object where there is one.
