@@ -144,6 +144,7 @@ impl Actor<'_> {
             kind: &desired.kind,
             key: &desired.key,
             object: &desired.manifest,
+            ignored: &desired.ignored,
             manager: &manager,
             force: if apply.force { Force::Yes } else { Force::No },
             persistence: Persistence::Stored,
@@ -163,7 +164,7 @@ impl Actor<'_> {
         };
         let changes = self.context.index().answer(&answer.object);
         self.context.watches.tell(changes);
-        let left = Fingerprint::of_owned(&answer.object, &manager);
+        let left = Fingerprint::of_owned(&answer.object, &manager, &desired.ignored);
         let applied = left.map(|left| Applied { manifest: desired.fingerprint, left });
         Ok(Done::Applied { apply, applied, created: answer.created, adopted, warnings: answer.warnings })
     }

@@ -14,6 +14,7 @@ use plumb_cluster::{
 use plumb_core::{
     commit::RepoPath,
     environment::FieldManager,
+    ignore::Ignored,
     kinds::{Kinds, Scope},
     object::{Gvk, Manifest, ObjectKey, Origin},
     order::Rank,
@@ -136,6 +137,7 @@ async fn apply_one(cluster: &Cluster, kinds: &Kinds, manifest: &Manifest) -> Res
         kind,
         key: &key,
         object: &value,
+        ignored: &Ignored::default(),
         manager: &manager,
         force: Force::Yes,
         persistence: Persistence::Stored,

@@ -67,14 +67,14 @@ async fn explain_one(context: &Context, pass: &Pass, gathered: &Gathered, drift:
     let unknown = |why: &str| Attribution { who: Who::Unknown { why: why.to_owned() }, changes: Vec::new(), more: 0 };
     let (what, attribution) = match (&live, drift.what) {
         (Presence::Present(live), DriftKind::Changed) => {
-            (What::Changed, Attribution::of(&desired.manifest, live, &id.manager()))
+            (What::Changed, Attribution::of(&desired.manifest, live, &id.manager(), &desired.ignored))
         }
         (Presence::Present(live), DriftKind::Missing) if label_of(live) == Some(id.as_str()) => {
             // Deleted and made again, or labelled again, in the meantime: the next event tells.
-            (What::Changed, Attribution::of(&desired.manifest, live, &id.manager()))
+            (What::Changed, Attribution::of(&desired.manifest, live, &id.manager(), &desired.ignored))
         }
         (Presence::Present(live), DriftKind::Missing) => {
-            (What::LabelRemoved, Attribution::of(&desired.manifest, live, &id.manager()))
+            (What::LabelRemoved, Attribution::of(&desired.manifest, live, &id.manager(), &desired.ignored))
         }
         (Presence::Absent, _) => (What::Deleted, unknown("the API server does not say who deletes an object")),
         (Presence::Unknown, _) => (What::Changed, unknown("the object could not be read")),

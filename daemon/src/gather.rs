@@ -9,10 +9,11 @@ use std::{
     time::Duration,
 };
 
-use futures::{FutureExt as _, StreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use plumb_cluster::{
     apply::{Apply, Force, Persistence},
     error::ApiError,
+    index::{Observation, Seen},
 };
 use plumb_core::{
     class::Class,
@@ -20,9 +21,10 @@ use plumb_core::{
     desired::{self, Desired},
     environment::{EnvironmentName, FieldManager},
     fingerprint::Fingerprint,
+    ignore::{self, Ignored},
     kinds::{Kind, Kinds},
     live::Live,
-    object::{Gvk, ObjectKey},
+    object::{GroupKind, Gvk, ObjectKey},
     operation::Failure,
     plan::{judge, prune},
     presence::Presence,
@@ -105,12 +107,14 @@ pub(crate) async fn gather(context: &Context, pass: &mut Pass) -> Result<Gathere
         let kinds = served.kinds.as_ref().clone().with_definitions(&result.manifests);
         let id = pass.settings.name.applyset_id();
         let desired = Arc::new(desired::resolve(&result.manifests, &kinds, &id, namespace.as_deref()));
-        Resolved { inputs: rendered.inputs.clone(), namespace, kinds_version: served.version, desired }
+        let ignored = BTreeMap::new();
+        Resolved { inputs: rendered.inputs.clone(), namespace, kinds_version: served.version, desired, ignored }
     });
     if pass.memory.recorded.is_none() {
         // Nothing says what the environment owns: only a search of all kinds can tell.
         context.scan().await?;
     }
+    let resolved = ignore(context, pass, &served.kinds, resolved).await?;
     let desired = Arc::clone(&resolved.desired);
     pass.memory.resolved = Some(resolved);
     let live = live(context, pass, &desired, &served.kinds).await;
@@ -210,6 +214,64 @@ fn bug(message: String) -> Failure {
     Failure { class: Class::Bug, message }
 }
 
+/// Finds out what of the desired objects is ignored, and sees to it that what is known of the live ones leaves it out.
+async fn ignore(
+    context: &Context,
+    pass: &mut Pass,
+    kinds: &Kinds,
+    mut resolved: Resolved,
+) -> Result<Resolved, ApiError> {
+    let desired = &resolved.desired;
+    if desired.objects.values().any(|object| ignore::has_replicas(&object.manifest)) {
+        watch_scalers(context, pass, kinds).await;
+    }
+    let id = pass.settings.name.applyset_id();
+    let (ignored, stale) = {
+        let mut index = context.index();
+        let ignored = ignore::of(desired, &pass.settings.policy.ignore, |key| index.is_scaled(key));
+        for key in index.ignore(&id, &ignored) {
+            pass.memory.applied.remove(&key);
+        }
+        (ignored, index.stale(&id))
+    };
+    if ignored != resolved.ignored {
+        let fewer = resolved.ignored.keys().filter(|key| !ignored.contains_key(*key));
+        let all = fewer.map(|key| (key.clone(), Ignored::default())).chain(ignored.clone()).collect();
+        resolved.desired = Arc::new(desired.ignoring(&all));
+        resolved.ignored = ignored;
+    }
+    let reads: Vec<_> = stale.iter().map(|key| read_again(context, &resolved.desired, key).boxed()).collect();
+    stream::iter(reads).buffer_unordered(DRY_RUNS_MAX).try_collect::<()>().await?;
+    Ok(resolved)
+}
+
+/// Has all autoscalers watched. While they can't be listed, whatever may be scaled counts as scaled.
+async fn watch_scalers(context: &Context, pass: &mut Pass, kinds: &Kinds) {
+    match kinds.preferred(&GroupKind::new("autoscaling", "HorizontalPodAutoscaler")) {
+        Presence::Present(kind) => {
+            context.watches.ensure_scalers(kind);
+            if !pass.memory.scalers_missed && !context.watches.wait_scalers(SYNCED_WITHIN).await {
+                pass.memory.scalers_missed = true;
+                let environment = &pass.settings.name;
+                tracing::warn!(%environment, "{} could not be listed: until then no replicas are put back", kind.gvk);
+            }
+        }
+        Presence::Unknown => context.index().scalers_begin(),
+        Presence::Absent => {}
+    }
+}
+
+/// Reads an object of which something else is ignored than when it was seen.
+async fn read_again(context: &Context, desired: &Desired, key: &ObjectKey) -> Result<(), ApiError> {
+    let Some(desired) = desired.objects.get(key) else { return Ok(()) };
+    let _turn = context.turns.acquire().await.expect("because the semaphore is never closed");
+    if let Some(object) = context.cluster.get(&desired.kind, key).await? {
+        // No news: the pass that asks takes it in.
+        context.index().observe(Observation::Changed(desired.kind.gvk.clone(), Seen(object)));
+    }
+    Ok(())
+}
+
 /// Makes sure that every kind the environment has or wants objects of is watched, and returns what is live.
 async fn live(context: &Context, pass: &mut Pass, desired: &Desired, kinds: &Kinds) -> Live {
     let mut watched: BTreeMap<Gvk, Kind> = BTreeMap::new();
@@ -280,13 +342,14 @@ async fn predict_one(
         kind: &desired.kind,
         key: &desired.key,
         object: &desired.manifest,
+        ignored: &desired.ignored,
         manager,
         force: Force::Yes,
         persistence: Persistence::DryRun,
     };
     let _turn = context.turns.acquire().await.expect("because the semaphore is never closed");
     let answer = context.cluster.apply(&request).await.ok()?;
-    Some((key.clone(), Fingerprint::of_owned(&answer.object, manager)?))
+    Some((key.clone(), Fingerprint::of_owned(&answer.object, manager, &desired.ignored)?))
 }
 
 /// Reads what namespaces and definitions hold that might be pruned.

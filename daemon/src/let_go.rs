@@ -1,6 +1,6 @@
 //! Letting go: the Environment is deleted, its objects stay, without plumb's label and without its ownership of fields.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{FutureExt as _, StreamExt as _, stream};
 use plumb_cluster::error::ApiError;
@@ -23,7 +23,9 @@ pub(crate) async fn let_go(context: &Context, name: &EnvironmentName, uid: &str,
     let id = name.applyset_id();
     let owned: Vec<(ObjectKey, String)> = {
         let kinds: BTreeSet<_> = recorded.kinds;
-        let live = context.index().live(&id, &kinds);
+        let mut index = context.index();
+        index.ignore(&id, &BTreeMap::new());
+        let live = index.live(&id, &kinds);
         live.objects.into_values().map(|live| (live.key, live.api_version)).collect()
     };
     if owned.is_empty() {

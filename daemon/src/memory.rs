@@ -11,6 +11,7 @@ use plumb_core::{
     commit::{CommitId, RepoPath, Revision},
     desired::Desired,
     fingerprint::Fingerprint,
+    ignore::Ignored,
     inventory::Inventory,
     object::{GroupKind, ObjectKey},
     operation::Failure,
@@ -38,6 +39,8 @@ pub(crate) struct Resolved {
     pub(crate) namespace: Option<String>,
     pub(crate) kinds_version: u64,
     pub(crate) desired: Arc<Desired>,
+    /// What of its objects is ignored, as `desired` has it.
+    pub(crate) ignored: BTreeMap<ObjectKey, Ignored>,
 }
 
 /// An operation that has yet to end: it waits, or it was cut.
@@ -68,6 +71,8 @@ pub(crate) struct Memory {
     pub(crate) resolved: Option<Resolved>,
     /// Kinds that could not be watched in the last pass: the next ones do not wait for them again.
     pub(crate) unsynced: BTreeSet<GroupKind>,
+    /// Whether autoscalers were waited for in vain: the next passes do not wait for them again.
+    pub(crate) scalers_missed: bool,
     /// The last status read or written.
     pub(crate) status: EnvironmentStatus,
     /// The Environment's resourceVersion that belongs to it.

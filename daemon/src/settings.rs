@@ -2,13 +2,15 @@
 
 use plumb_api::{
     duration::DurationText,
-    environment::{Deletion, Drift, DriftMode, Environment, EnvironmentSpec, Sync, Target},
+    environment::{Deletion, Drift, DriftMode, Environment, EnvironmentSpec, IgnoreRule, Sync, Target},
     request::{self, Request},
 };
 use plumb_core::{
     class::Class,
     commit::{CommitId, RepoPath},
     environment::EnvironmentName,
+    fields::pattern::PathPattern,
+    ignore::{Glob, Rule},
     operation::Failure,
     policy::{self, Policy, PruneLimit},
 };
@@ -37,7 +39,7 @@ pub(crate) fn read(environment: &Environment) -> (Settings, Option<Failure>) {
     let EnvironmentSpec { repository, path, target, sync, drift, deletion, suspend } = &environment.spec;
     let Target { namespace } = target;
     let Sync { prune, prune_limit, timeout } = sync;
-    let Drift { mode } = drift;
+    let Drift { mode, ignore } = drift;
     let Deletion::Orphan = deletion;
     let mut wrong = Vec::new();
     let path = RepoPath::parse(path).unwrap_or_else(|error| {
@@ -56,6 +58,7 @@ pub(crate) fn read(environment: &Environment) -> (Settings, Option<Failure>) {
             DriftMode::Correct => policy::DriftMode::Correct,
             DriftMode::Report => policy::DriftMode::Report,
         },
+        ignore: rules(ignore, &mut wrong),
         suspended: *suspend || annotation(environment, request::SUSPENDED).is_some(),
     };
     let settings = Settings {
@@ -68,6 +71,18 @@ pub(crate) fn read(environment: &Environment) -> (Settings, Option<Failure>) {
     };
     let invalid = (!wrong.is_empty()).then(|| Failure { class: Class::Wait, message: wrong.join("\n") });
     (settings, invalid)
+}
+
+fn rules(written: &[IgnoreRule], wrong: &mut Vec<String>) -> Vec<Rule> {
+    let globs = |texts: &[String]| texts.iter().map(|text| Glob::new(text)).collect();
+    let rules = written.iter().enumerate().map(|(index, IgnoreRule { kinds, names, paths })| {
+        let paths = paths.iter().filter_map(|path| {
+            let error = |error| wrong.push(format!("spec.drift.ignore[{index}].paths: {error}"));
+            PathPattern::parse(path).map_err(error).ok()
+        });
+        Rule { paths: paths.collect(), kinds: globs(kinds), names: globs(names) }
+    });
+    rules.collect()
 }
 
 /// Returns namespace and name of an Environment.

@@ -112,6 +112,31 @@ pub struct Drift {
     /// Whether drift is corrected or only reported.
     #[serde(default)]
     pub mode: DriftMode,
+    /// Fields that are not kept as Git has them: sent when an object is created, left alone afterwards.
+    #[schemars(length(max = 64))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<IgnoreRule>,
+}
+
+/// Fields of some objects that are not kept as Git has them.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IgnoreRule {
+    /// Kinds as `Kind` or `Kind.group`, with `*` and `?`; none: all.
+    #[schemars(length(max = 64), inner(length(min = 1, max = 253)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<String>,
+    /// Names of objects, with `*` and `?`; none: all.
+    #[schemars(length(max = 64), inner(length(min = 1, max = 253)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// JSON pointers (RFC 6901), such as `/spec/replicas`. A step `*` is any field or item; `name=app` is the item of a list
+    /// with that key.
+    #[schemars(
+        length(min = 1, max = 64),
+        inner(length(min = 2, max = 1024), regex(pattern = r"^(/([^~/]|~[01])+)+$"))
+    )]
+    pub paths: Vec<String>,
 }
 
 /// Whether drift is corrected or only reported.

@@ -6,8 +6,10 @@
 
 pub mod change;
 mod entry;
+mod ignoring;
 mod owned;
 mod resource_version;
+mod scalers;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use plumb_core::{
     environment::ApplySetId,
     fingerprint::Fingerprint,
+    ignore::Ignored,
     live::{Live, LiveObject},
     object::{GroupKind, Gvk, ObjectKey},
 };
@@ -23,6 +26,8 @@ use serde_json::Value;
 
 use change::{Change, What};
 use entry::{Entry, RawObject, Source};
+use ignoring::Ignoring;
+use scalers::Scalers;
 
 /// Something that a watch has seen.
 #[derive(Debug)]
@@ -43,6 +48,21 @@ pub enum Observation {
     Lost(Gvk, String),
     /// The server no longer has the kind.
     KindGone(Gvk),
+}
+
+impl Observation {
+    fn kind(&self) -> GroupKind {
+        match self {
+            Self::Listing(gvk)
+            | Self::Listed(gvk, _)
+            | Self::ListDone(gvk, _)
+            | Self::Resumed(gvk)
+            | Self::Changed(gvk, _)
+            | Self::Vanished(gvk, _)
+            | Self::Lost(gvk, _)
+            | Self::KindGone(gvk) => gvk.group_kind(),
+        }
+    }
 }
 
 /// An object as a list or a watch shows it; never printed, since it may be a Secret.
@@ -89,6 +109,8 @@ pub struct Index {
     kinds: BTreeMap<Gvk, Knowledge>,
     /// The keys that lists under way have shown.
     listings: BTreeMap<Gvk, BTreeSet<ObjectKey>>,
+    ignoring: Ignoring,
+    scalers: Scalers,
 }
 
 impl Index {
@@ -120,6 +142,60 @@ impl Index {
             Knowledge::Unknown(reason) => Some(reason.clone()),
             Knowledge::Known | Knowledge::Gone => None,
         })
+    }
+
+    /// Takes what is ignored of an environment's objects from now on, and returns those of which something else is
+    /// ignored than before: what was expected of them is forgotten.
+    pub fn ignore(&mut self, id: &ApplySetId, ignored: &BTreeMap<ObjectKey, Ignored>) -> BTreeSet<ObjectKey> {
+        let changed = self.ignoring.set(id, ignored);
+        for key in &changed {
+            self.expected.remove(key);
+            let Some(entry) = self.entry(key).filter(|entry| entry.live.part_of == *id) else { continue };
+            let object = entry.raw.as_ref().and_then(RawObject::parse);
+            match object.and_then(|object| self.read(key, &object)) {
+                Some(live) => {
+                    if let Some(entry) = self.entry_mut(key) {
+                        entry.live = live;
+                    }
+                }
+                None => self.ignoring.mark_stale(id, key.clone()),
+            }
+        }
+        changed
+    }
+
+    /// Returns the environment's objects that have to be read anew, since something else is ignored of them than when
+    /// they were seen.
+    pub fn stale(&self, id: &ApplySetId) -> Vec<ObjectKey> {
+        self.ignoring.stale(id)
+    }
+
+    /// Returns whether a HorizontalPodAutoscaler drives an object, or may do so.
+    pub fn is_scaled(&self, key: &ObjectKey) -> bool {
+        self.scalers.drive(key)
+    }
+
+    /// Returns whether the autoscalers were listed, or nobody wants to know.
+    pub fn scalers_known(&self) -> bool {
+        self.scalers.are_known()
+    }
+
+    /// Notes that the autoscalers are going to be listed.
+    pub fn scalers_begin(&mut self) {
+        self.scalers.begin();
+    }
+
+    /// Takes what the watch of the autoscalers has seen and returns what has to be looked at again.
+    pub fn observe_scaler(&mut self, observation: Observation) -> Vec<Change> {
+        let (kind, known) = (observation.kind(), self.scalers_known());
+        let targets = self.scalers.observe(observation);
+        let owned = targets.into_iter().filter_map(|key| {
+            let environment = self.owners.get(&key)?.clone();
+            Some(Change::Object { environment, key, what: What::Changed })
+        });
+        let mut changes: Vec<_> = owned.collect();
+        changes.extend((!known && self.scalers_known()).then_some(Change::Known { kind }));
+        changes
     }
 
     /// Notes what the last apply left, or would leave: events that show just this are dropped.
@@ -154,7 +230,7 @@ impl Index {
         let Some(key) = owned::key(object) else { return Vec::new() };
         let flight = self.flights.remove(&key).unwrap_or_default();
         self.deleted.remove(&key);
-        let Some(live) = owned::read(&key, object) else { return self.land(&key, &flight) };
+        let Some(live) = self.read(&key, object) else { return self.land(&key, &flight) };
         if let Some(fingerprint) = live.fingerprint {
             self.expect(&key, fingerprint);
         }
@@ -248,7 +324,7 @@ impl Index {
 
     /// Takes one object as a list or an event shows it.
     fn see(&mut self, gvk: &Gvk, key: &ObjectKey, object: &Value) -> Vec<Change> {
-        let Some(live) = owned::read(key, object) else {
+        let Some(live) = self.read(key, object) else {
             let at = object["metadata"]["resourceVersion"].as_str().unwrap_or_default();
             return self.missing(key, at);
         };
@@ -346,9 +422,14 @@ impl Index {
         entry.map(|entry| change::between(before, &entry.live, self.expected.get(key))).unwrap_or_default()
     }
 
+    fn read(&self, key: &ObjectKey, object: &Value) -> Option<LiveObject> {
+        owned::read(key, object, |id| self.ignoring.of(id, key))
+    }
+
     /// Takes a state of an object and returns the one that was known before.
     fn put(&mut self, live: LiveObject, object: &Value, source: Source) -> Option<LiveObject> {
         let key = live.key.clone();
+        self.ignoring.is_fresh(&key);
         let as_expected = live.fingerprint.is_some() && self.expected.get(&key) == live.fingerprint.as_ref();
         let raw = (!as_expected).then(|| RawObject::of(object));
         let before = self.remove(&key);
@@ -358,6 +439,7 @@ impl Index {
     }
 
     fn remove(&mut self, key: &ObjectKey) -> Option<Entry> {
+        self.ignoring.is_fresh(key);
         let environment = self.owners.remove(key)?;
         let objects = self.objects.get_mut(&environment)?;
         let entry = objects.remove(key);

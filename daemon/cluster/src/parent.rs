@@ -5,6 +5,7 @@
 
 use plumb_core::{
     environment::{EnvironmentName, FieldManager, GROUP},
+    ignore::Ignored,
     inventory::{ID_LABEL, Inventory},
     kinds::{Kind, Scope},
     object::{Gvk, ObjectKey},
@@ -61,6 +62,7 @@ impl Cluster {
             kind: &kind,
             key: &key,
             object: &object,
+            ignored: &Ignored::default(),
             manager: &manager,
             force: Force::Yes,
             persistence: Persistence::Stored,

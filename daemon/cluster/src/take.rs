@@ -12,11 +12,11 @@ use plumb_core::{
     kinds::{Kind, Scope},
     object::{Gvk, ObjectKey},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
-    apply::{Applied, Apply, Force},
-    cluster::{Cluster, METADATA_LIST, Precondition},
+    apply::{self, Applied, Apply, Force},
+    cluster::{Cluster, METADATA_LIST},
     error::{Action, ApiError},
     path,
     request::Ask,
@@ -144,8 +144,8 @@ impl Cluster {
         let applied = match answer {
             Some(answer) if !migrated => answer,
             _ => {
-                let forced = with_precondition(apply.object, &Precondition::of(&object));
-                match self.apply(&Apply { force: Force::Yes, object: &forced, ..apply.clone() }).await {
+                let forced = apply::over(apply, &object);
+                match self.apply_as_is(&Apply { force: Force::Yes, object: &forced, ..apply.clone() }).await {
                     Ok(applied) => applied,
                     Err(error) => return again(error),
                 }
@@ -270,12 +270,4 @@ fn again(error: ApiError) -> Result<Round, ApiError> {
 
 fn gone(apply: &Apply<'_>) -> ApiError {
     ApiError::Stale { action: Action::on("apply", apply.key), message: "it was deleted".to_owned() }
-}
-
-/// Returns the manifest with the state that it is meant for: the API server refuses it for any other one.
-fn with_precondition(object: &Value, state: &Precondition) -> Value {
-    let mut object = object.clone();
-    object["metadata"]["uid"] = json!(state.uid);
-    object["metadata"]["resourceVersion"] = json!(state.resource_version);
-    object
 }

@@ -45,6 +45,8 @@ pub struct Watches {
 struct Running {
     tasks: JoinSet<()>,
     kinds: BTreeMap<Gvk, CancellationToken>,
+    /// The watch of the autoscalers of the whole cluster.
+    scalers: Option<CancellationToken>,
 }
 
 impl Watches {
@@ -109,6 +111,41 @@ impl Watches {
                 () = follow.run() => stop.cancel(),
             }
         }
+    }
+
+    /// Starts the watch of the autoscalers, unless it runs: all of them, whoever made them.
+    ///
+    /// *Assumptions:* runs inside a tokio runtime.
+    pub fn ensure_scalers(&self, kind: &Kind) {
+        let mut running = lock(&self.running);
+        if self.stop.is_cancelled() || running.scalers.as_ref().is_some_and(|stop| !stop.is_cancelled()) {
+            return;
+        }
+        self.index().scalers_begin();
+        let stop = self.stop.child_token();
+        running.scalers = Some(stop.clone());
+        let (index, sender) = (Arc::clone(&self.index), self.sender.clone());
+        let wake = WakeOnDrop(self.sender.clone());
+        let tell = move |observation| {
+            let changes = lock(&index).observe_scaler(observation);
+            sender.send(changes);
+        };
+        let followed = Followed { kind: kind.clone(), namespace: None, selector: String::new() };
+        let follow = Follow::new(self.cluster.clone(), followed, tell);
+        running.tasks.spawn(async move {
+            let _wake = wake;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = follow.run() => stop.cancel(),
+            }
+        });
+    }
+
+    /// Waits until the autoscalers are known, and returns whether they were in time.
+    pub async fn wait_scalers(&self, deadline: Duration) -> bool {
+        let mut told = self.sender.told();
+        let known = async { while !self.index().scalers_known() && told.changed().await.is_ok() {} };
+        tokio::time::timeout(deadline, known).await.is_ok()
     }
 
     /// Stops the watches of all other kinds.

@@ -201,7 +201,7 @@ fn merge(entries: &mut Vec<Value>, manager: &FieldManager, object: &Value, gaine
 }
 
 /// Makes the patch fail if the object is another one by now, or was written since.
-fn preconditions(object: &Value) -> Option<Vec<Value>> {
+pub(crate) fn preconditions(object: &Value) -> Option<Vec<Value>> {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
     Some(vec![
         json!({"op": "test", "path": "/metadata/uid", "value": text("/metadata/uid")?}),
@@ -214,6 +214,6 @@ fn label_pointer() -> String {
 }
 
 /// Escapes a field's name for a JSON pointer (RFC 6901).
-fn escaped(name: &str) -> String {
+pub(crate) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }

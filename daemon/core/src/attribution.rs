@@ -21,7 +21,9 @@ use crate::{
         managed::{self, ManagedBy, ManagedFields},
         path::FieldPath,
     },
-    fingerprint, redact,
+    fingerprint,
+    ignore::Ignored,
+    redact,
 };
 
 /// Changes kept of one object; a report of more is not read, and the status holds reports of many objects.
@@ -87,14 +89,14 @@ pub struct Attribution {
 impl Attribution {
     /// Compares what our last apply said (a manifest, or what it owned then) with the live object.
     ///
-    /// Fields that only the live object has are not ours and are left out.
-    pub fn of(applied: &Value, live: &Value, ours: &FieldManager) -> Self {
+    /// Fields that only the live object has are not ours and are left out, and so is what is ignored.
+    pub fn of(applied: &Value, live: &Value, ours: &FieldManager, ignored: &Ignored) -> Self {
         let gvk = fingerprint::gvk_of(live);
         let entries: Vec<ManagedFields> =
             managed::entries(live).iter().filter_map(|entry| ManagedFields::parse(entry).ok()).collect();
         let known = entries.iter().fold(FieldSet::default(), |all, entry| all.union(&entry.fields));
         let foreign: Vec<&ManagedFields> = entries.iter().filter(|entry| !entry.is_apply_of(ours)).collect();
-        let differing = compare::compare(applied, live, &known, &gvk, &foreign);
+        let differing = compare::compare(applied, live, ignored, &known, &gvk, &foreign);
         let culprits = Culprits { foreign, since: ManagedFields::find(&entries, ours).and_then(|entry| entry.time) };
         let mut changes: Vec<Change> = differing
             .into_iter()

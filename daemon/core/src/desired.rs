@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::{
     environment::ApplySetId,
     fingerprint::Fingerprint,
+    ignore::Ignored,
     kinds::{Kind, Kinds, Scope},
     live::{PRUNE_ANNOTATION, PruneWish},
     object::{self, Manifest, ObjectKey, Origin, PART_OF},
@@ -42,6 +43,8 @@ pub struct DesiredObject {
     pub manifest: Arc<Value>,
     /// The fingerprint that the live object has right after this was applied, if the server changes nothing.
     pub fingerprint: Fingerprint,
+    /// What of it is not compared, and only sent when it is created.
+    pub ignored: Ignored,
     /// Where it stands in Git.
     pub origin: Origin,
     /// When it is applied.
@@ -50,12 +53,13 @@ pub struct DesiredObject {
 
 impl fmt::Debug for DesiredObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, kind, manifest, fingerprint, origin, place } = self;
+        let Self { key, kind, manifest, fingerprint, ignored, origin, place } = self;
         f.debug_struct("DesiredObject")
             .field("key", key)
             .field("kind", kind)
             .field("manifest", &redact::object(manifest))
             .field("fingerprint", fingerprint)
+            .field("ignored", ignored)
             .field("origin", origin)
             .field("place", place)
             .finish()
@@ -77,6 +81,21 @@ pub struct Desired {
     pub unsettled_wave: Option<Wave>,
     /// Whether a problem comes from not knowing (a failed discovery), so that trying again may help.
     pub unknown: bool,
+}
+
+impl Desired {
+    /// Returns the same objects with what is ignored of them.
+    #[must_use]
+    pub fn ignoring(&self, ignored: &BTreeMap<ObjectKey, Ignored>) -> Self {
+        let mut desired = self.clone();
+        for (key, ignored) in ignored {
+            if let Some(object) = desired.objects.get_mut(key) {
+                object.fingerprint = Fingerprint::of_manifest(&object.manifest, ignored);
+                object.ignored = ignored.clone();
+            }
+        }
+        desired
+    }
 }
 
 /// Settles the scope and the namespace of every manifest and adds the owner's label.
@@ -182,13 +201,15 @@ fn settle(
     let wave = Wave::of(&manifest.value).map_err(|malformed| {
         problem(manifest, malformed.to_string(), "write a whole number in quotes, such as \"1\"")
     })?;
-    let fingerprint = Fingerprint::of_manifest(&value);
+    let ignored = Ignored::default();
+    let fingerprint = Fingerprint::of_manifest(&value, &ignored);
     let place = Place { wave, rank: Rank::of(&key.group_kind()) };
     Ok(DesiredObject {
         key,
         kind: kind.clone(),
         manifest: Arc::new(value),
         fingerprint,
+        ignored,
         origin: manifest.origin.clone(),
         place,
     })

@@ -6,6 +6,7 @@
 
 pub mod managed;
 pub mod path;
+pub mod pattern;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::fields::path::{FieldPath, Literal, Segment};
+use crate::fields::{
+    path::{FieldPath, Literal, Segment},
+    pattern::{Below, Steps},
+};
 
 /// Says that an entry of FieldsV1 could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -184,48 +188,92 @@ impl FieldSet {
     /// object's order. A path that the object does not have is left out; a path that ends the set takes the
     /// whole value there, since nothing tells an atomic value from one that was applied empty.
     pub fn project(&self, object: &Value) -> Value {
-        self.project_node(Some(object), None).unwrap_or_else(|| Value::Object(Map::new()))
+        self.project_node(Some(object), None, &Steps::default()).unwrap_or_else(|| Value::Object(Map::new()))
     }
 
-    /// Returns the projection with `absent` wherever the set ends at a field that the object does not have.
-    pub(crate) fn project_marking(&self, object: &Value, absent: &Value) -> Value {
-        self.project_node(Some(object), Some(absent)).unwrap_or_else(|| Value::Object(Map::new()))
+    /// Returns the projection without what is ignored, and with `absent` wherever the set ends at a field that the object
+    /// does not have.
+    pub(crate) fn project_marking(&self, object: &Value, absent: &Value, ignored: &Steps<'_>) -> Value {
+        self.project_node(Some(object), Some(absent), ignored).unwrap_or_else(|| Value::Object(Map::new()))
     }
 
-    fn project_node(&self, value: Option<&Value>, absent: Option<&Value>) -> Option<Value> {
+    fn project_node(&self, value: Option<&Value>, absent: Option<&Value>, ignored: &Steps<'_>) -> Option<Value> {
         if self.is_leaf() {
-            return value.or(absent).cloned();
+            return ignored.strip(value.or(absent)?);
         }
         match value {
-            Some(Value::Array(items)) => Some(Value::Array(self.project_items(items, absent))),
+            Some(Value::Array(items)) => {
+                let owned = self.project_items(items, absent, ignored);
+                (ignored.is_empty() || !owned.is_empty()).then_some(Value::Array(owned))
+            }
             Some(Value::Object(_)) | None => {
                 let mut owned = Map::new();
                 for (segment, child) in &self.children {
                     let Segment::Field(name) = segment else { continue };
+                    let Below::On(ignored) = ignored.field(name) else { continue };
                     let below = value.and_then(|value| value.get(name));
-                    if let Some(below) = child.project_node(below, absent) {
+                    if let Some(below) = child.project_node(below, absent, &ignored) {
                         owned.insert(name.clone(), below);
                     }
                 }
-                (value.is_some() || !owned.is_empty()).then_some(Value::Object(owned))
+                (value.is_some() && ignored.is_empty() || !owned.is_empty()).then_some(Value::Object(owned))
             }
             // The set expects a map or list and the object has something else: that is a difference, so show it.
             Some(other) => Some(other.clone()),
         }
     }
 
-    fn project_items(&self, items: &[Value], absent: Option<&Value>) -> Vec<Value> {
-        let shapes: BTreeSet<Vec<String>> = self.children.keys().filter_map(Segment::key_names).collect();
+    fn project_items(&self, items: &[Value], absent: Option<&Value>, ignored: &Steps<'_>) -> Vec<Value> {
         let mut owned = Vec::new();
-        for (index, item) in items.iter().enumerate() {
+        for (index, item, child) in self.items(items) {
+            let Below::On(ignored) = ignored.item(index, item) else { continue };
+            owned.extend(child.project_node(Some(item), absent, &ignored));
+        }
+        owned
+    }
+
+    /// Returns the items of a list of which something is owned, with their places.
+    fn items<'a>(&'a self, items: &'a [Value]) -> impl Iterator<Item = (usize, &'a Value, &'a Self)> {
+        let shapes: BTreeSet<Vec<String>> = self.children.keys().filter_map(Segment::key_names).collect();
+        items.iter().enumerate().filter_map(move |(index, item)| {
             let keyed = shapes.iter().find_map(|shape| Literal::of_key(item, shape).map(Segment::Key));
             let scalar = (!item.is_object() && !item.is_array()).then(|| Segment::Value(Literal::new(item)));
             let mut candidates = keyed.into_iter().chain(scalar).chain([Segment::Index(index)]);
-            if let Some(child) = candidates.find_map(|segment| self.children.get(&segment)) {
-                owned.extend(child.project_node(Some(item), absent));
-            }
+            let child = candidates.find_map(|segment| self.children.get(&segment))?;
+            Some((index, item, child))
+        })
+    }
+
+    /// Returns the part of a value that the set owns, if there is any, so that it can be applied: items of lists come
+    /// with the fields that are their key.
+    pub(crate) fn project_with_keys(&self, value: &Value) -> Option<Value> {
+        if self.is_leaf() {
+            return Some(value.clone());
         }
-        owned
+        let part = match value {
+            Value::Object(map) => {
+                let below = self.children.iter().filter_map(|(segment, child)| {
+                    let name = segment.field_name()?;
+                    Some((name.to_owned(), child.project_with_keys(map.get(name)?)?))
+                });
+                Value::Object(below.collect())
+            }
+            Value::Array(items) => {
+                let shapes: BTreeSet<Vec<String>> = self.children.keys().filter_map(Segment::key_names).collect();
+                let owned = self.items(items).filter_map(|(_, item, child)| {
+                    let mut part = child.project_with_keys(item)?;
+                    let key = shapes.iter().find_map(|shape| Literal::of_key(item, shape));
+                    if let (Some(part), Some(Value::Object(key))) = (part.as_object_mut(), key.map(|key| key.value())) {
+                        part.extend(key);
+                    }
+                    Some(part)
+                });
+                Value::Array(owned.collect())
+            }
+            _ => return None,
+        };
+        let empty = part.as_object().is_some_and(Map::is_empty) || part.as_array().is_some_and(Vec::is_empty);
+        (!empty || self.member).then_some(part)
     }
 
     /// Returns what is owned one step below.

@@ -26,6 +26,7 @@ use crate::{
         path::{FieldPath, Segment},
     },
     fingerprint::canonical::{Dialect, Side},
+    ignore::Ignored,
     object::Gvk,
     redact,
 };
@@ -61,8 +62,9 @@ pub struct Fingerprint([u8; LENGTH]);
 
 impl Fingerprint {
     /// Returns the fingerprint of what the manager's apply owns of a live object; nothing if it owns nothing, if
-    /// managedFields cannot be read, or if it applied at another version than the object was read at.
-    pub fn of_owned(object: &Value, manager: &FieldManager) -> Option<Self> {
+    /// managedFields cannot be read, or if it applied at another version than the object was read at. What is ignored
+    /// does not count, owned or not.
+    pub fn of_owned(object: &Value, manager: &FieldManager, ignored: &Ignored) -> Option<Self> {
         let raw = managed::entries(object);
         let mut applied = raw.iter().filter_map(|entry| ManagedFields::parse(entry).ok());
         let entry = applied.find(|entry| entry.is_apply_of(manager))?;
@@ -71,7 +73,7 @@ impl Fingerprint {
             return None;
         }
         let fields = if is_secret(&gvk) { with_string_data_as_data(&entry.fields) } else { entry.fields };
-        let mut owned = fields.project_marking(object, &Value::Null);
+        let mut owned = fields.project_marking(object, &Value::Null, &ignored.steps());
         for (kind, path) in FILLED_WHEN_EMPTY {
             if kind == gvk.kind && fields.ends_at(&FieldPath::of_fields(path)) {
                 set(&mut owned, path, Value::Null);
@@ -83,9 +85,9 @@ impl Fingerprint {
     /// Returns the fingerprint that [`Fingerprint::of_owned`] gives right after applying exactly this manifest, as
     /// far as that can be known without the schema. Where the server changes what it is given in other ways than
     /// known here, the two differ though nothing changed: a dry-run decides then.
-    pub fn of_manifest(manifest: &Value) -> Self {
+    pub fn of_manifest(manifest: &Value, ignored: &Ignored) -> Self {
         let gvk = gvk_of(manifest);
-        Self::of_canonical(&applied_part(manifest, &gvk), &gvk, Side::Manifest)
+        Self::of_canonical(&ignored.strip(&applied_part(manifest, &gvk)), &gvk, Side::Manifest)
     }
 
     fn of_canonical(owned: &Value, gvk: &Gvk, side: Side) -> Self {

@@ -17,6 +17,7 @@ pub mod fields;
 pub mod fingerprint;
 pub mod health;
 pub mod identity;
+pub mod ignore;
 pub mod inventory;
 pub mod kinds;
 pub mod lease;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::commit::CommitId;
+use crate::{commit::CommitId, ignore::Rule};
 
 /// Plans that prune no more objects than this are never held back by the limit.
 pub const PRUNE_LIMIT_FREE: usize = 5;
@@ -52,6 +52,8 @@ pub struct Policy {
     pub prune_allowed: Option<CommitId>,
     /// What to do about drift.
     pub drift: DriftMode,
+    /// What is not looked at.
+    pub ignore: Vec<Rule>,
     /// Nothing is written.
     pub suspended: bool,
 }

@@ -87,6 +87,7 @@ pub(crate) fn perform(arguments: &DiffArgs) -> Result<Outcome, CliError> {
         let kinds = session.cluster.kinds().await?.with_definitions(&rendered.manifests);
         let id = settings.name.applyset_id();
         let desired = desired::resolve(&rendered.manifests, &kinds, &id, settings.namespace.as_deref());
+        let desired = predict::ignoring(&session, &settings, &kinds, &desired).await;
         let subject = Subject { session: &session, settings: &settings, kinds: &kinds, source: &source };
         let gathered = predict::gather(&subject, &environment, &desired).await?;
         let report = Report::make(&subject, &gathered, &desired).await?;

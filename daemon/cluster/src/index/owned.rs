@@ -4,9 +4,10 @@
 
 use plumb_core::{
     adoption,
-    environment::FieldManager,
+    environment::{ApplySetId, FieldManager},
     fingerprint::Fingerprint,
     health::health,
+    ignore::Ignored,
     live::{LiveObject, PRUNE_ANNOTATION, PruneWish},
     object::{Gvk, ObjectKey, PART_OF},
 };
@@ -25,8 +26,9 @@ pub(super) fn key(object: &Value) -> Option<ObjectKey> {
 }
 
 /// Returns what plans need of an object; nothing if it carries no label, or the label of an environment that has never
-/// applied it: controllers copy labels (of a Service onto its EndpointSlices), and people may write them.
-pub(super) fn read(key: &ObjectKey, object: &Value) -> Option<LiveObject> {
+/// applied it: controllers copy labels (of a Service onto its EndpointSlices), and people may write them. `ignored` says
+/// what of it does not count.
+pub(super) fn read(key: &ObjectKey, object: &Value, ignored: impl Fn(&ApplySetId) -> Ignored) -> Option<LiveObject> {
     let part_of = adoption::part_of(object)?;
     let manager = part_of.manager();
     let applied = applied(object, &manager)?;
@@ -39,7 +41,7 @@ pub(super) fn read(key: &ObjectKey, object: &Value) -> Option<LiveObject> {
         uid: text(&metadata["uid"]),
         resource_version: text(&metadata["resourceVersion"]),
         label_is_ours: owns_label(applied),
-        fingerprint: Fingerprint::of_owned(object, &manager),
+        fingerprint: Fingerprint::of_owned(object, &manager, &ignored(&part_of)),
         claimants: adoption::claimants(object, &manager).into_iter().collect(),
         owners: owners.iter().map(|owner| format!("{} {}", text(&owner["kind"]), text(&owner["name"]))).collect(),
         prune: PruneWish::parse(metadata["annotations"][PRUNE_ANNOTATION].as_str()),

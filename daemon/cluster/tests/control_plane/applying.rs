@@ -4,7 +4,7 @@ use plumb_cluster::{
     apply::{Apply, Force, Persistence},
     error::ApiError,
 };
-use plumb_core::{class::Class, fingerprint::Fingerprint, kinds::Scope};
+use plumb_core::{class::Class, fingerprint::Fingerprint, ignore::Ignored, kinds::Scope};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, bench, config_map, deployment, kind, labelled, manager};
@@ -53,6 +53,7 @@ async fn a_dry_run_says_what_an_apply_would_leave_and_stores_nothing() {
         kind: &kind,
         key: &key,
         object: &object,
+        ignored: &Ignored::default(),
         manager: &manager,
         force: Force::Yes,
         persistence: Persistence::DryRun,
@@ -60,7 +61,7 @@ async fn a_dry_run_says_what_an_apply_would_leave_and_stores_nothing() {
     let predicted = bench.cluster.apply(&apply).await.unwrap();
     assert_eq!(bench.cluster.get(&kind, &key).await.unwrap(), None);
     let stored = bench.apply("shop", &object, Force::No).await.unwrap();
-    let of = |object: &Value| Fingerprint::of_owned(object, &manager).unwrap();
+    let of = |object: &Value| Fingerprint::of_owned(object, &manager, &Ignored::default()).unwrap();
     assert_eq!(of(&predicted.object), of(&stored.object));
 }
 

@@ -13,6 +13,7 @@ use plumb_cluster::{
 };
 use plumb_core::{
     environment::{ApplySetId, EnvironmentName, FieldManager},
+    ignore::Ignored,
     kinds::{Kind, Scope},
     object::{Gvk, ObjectKey, PART_OF},
 };
@@ -103,15 +104,23 @@ impl Bench {
         key.namespace = object["metadata"]["namespace"].as_str().map(str::to_owned);
         let manager = manager(environment);
         let persistence = Persistence::Stored;
-        self.cluster.apply(&Apply { kind, key: &key, object, manager: &manager, force, persistence }).await
+        let ignored = &Ignored::default();
+        self.cluster.apply(&Apply { kind, key: &key, object, ignored, manager: &manager, force, persistence }).await
     }
 
     /// Applies a ConfigMap for the first time, among these living environments.
     pub(crate) async fn take(&self, environment: &str, object: &Value, living: &[&str]) -> Result<Taken, ApiError> {
         let (kind, key) = (config_map(), self.key(&config_map(), name_of(object)));
         let own = manager(environment);
-        let apply =
-            Apply { kind: &kind, key: &key, object, manager: &own, force: Force::No, persistence: Persistence::Stored };
+        let apply = Apply {
+            kind: &kind,
+            key: &key,
+            object,
+            ignored: &Ignored::default(),
+            manager: &own,
+            force: Force::No,
+            persistence: Persistence::Stored,
+        };
         let living: BTreeMap<_, _> =
             living.iter().map(|name| (manager(name), crate::bench::environment(name))).collect();
         self.cluster.take(&apply, &living).await

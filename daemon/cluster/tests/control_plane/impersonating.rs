@@ -11,6 +11,7 @@ use plumb_cluster::{
 use plumb_core::{
     environment::FieldManager,
     identity::{Identity, ServiceAccount},
+    ignore::Ignored,
     kinds::{Kind, Scope},
     object::{ObjectKey, PART_OF},
     presence::Presence,
@@ -42,7 +43,8 @@ async fn grant(bench: &Bench, name: &str, verbs: &str, resource: &Kind) {
 
 async fn apply(cluster: &Cluster, bench: &Bench, object: &Value, persistence: Persistence) -> Result<Value, ApiError> {
     let (kind, key, manager) = (config_map(), bench.key(&config_map(), name_of(object)), manager("shop"));
-    let apply = Apply { kind: &kind, key: &key, object, manager: &manager, force: Force::Yes, persistence };
+    let ignored = &Ignored::default();
+    let apply = Apply { kind: &kind, key: &key, object, ignored, manager: &manager, force: Force::Yes, persistence };
     cluster.apply(&apply).await.map(|applied| applied.object)
 }
 
@@ -177,6 +179,7 @@ async fn the_parent_of_another_tools_set_is_named_only_to_who_may_read_it() {
         kind: &config_map,
         key: &key,
         object: &wanted,
+        ignored: &Ignored::default(),
         manager: &own,
         force: Force::No,
         persistence: Persistence::Stored,

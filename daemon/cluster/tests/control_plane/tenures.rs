@@ -12,6 +12,7 @@ use plumb_cluster::{
 use plumb_core::{
     class::Class,
     identity::{Identity, ServiceAccount},
+    ignore::Ignored,
 };
 use serde_json::json;
 
@@ -40,7 +41,9 @@ async fn behind_a_proxy(bench: &Bench) -> (Proxy, Cluster) {
 async fn apply(bench: &Bench, cluster: &Cluster, name: &str, persistence: Persistence) -> Result<(), ApiError> {
     let (kind, key, manager) = (config_map(), bench.key(&config_map(), name), manager("shop"));
     let object = bench.owned("shop", name, json!({ "a": "x".repeat(LONG) }));
-    let apply = Apply { kind: &kind, key: &key, object: &object, manager: &manager, force: Force::Yes, persistence };
+    let ignored = &Ignored::default();
+    let apply =
+        Apply { kind: &kind, key: &key, object: &object, ignored, manager: &manager, force: Force::Yes, persistence };
     cluster.apply(&apply).await.map(drop)
 }
 

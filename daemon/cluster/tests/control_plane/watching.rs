@@ -12,6 +12,7 @@ use plumb_cluster::{
 use plumb_core::{
     environment::ApplySetId,
     fingerprint::Fingerprint,
+    ignore::Ignored,
     kinds::{Kind, Scope},
     object::{ObjectKey, PART_OF},
 };
@@ -99,7 +100,7 @@ async fn our_own_writes_are_silent_and_those_of_others_are_drift() {
     let corrected = apply(&bench, &watching, name, &bench.owned(name, "c", json!({ "a": "3" }))).await;
     assert_eq!(watching.watches.index().object(&key), None);
     let live = watching.watches.index().live(&watching.id, &BTreeSet::new());
-    assert_eq!(live.objects[&key].fingerprint, Fingerprint::of_owned(&corrected, &manager(name)));
+    assert_eq!(live.objects[&key].fingerprint, Fingerprint::of_owned(&corrected, &manager(name), &Ignored::default()));
     assert!(live.objects[&key].label_is_ours);
 }
 

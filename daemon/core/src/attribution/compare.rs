@@ -14,6 +14,7 @@ use crate::{
         path::{FieldPath, Literal, Segment},
     },
     fingerprint,
+    ignore::Ignored,
     object::Gvk,
 };
 
@@ -24,12 +25,13 @@ pub(super) type Difference = (FieldPath, Option<Value>, Option<Value>);
 pub(super) fn compare(
     applied: &Value,
     live: &Value,
+    ignored: &Ignored,
     known: &FieldSet,
     gvk: &Gvk,
     foreign: &[&ManagedFields],
 ) -> Vec<Difference> {
     let mut comparison = Comparison { gvk, foreign, found: Vec::new() };
-    let mut applied = fingerprint::applied_part(applied, gvk);
+    let mut applied = ignored.strip(&fingerprint::applied_part(applied, gvk));
     if let Some(fields) = applied.as_object_mut() {
         // The status of a custom kind is dropped from an apply if it has a subresource, which shows in who writes it.
         let status = FieldPath::of_fields(&["status"]);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Attribution, CHANGES_KEPT, Who};
-use crate::environment::FieldManager;
+use crate::{environment::FieldManager, ignore::Ignored};
 
 /// What was applied, and what was live after somebody changed it by kubectl (Kubernetes 1.36).
 const CHANGED: &str = include_str!("cases.json");
@@ -30,7 +30,11 @@ fn changes_by_kubectl_are_told_with_their_author() {
     let cases: BTreeMap<String, Value> = serde_json::from_str(CHANGED).expect("cases");
     let check = |name: &str, expected: &[&str]| {
         let case = &cases[name];
-        assert_eq!(told(&Attribution::of(&case["applied"], &case["live"], &ours())), expected, "{name}");
+        assert_eq!(
+            told(&Attribution::of(&case["applied"], &case["live"], &ours(), &Ignored::default())),
+            expected,
+            "{name}"
+        );
     };
     let containers = ".spec.template.spec.containers";
     let app = format!("{containers}[name=\"app\"]");
@@ -88,7 +92,7 @@ fn a_removed_field_is_laid_at_the_only_later_writers_door_as_likely() {
     let applied = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"kept": "1", "gone": "2"}});
     let check = |others: &[(&str, u32, Option<&str>, Value)], expected: &str| {
         let live = config(&json!({"kept": "1"}), others);
-        let attribution = Attribution::of(&applied, &live, &ours());
+        let attribution = Attribution::of(&applied, &live, &ours(), &Ignored::default());
         assert_eq!(told(&attribution)[1], format!("{expected}: .data.gone removed, was \"2\""), "{others:?}");
     };
     let other = json!({"f:data": {"f:x": {}}});
@@ -106,7 +110,7 @@ fn of_several_owners_the_latest_wrote_the_value() {
     let applied = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "1"}});
     let owner = json!({"f:data": {"f:a": {}}});
     let live = config(&json!({"a": "2"}), &[("late", 30, None, owner.clone()), ("early", 20, None, owner)]);
-    assert_eq!(told(&Attribution::of(&applied, &live, &ours()))[0], "late");
+    assert_eq!(told(&Attribution::of(&applied, &live, &ours(), &Ignored::default()))[0], "late");
 }
 
 #[test]
@@ -114,10 +118,11 @@ fn a_report_is_bounded_and_says_how_much_is_left_out() {
     let data: Value =
         (0..CHANGES_KEPT + 5).map(|n| (format!("k{n:02}"), json!("x"))).collect::<serde_json::Map<_, _>>().into();
     let applied = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": data});
-    let attribution = Attribution::of(&applied, &config(&json!({"kept": "1"}), &[]), &ours());
+    let attribution = Attribution::of(&applied, &config(&json!({"kept": "1"}), &[]), &ours(), &Ignored::default());
     assert_eq!((attribution.changes.len(), attribution.more), (CHANGES_KEPT, 5));
     let long = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "é".repeat(1000)}});
-    let told = Attribution::of(&long, &config(&json!({"a": "b"}), &[]), &ours()).changes[0].to_string();
+    let told =
+        Attribution::of(&long, &config(&json!({"a": "b"}), &[]), &ours(), &Ignored::default()).changes[0].to_string();
     assert!(told.chars().count() < 120, "{told}");
 }
 
@@ -126,7 +131,7 @@ fn what_the_server_made_of_a_manifest_is_nobodys_change() {
     let cases: Vec<Value> = serde_json::from_str(include_str!("../fingerprint/cases.json")).expect("cases");
     let changed: Vec<String> = cases
         .iter()
-        .flat_map(|case| Attribution::of(&case["manifest"], &case["live"], &ours()).changes)
+        .flat_map(|case| Attribution::of(&case["manifest"], &case["live"], &ours(), &Ignored::default()).changes)
         .map(|change| change.to_string())
         .collect();
     assert_eq!(changed, [""; 0]);

@@ -93,17 +93,25 @@ impl Segment {
         }
     }
 
+    /// Returns the item of a list that the step leads to.
+    pub(crate) fn step_into<'a>(&self, items: &'a [Value]) -> Option<&'a Value> {
+        match self {
+            Self::Key(key) => {
+                let key = key.value();
+                let wanted = key.as_object()?;
+                items.iter().find(|item| wanted.iter().all(|(name, value)| item.get(name) == Some(value)))
+            }
+            Self::Value(wanted) => items.iter().find(|item| Literal::new(item) == *wanted),
+            Self::Index(index) => items.get(*index),
+            Self::Field(_) => None,
+        }
+    }
+
     /// Returns what the step leads to.
     fn step<'a>(&self, value: &'a Value) -> Option<&'a Value> {
         match self {
             Self::Field(name) => value.as_object()?.get(name),
-            Self::Key(key) => {
-                let key = key.value();
-                let wanted = key.as_object()?;
-                value.as_array()?.iter().find(|item| wanted.iter().all(|(name, value)| item.get(name) == Some(value)))
-            }
-            Self::Value(wanted) => value.as_array()?.iter().find(|item| Literal::new(item) == *wanted),
-            Self::Index(index) => value.as_array()?.get(*index),
+            Self::Key(_) | Self::Value(_) | Self::Index(_) => self.step_into(value.as_array()?),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{
     managed::{ManagedBy, ManagedFields},
     path::{FieldPath, Literal, Segment},
 };
-use crate::environment::FieldManager;
+use crate::{environment::FieldManager, fields::pattern::Steps};
 
 fn set(fields: Value) -> FieldSet {
     FieldSet::parse(&fields).expect("a field set")
@@ -92,7 +92,10 @@ fn a_projection_keeps_what_is_owned_in_the_objects_order() {
     check(json!({"f:l": {"i:1": {}}}), json!({"l": ["a", "b"]}), json!({"l": ["b"]}));
     // A map was expected; showing what is there instead keeps the difference visible.
     check(json!({"f:a": {"f:x": {}}}), json!({"a": "text"}), json!({"a": "text"}));
-    assert_eq!(set(json!({"f:a": {"f:x": {}}})).project_marking(&json!({}), &Value::Null), json!({"a": {"x": null}}));
+    assert_eq!(
+        set(json!({"f:a": {"f:x": {}}})).project_marking(&json!({}), &Value::Null, &Steps::default()),
+        json!({"a": {"x": null}})
+    );
 }
 
 #[test]

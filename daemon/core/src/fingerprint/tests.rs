@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Fingerprint;
-use crate::environment::FieldManager;
+use crate::{environment::FieldManager, ignore::Ignored};
 
 /// Manifests, and what the API server of Kubernetes 1.36 made of them in one apply.
 const APPLIED: &str = include_str!("cases.json");
@@ -27,7 +27,8 @@ fn applied_manifests_have_the_fingerprint_of_what_is_live() {
     let differ: Vec<String> = cases
         .iter()
         .filter(|case| {
-            Fingerprint::of_owned(&case["live"], &ours()) != Some(Fingerprint::of_manifest(&case["manifest"]))
+            Fingerprint::of_owned(&case["live"], &ours(), &Ignored::default())
+                != Some(Fingerprint::of_manifest(&case["manifest"], &Ignored::default()))
         })
         .map(|case| name_of(&case["manifest"]))
         .collect();
@@ -45,8 +46,12 @@ fn live(mut object: Value, fields: Value) -> Value {
 #[test]
 fn a_change_of_a_manifest_is_seen_wherever_the_server_may_see_it() {
     let differ = |api_version: &str, spec: Value, other: Value| {
-        let of =
-            |spec: &Value| Fingerprint::of_manifest(&json!({"apiVersion": api_version, "kind": "K", "spec": spec}));
+        let of = |spec: &Value| {
+            Fingerprint::of_manifest(
+                &json!({"apiVersion": api_version, "kind": "K", "spec": spec}),
+                &Ignored::default(),
+            )
+        };
         assert_ne!(of(&spec), of(&other), "{spec} and {other}");
     };
     differ("apps/v1", json!({"replicas": 0}), json!({}));
@@ -83,26 +88,26 @@ fn what_others_own_is_not_part_of_it() {
     more["data"]["b"] = json!("2");
     more["metadata"]["labels"] = json!({"x": "y"});
     more["metadata"]["resourceVersion"] = json!("7");
-    let fingerprint = Fingerprint::of_owned(&bare, &ours());
+    let fingerprint = Fingerprint::of_owned(&bare, &ours(), &Ignored::default());
     assert!(fingerprint.is_some());
-    assert_eq!(Fingerprint::of_owned(&more, &ours()), fingerprint);
+    assert_eq!(Fingerprint::of_owned(&more, &ours(), &Ignored::default()), fingerprint);
     let mut changed = bare.clone();
     changed["data"]["a"] = json!("2");
-    assert_ne!(Fingerprint::of_owned(&changed, &ours()), fingerprint);
+    assert_ne!(Fingerprint::of_owned(&changed, &ours(), &Ignored::default()), fingerprint);
     let lost = live(bare.clone(), json!({"f:metadata": {"f:labels": {}}}));
-    assert_ne!(Fingerprint::of_owned(&lost, &ours()), fingerprint);
+    assert_ne!(Fingerprint::of_owned(&lost, &ours(), &Ignored::default()), fingerprint);
 }
 
 #[test]
 fn without_an_apply_of_ours_at_this_version_there_is_none() {
     let object =
         live(json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "1"}}), json!({"f:data": {"f:a": {}}}));
-    assert_eq!(Fingerprint::of_owned(&object, &FieldManager::new("kubectl")), None);
-    assert_eq!(Fingerprint::of_owned(&json!({"apiVersion": "v1"}), &ours()), None);
+    assert_eq!(Fingerprint::of_owned(&object, &FieldManager::new("kubectl"), &Ignored::default()), None);
+    assert_eq!(Fingerprint::of_owned(&json!({"apiVersion": "v1"}), &ours(), &Ignored::default()), None);
     let change = |name: &str, value: Value| {
         let mut object = object.clone();
         object["metadata"]["managedFields"][0][name] = value;
-        Fingerprint::of_owned(&object, &ours())
+        Fingerprint::of_owned(&object, &ours(), &Ignored::default())
     };
     assert_eq!(change("apiVersion", json!("v1beta1")), None);
     assert_eq!(change("operation", json!("Update")), None);
@@ -119,14 +124,14 @@ fn a_secret_applied_as_text_is_followed_in_its_data() {
         )
     };
     let manifest = json!({"apiVersion": "v1", "kind": "Secret", "stringData": {"password": "hunter2"}});
-    let fingerprint = Some(Fingerprint::of_manifest(&manifest));
-    assert_eq!(Fingerprint::of_owned(&secret("aHVudGVyMg=="), &ours()), fingerprint);
-    assert_ne!(Fingerprint::of_owned(&secret("b3RoZXI="), &ours()), fingerprint);
+    let fingerprint = Some(Fingerprint::of_manifest(&manifest, &Ignored::default()));
+    assert_eq!(Fingerprint::of_owned(&secret("aHVudGVyMg=="), &ours(), &Ignored::default()), fingerprint);
+    assert_ne!(Fingerprint::of_owned(&secret("b3RoZXI="), &ours(), &Ignored::default()), fingerprint);
 }
 
 #[test]
 fn it_is_written_as_hexadecimal_digits_and_read_back() {
-    let fingerprint = Fingerprint::of_manifest(&json!({"apiVersion": "v1", "kind": "ConfigMap"}));
+    let fingerprint = Fingerprint::of_manifest(&json!({"apiVersion": "v1", "kind": "ConfigMap"}), &Ignored::default());
     assert_eq!(fingerprint.to_string().len(), 32);
     let text = serde_json::to_string(&fingerprint).expect("text");
     assert_eq!(serde_json::from_str::<Fingerprint>(&text).expect("a fingerprint"), fingerprint);

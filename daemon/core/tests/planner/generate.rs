@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use plumb_core::{
     desired,
-    fingerprint::Fingerprint,
     inventory::Inventory,
     live::PruneWish,
     object::ObjectKey,
@@ -17,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{
     universe::{self, NAMESPACES, commit, holds, is_definition, is_namespace, keys, manifest, other, ours},
-    world::{Object, World, is_ours, served},
+    world::{Object, World, fingerprint, is_ours, served},
 };
 
 /// How Git differs from the set that both trees come from.
@@ -204,6 +203,7 @@ fn build(cells: &[Cell], around: &Circumstances) -> World {
             prune_limit: PruneLimit::parse(around.limit).expect("a limit"),
             prune_allowed: around.allowed.map(commit),
             drift: around.drift,
+            ignore: Vec::new(),
             suspended: around.suspended,
         },
         next_uid: 1000,
@@ -321,10 +321,7 @@ fn sent(key: &ObjectKey, content: u8) -> Value {
 }
 
 fn applied(key: &ObjectKey, content: u8) -> Applied {
-    Applied {
-        manifest: Fingerprint::of_manifest(&resolved(key, content)),
-        left: Fingerprint::of_manifest(&sent(key, content)),
-    }
+    Applied { manifest: fingerprint(&resolved(key, content)), left: fingerprint(&sent(key, content)) }
 }
 
 fn resolved(key: &ObjectKey, content: u8) -> Value {

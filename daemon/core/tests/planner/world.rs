@@ -9,6 +9,7 @@ use plumb_core::{
     environment::{ApplySetId, EnvironmentName, FieldManager},
     fingerprint::Fingerprint,
     health::{Health, HealthStatus},
+    ignore::Ignored,
     inventory::Inventory,
     live::{Live, LiveObject, PruneWish},
     object::{GroupKind, Manifest, ObjectKey},
@@ -87,7 +88,7 @@ impl World {
         let mut seen = Seen { desired, live, predictions: BTreeMap::new(), contents: BTreeMap::new() };
         if self.answers {
             let ask = |key: ObjectKey| {
-                let left = Fingerprint::of_manifest(&self::served(&seen.desired.objects[&key].manifest));
+                let left = fingerprint(&self::served(&seen.desired.objects[&key].manifest));
                 (key, left)
             };
             seen.predictions = self.with(&seen, judge::to_predict).into_iter().map(ask).collect();
@@ -237,7 +238,7 @@ impl World {
     pub(crate) fn remember(&mut self, effect: &Effect, desired: &Desired) {
         if let Effect::Apply(apply) = effect {
             let left = self.cluster.get(&apply.key).and_then(|object| object.owned.as_ref());
-            if let Some(left) = left.map(Fingerprint::of_manifest) {
+            if let Some(left) = left.map(fingerprint) {
                 let manifest = desired.objects[&apply.key].fingerprint;
                 self.memory.insert(apply.key.clone(), Applied { manifest, left });
             }
@@ -269,6 +270,11 @@ fn failed(message: &str) -> Outcome {
     Outcome::Failed(Failure { class: Class::Wait, message: message.to_owned() })
 }
 
+/// Returns the fingerprint of an object of which everything counts.
+pub(crate) fn fingerprint(object: &Value) -> Fingerprint {
+    Fingerprint::of_manifest(object, &Ignored::default())
+}
+
 fn as_seen(key: &ObjectKey, object: &Object) -> LiveObject {
     LiveObject {
         key: key.clone(),
@@ -277,7 +283,7 @@ fn as_seen(key: &ObjectKey, object: &Object) -> LiveObject {
         resource_version: object.version.to_string(),
         part_of: object.label.clone().expect("a label, because only labelled objects are watched"),
         label_is_ours: object.label_is_ours,
-        fingerprint: object.owned.as_ref().map(Fingerprint::of_manifest),
+        fingerprint: object.owned.as_ref().map(fingerprint),
         claimants: object.claimants.clone(),
         owners: object.owners.clone(),
         prune: object.prune.clone(),

@@ -13,8 +13,9 @@ use plumb_core::{
     desired::{Desired, DesiredObject},
     environment::{EnvironmentName, FieldManager},
     fingerprint::Fingerprint,
+    ignore,
     inventory::Inventory,
-    kinds::Kind,
+    kinds::{Kind, Kinds},
     live::Live,
     object::{GroupKind, ObjectKey},
     plan::{Input, judge, prune},
@@ -23,7 +24,11 @@ use plumb_core::{
 use serde_json::Value;
 
 use super::Subject;
-use crate::{cli::error::CliError, memory::Memory, settings};
+use crate::{
+    cli::{connection::Session, error::CliError},
+    memory::Memory,
+    settings::{self, Settings},
+};
 
 /// Requests under way at once; the API server has others to serve.
 pub(super) const REQUESTS_MAX: usize = 16;
@@ -100,6 +105,23 @@ pub(super) async fn gather(
     Ok(gathered)
 }
 
+/// Returns the desired state with what is ignored of it, by the spec or because an autoscaler drives it.
+pub(super) async fn ignoring(session: &Session, settings: &Settings, kinds: &Kinds, desired: &Desired) -> Desired {
+    let is_scalable = |object: &DesiredObject| ignore::has_replicas(&object.manifest);
+    let kind = kinds.preferred(&GroupKind::new("autoscaling", "HorizontalPodAutoscaler")).present();
+    let namespaces: BTreeSet<_> =
+        desired.objects.values().filter(|object| is_scalable(object)).map(|object| &object.key.namespace).collect();
+    let mut scaled = BTreeSet::new();
+    if let Some(kind) = kind {
+        for namespace in namespaces.into_iter().flatten() {
+            // Who may not see them gets a difference in replicas shown that plumb would leave alone.
+            let found = session.cluster.list(kind, Some(namespace), None).await.unwrap_or_default();
+            scaled.extend(found.iter().filter_map(ignore::scaled_by));
+        }
+    }
+    desired.ignoring(&ignore::of(desired, &settings.policy.ignore, |key| scaled.contains(key)))
+}
+
 /// Lists every kind that the environment has or wants objects of.
 async fn live(subject: &Subject<'_>, recorded: Option<&Inventory>, desired: &Desired) -> Result<Live, CliError> {
     let served = desired.objects.values().filter(|object| object.kind.defined_by.is_none());
@@ -121,6 +143,8 @@ async fn live(subject: &Subject<'_>, recorded: Option<&Inventory>, desired: &Des
     }
     let id = subject.name().applyset_id();
     let mut index = Index::default();
+    let ignoring = desired.objects.values().filter(|object| !object.ignored.is_empty());
+    index.ignore(&id, &ignoring.map(|object| (object.key.clone(), object.ignored.clone())).collect());
     for kind in kinds.values() {
         let gvk = || kind.gvk.clone();
         index.observe(Observation::Listing(gvk()));
@@ -149,7 +173,7 @@ async fn predictions(
             async move {
                 // What is refused is asked again for its reason when it is shown.
                 let answer = dry_run(subject, object).await.ok()?;
-                Some((object.key.clone(), Fingerprint::of_owned(&answer, &manager)?))
+                Some((object.key.clone(), Fingerprint::of_owned(&answer, &manager, &object.ignored)?))
             }
             .boxed()
         })
@@ -166,6 +190,7 @@ pub(super) async fn dry_run(
         kind: &object.kind,
         key: &object.key,
         object: &object.manifest,
+        ignored: &object.ignored,
         manager: &subject.name().applyset_id().manager(),
         force: Force::Yes,
         persistence: Persistence::DryRun,

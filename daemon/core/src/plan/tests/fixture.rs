@@ -136,6 +136,7 @@ impl Situation {
                 prune_limit: PruneLimit::parse("25%").expect("a limit"),
                 prune_allowed: None,
                 drift: DriftMode::Correct,
+                ignore: Vec::new(),
                 suspended: false,
             },
         };
