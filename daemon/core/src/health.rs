@@ -7,8 +7,10 @@
 //! is, since people who wait for health wait for exactly that.
 
 mod cluster;
+pub mod expression;
 mod object;
 pub mod pod;
+pub mod rules;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -19,6 +21,7 @@ use serde_json::Value;
 
 use crate::object::Gvk;
 use object::Object;
+use rules::Rules;
 
 /// Finalizers named of an object that is being deleted.
 const FINALIZERS_TOLD: usize = 3;
@@ -90,19 +93,27 @@ impl Health {
     }
 }
 
-/// Returns how well an object is.
-pub fn health(object: &Value) -> Health {
+/// Returns how well an object is: by the rule of its environment for its kind, else by what is known of the kind.
+pub fn health(object: &Value, rules: &Rules) -> Health {
     let object = Object(object);
     if object.at("/metadata/deletionTimestamp").is_some() {
         return terminating(object);
     }
+    if let Some(unseen) = unobserved(object) {
+        return unseen;
+    }
+    let gvk = Gvk::new(object.text("/apiVersion"), object.text("/kind"));
+    if let Some(rule) = rules.find(&gvk) {
+        return rule.judge(object.0);
+    }
     if object.at("/status/conditions").is_some_and(|conditions| !conditions.is_array() && !conditions.is_null()) {
         return Health::new(HealthStatus::Unknown, "its conditions are not a list");
     }
-    unobserved(object)
-        .or_else(|| object.held_by("Stalled").map(Health::failed))
+    object
+        .held_by("Stalled")
+        .map(Health::failed)
         .or_else(|| object.held_by("Reconciling").map(Health::in_progress))
-        .unwrap_or_else(|| of_kind(object))
+        .unwrap_or_else(|| of_kind(object, &gvk))
 }
 
 /// Says what keeps an object that is being deleted: finalizers, and what controllers say of it.
@@ -137,8 +148,7 @@ fn unobserved(object: Object<'_>) -> Option<Health> {
     (behind || outdated).then(|| Health::in_progress("its controller has not seen the latest change yet"))
 }
 
-fn of_kind(object: Object<'_>) -> Health {
-    let gvk = Gvk::new(object.text("/apiVersion"), object.text("/kind"));
+fn of_kind(object: Object<'_>, gvk: &Gvk) -> Health {
     match (gvk.group.as_str(), gvk.kind.as_str()) {
         ("apps", "Deployment") => workload::seen(object, workload::deployment(object)),
         ("apps", "StatefulSet") => workload::seen(object, workload::stateful_set(object)),

@@ -6,12 +6,17 @@ use super::{
     Health, HealthStatus,
     HealthStatus::{Current, Failed, InProgress, Terminating, Unknown},
     health,
+    rules::Rules,
 };
 
 pub(super) fn check(api_version: &str, kind: &str, spec: Value, status: Value, expected: (HealthStatus, &str)) {
     let metadata = json!({"name": "x", "generation": 2});
     let object = json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec, "status": status});
-    assert_eq!(health(&object), Health { status: expected.0, message: expected.1.to_owned() }, "{object}");
+    assert_eq!(
+        health(&object, &Rules::default()),
+        Health { status: expected.0, message: expected.1.to_owned() },
+        "{object}"
+    );
 }
 
 pub(super) fn condition(kind: &str, status: &str, reason: &str, message: &str) -> Value {
@@ -48,9 +53,9 @@ fn any_object_says_the_same_about_deletion_generation_and_conditions() {
     other["observedGeneration"] = json!(1);
     of(json!({"conditions": [other]}), (Current, "exists"));
     let deleted = |finalizers: Value| {
-        health(
-            &json!({"kind": "X", "metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": finalizers}}),
-        )
+        let object =
+            json!({"kind": "X", "metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": finalizers}});
+        health(&object, &Rules::default())
     };
     assert_eq!(deleted(json!([])), Health { status: Terminating, message: "is being deleted".to_owned() });
     assert_eq!(deleted(json!(["a"])).message, "is being deleted, held by a");
@@ -60,7 +65,10 @@ fn any_object_says_the_same_about_deletion_generation_and_conditions() {
         "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Terminating", "conditions": [
             condition("NamespaceContentRemaining", "True", "SomeResourcesRemain", "pods. has 1 resource instances."),
             condition("NamespaceDeletionContentFailure", "False", "ContentDeleted", "all deleted")]}});
-    assert_eq!(health(&namespace).message, "is being deleted, held by kubernetes: pods. has 1 resource instances");
+    assert_eq!(
+        health(&namespace, &Rules::default()).message,
+        "is being deleted, held by kubernetes: pods. has 1 resource instances"
+    );
 }
 
 /// A status of a controller that has seen the latest change.
