@@ -70,6 +70,8 @@ pub(crate) struct Gathered {
     pub(crate) undecided: Vec<EnvironmentName>,
     pub(crate) scanned: bool,
     pub(crate) settled: bool,
+    /// Whether every object was judged by the health rules of this spec.
+    pub(crate) judged: bool,
 }
 
 /// Why there is nothing to plan.
@@ -94,6 +96,7 @@ impl From<ApiError> for NotGathered {
 
 /// Reads all that one plan depends on.
 pub(crate) async fn gather(context: &Context, pass: &mut Pass) -> Result<Gathered, NotGathered> {
+    context.index().judge_by(&pass.settings.name.applyset_id(), &pass.settings.rules);
     let rendered = render(context, pass).await?;
     let result = rendered.result.map_err(NotGathered::Files)?;
     let served = context.served(&result.manifests).await?;
@@ -131,6 +134,7 @@ pub(crate) async fn gather(context: &Context, pass: &mut Pass) -> Result<Gathere
         contents: BTreeMap::new(),
         scanned: context.is_scanned().await,
         settled: pass.settled(&rendered.inputs),
+        judged: context.index().unjudged(&pass.settings.name.applyset_id()).is_empty(),
     };
     gathered.predictions = predict(context, pass, &gathered).await;
     gathered.contents = inspect(context, pass, &gathered).await;
@@ -299,10 +303,26 @@ async fn live(context: &Context, pass: &mut Pass, desired: &Desired, kinds: &Kin
     context.watches.ensure(watched.into_values());
     let awaited = synced.difference(&pass.memory.unsynced).cloned().collect();
     context.watches.wait_synced(&awaited, SYNCED_WITHIN).await;
+    judge_again(context, pass, kinds).await;
     let mut live = context.index().live(&pass.settings.name.applyset_id(), &synced);
     live.unknown.extend(unknown);
     pass.memory.unsynced = live.unknown.keys().cloned().collect();
     live
+}
+
+/// Reads the objects again whose health rule has changed. What can't be read stays unknown, and calls for another try.
+async fn judge_again(context: &Context, pass: &Pass, kinds: &Kinds) {
+    let id = pass.settings.name.applyset_id();
+    let unjudged = context.index().unjudged(&id);
+    for kind in unjudged.iter().filter_map(|gvk| kinds.find(gvk).present()) {
+        let _turn = context.turns.acquire().await.expect("because the semaphore is never closed");
+        match context.cluster.list_owned(kind, &id).await {
+            Ok(objects) => objects.iter().for_each(|object| context.index().judge_again(object)),
+            Err(error) => {
+                tracing::warn!(environment = %pass.settings.name, kind = %kind.gvk, "health is unknown: {}", chain(&error));
+            }
+        }
+    }
 }
 
 /// Says what this environment desires, and returns what the others desire of the same objects, and who of them has yet

@@ -1,6 +1,9 @@
 //! Letting go: the Environment is deleted, its objects stay, without plumb's label and without its ownership of fields.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use futures::{FutureExt as _, StreamExt as _, stream};
 use plumb_cluster::error::ApiError;
@@ -21,6 +24,7 @@ const IN_FLIGHT_MAX: usize = 16;
 /// Lets go of everything that carries the environment's label, as far as it is known.
 pub(crate) async fn let_go(context: &Context, name: &EnvironmentName, uid: &str, recorded: Inventory) {
     let id = name.applyset_id();
+    context.index().judge_by(&id, &Arc::default());
     let owned: Vec<(ObjectKey, String)> = {
         let kinds: BTreeSet<_> = recorded.kinds;
         let mut index = context.index();

@@ -28,6 +28,7 @@ mod pods;
 mod reconcile;
 mod report;
 mod repositories;
+mod rules;
 mod settings;
 mod status;
 mod tally;

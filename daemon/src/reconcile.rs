@@ -224,7 +224,7 @@ fn retry(gathered: &Gathered, plan: &Plan) -> Option<Class> {
         object.kind.defined_by.as_ref().is_some_and(|definition| gathered.live.objects.contains_key(definition))
     };
     let undiscovered = gathered.desired.objects.values().any(defined);
-    if gathered.desired.unknown || undiscovered || plan.refusals.iter().any(passing) {
+    if gathered.desired.unknown || undiscovered || !gathered.judged || plan.refusals.iter().any(passing) {
         return Some(Class::Retry);
     }
     // Another tool may install a missing kind.

@@ -1,5 +1,7 @@
 //! What an Environment's spec means in core's words: parsed whole, so that a new field can't be forgotten.
 
+use std::sync::Arc;
+
 use plumb_api::{
     duration::DurationText,
     environment::{Deletion, Drift, DriftMode, Environment, EnvironmentSpec, IgnoreRule, Sync, Target},
@@ -10,10 +12,13 @@ use plumb_core::{
     commit::{CommitId, RepoPath},
     environment::EnvironmentName,
     fields::pattern::PathPattern,
+    health::rules::Rules,
     ignore::{Glob, Rule},
     operation::Failure,
     policy::{self, Policy, PruneLimit},
 };
+
+use crate::rules::Compiled;
 
 /// An Environment, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,18 +35,21 @@ pub(crate) struct Settings {
     pub(crate) timeout: DurationText,
     /// What the planner goes by.
     pub(crate) policy: Policy,
+    /// How objects are judged of which plumb knows nothing.
+    pub(crate) rules: Arc<Rules>,
 }
 
-/// Reads an Environment's spec and the requests in its annotations; says what is wrong with it, so that the Environment
+/// Reads an Environment's spec, its rules compiled, and the requests in its annotations; says what is wrong with it, so that the Environment
 /// can be left as it is and can say why.
-pub(crate) fn read(environment: &Environment) -> (Settings, Option<Failure>) {
+pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings, Option<Failure>) {
     let name = name(environment);
-    let EnvironmentSpec { repository, path, target, sync, drift, deletion, suspend } = &environment.spec;
+    let EnvironmentSpec { repository, path, target, sync, drift, health: _, deletion, suspend } = &environment.spec;
     let Target { namespace } = target;
     let Sync { prune, prune_limit, timeout } = sync;
     let Drift { mode, ignore } = drift;
     let Deletion::Orphan = deletion;
-    let mut wrong = Vec::new();
+    let Compiled { rules, wrong } = compiled;
+    let mut wrong: Vec<String> = wrong.iter().map(|(field, fault)| format!("{field}: {fault}")).collect();
     let path = RepoPath::parse(path).unwrap_or_else(|error| {
         wrong.push(format!("spec.path: {error}"));
         RepoPath::root()
@@ -68,6 +76,7 @@ pub(crate) fn read(environment: &Environment) -> (Settings, Option<Failure>) {
         namespace: namespace.clone(),
         timeout: timeout.clone(),
         policy,
+        rules: Arc::clone(rules),
     };
     let invalid = (!wrong.is_empty()).then(|| Failure { class: Class::Wait, message: wrong.join("\n") });
     (settings, invalid)

@@ -51,6 +51,10 @@ pub struct EnvironmentSpec {
     /// What happens when the cluster no longer matches.
     #[serde(default)]
     pub drift: Drift,
+    /// How well objects are of kinds that plumb knows nothing about, or knows too little.
+    #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["apiVersion", "kind"]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub health: Vec<HealthRule>,
     /// What happens to the objects when this Environment is deleted.
     #[serde(default)]
     pub deletion: Deletion,
@@ -147,6 +151,28 @@ pub enum DriftMode {
     Correct,
     /// Say what differs and leave it.
     Report,
+}
+
+/// How well objects of one kind are, as CEL expressions over the variable `self`, which is the object.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HealthRule {
+    /// The kind's group and version, such as `example.com/v1`.
+    #[schemars(
+        regex(pattern = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+        length(max = 317)
+    )]
+    pub api_version: String,
+    /// The kind.
+    #[schemars(regex(pattern = r"^[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?$"), length(max = 63))]
+    pub kind: String,
+    /// Holds once the object is as it should be; until then it is InProgress.
+    #[schemars(length(min = 1, max = 1024))]
+    pub current: String,
+    /// Holds once the object's controller has given up; wins over `current`.
+    #[schemars(length(min = 1, max = 1024))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
 }
 
 /// What happens to the objects when an Environment is deleted.

@@ -7,17 +7,22 @@
 pub mod change;
 mod entry;
 mod ignoring;
+mod judgement;
 mod owned;
 mod resource_version;
 mod scalers;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use plumb_core::{
     environment::ApplySetId,
     fingerprint::Fingerprint,
+    health::rules::Rules,
     ignore::Ignored,
     live::{Live, LiveObject},
     object::{GroupKind, Gvk, ObjectKey},
@@ -107,6 +112,8 @@ pub struct Index {
     deleted: BTreeMap<ObjectKey, String>,
     flights: BTreeMap<ObjectKey, Flight>,
     kinds: BTreeMap<Gvk, Knowledge>,
+    /// The health rules of environments that have some.
+    rules: BTreeMap<ApplySetId, Arc<Rules>>,
     /// The keys that lists under way have shown.
     listings: BTreeMap<Gvk, BTreeSet<ObjectKey>>,
     ignoring: Ignoring,
@@ -423,7 +430,7 @@ impl Index {
     }
 
     fn read(&self, key: &ObjectKey, object: &Value) -> Option<LiveObject> {
-        owned::read(key, object, |id| self.ignoring.of(id, key))
+        owned::read(key, object, |id| self.ignoring.of(id, key), &self.rules)
     }
 
     /// Takes a state of an object and returns the one that was known before.
@@ -434,7 +441,7 @@ impl Index {
         let raw = (!as_expected).then(|| RawObject::of(object));
         let before = self.remove(&key);
         self.owners.insert(key.clone(), live.part_of.clone());
-        self.objects.entry(live.part_of.clone()).or_default().insert(key, Entry { live, raw, source });
+        self.objects.entry(live.part_of.clone()).or_default().insert(key, Entry { live, raw, source, is_judged: true });
         before.map(|entry| entry.live)
     }
 

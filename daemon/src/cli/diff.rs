@@ -22,7 +22,10 @@ use super::{
     format::FormatArgs,
     render, screen,
 };
-use crate::settings::{self, Settings};
+use crate::{
+    rules,
+    settings::{self, Settings},
+};
 
 /// Show what would change in the cluster
 ///
@@ -71,7 +74,7 @@ impl Subject<'_> {
 pub(crate) fn perform(arguments: &DiffArgs) -> Result<Outcome, CliError> {
     with_session(&arguments.connection, |session| async move {
         let environment = session.environment(&arguments.environment).await?;
-        let (mut settings, invalid) = settings::read(&environment);
+        let (mut settings, invalid) = settings::read(&environment, &rules::compile(&environment.spec.health));
         if let Some(failure) = invalid {
             return Err(CliError::InvalidSpec { name: settings.name, message: failure.message });
         }

@@ -6,7 +6,7 @@ use clap::Args;
 use plumb_api::Environment;
 use plumb_cluster::{cluster::Cluster, pods};
 use plumb_core::{
-    health::{Health, HealthStatus, health, pod},
+    health::{Health, HealthStatus, health, pod, rules::Rules},
     kinds::Kind,
     object::ObjectKey,
     presence::Presence,
@@ -22,7 +22,7 @@ use super::{
     screen::{self, Tone},
     table::{Cell, Table},
 };
-use crate::{memory::Memory, settings};
+use crate::{memory::Memory, rules, settings};
 
 /// Show the objects of an Environment with their health, and the reason in words
 ///
@@ -82,6 +82,7 @@ pub(crate) fn perform(arguments: &TreeArgs) -> Result<Outcome, CliError> {
 async fn read(session: &Session, environment: &Environment) -> Result<Tree, CliError> {
     let kinds = session.cluster.kinds().await?;
     let id = settings::name(environment).applyset_id();
+    let rules = rules::compile(&environment.spec.health).rules;
     let mut tree = Tree::default();
     for group_kind in Memory::of(environment).recorded.unwrap_or_default().kinds {
         let kind = match kinds.preferred(&group_kind) {
@@ -96,7 +97,7 @@ async fn read(session: &Session, environment: &Environment) -> Result<Tree, CliE
         match session.cluster.list_owned(kind, &id).await {
             Ok(objects) => {
                 for object in &objects {
-                    tree.objects.push(leaf(&session.cluster, kind, object).await);
+                    tree.objects.push(leaf(&session.cluster, kind, object, &rules).await);
                 }
             }
             Err(error) => {
@@ -112,7 +113,7 @@ fn place(leaf: &Leaf) -> (&str, &Option<String>, &str) {
     (&leaf.kind, &leaf.namespace, &leaf.name)
 }
 
-async fn leaf(cluster: &Cluster, kind: &Kind, object: &Value) -> Leaf {
+async fn leaf(cluster: &Cluster, kind: &Kind, object: &Value, rules: &Rules) -> Leaf {
     let text = |name: &str| object["metadata"][name].as_str().map(str::to_owned);
     let key = ObjectKey {
         group: kind.gvk.group.clone(),
@@ -120,7 +121,7 @@ async fn leaf(cluster: &Cluster, kind: &Kind, object: &Value) -> Leaf {
         namespace: text("namespace"),
         name: text("name").unwrap_or_default(),
     };
-    let health = health(object);
+    let health = health(object, rules);
     let message = explained(cluster, &key, object, &health).await;
     let ObjectKey { namespace, name, .. } = key;
     let (kind, api_version) = (kind.gvk.kind.clone(), kind.gvk.api_version());

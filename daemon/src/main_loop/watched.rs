@@ -17,6 +17,7 @@ use crate::{
     pods,
     reconcile::Finished,
     repositories::RepositoryName,
+    rules::{self, Compiled},
     settings::{self, Settings},
 };
 
@@ -30,6 +31,8 @@ const PODS_WATCHED_MAX: usize = 32;
 /// One environment as the loop sees it.
 pub(super) struct Watched {
     resource: Arc<Environment>,
+    /// The health rules of its spec.
+    rules: Compiled,
     /// Absent while a pass runs, which has it.
     memory: Option<Memory>,
     /// Something calls for another look.
@@ -81,6 +84,7 @@ impl Watched {
     pub(super) fn new(environment: Environment) -> Self {
         Self {
             memory: Some(Memory::of(&environment)),
+            rules: rules::compile(&environment.spec.health),
             resource: Arc::new(environment),
             dirty: true,
             due: None,
@@ -119,6 +123,9 @@ impl Watched {
             self.pass.cancel();
         } else if damaged {
             self.look_again();
+        }
+        if before.spec.health != environment.spec.health {
+            self.rules = rules::compile(&environment.spec.health);
         }
         self.resource = Arc::new(environment);
         synced
@@ -242,7 +249,7 @@ impl Watched {
         self.dirty = false;
         self.due = None;
         self.deadline = None;
-        let (settings, invalid) = settings::read(&self.resource);
+        let (settings, invalid) = settings::read(&self.resource, &self.rules);
         let (resource, noticed) = (Arc::clone(&self.resource), self.noticed.take());
         Some(Taken { settings, invalid, memory, resource, noticed, synced: !self.awaits_look })
     }

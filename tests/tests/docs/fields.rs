@@ -49,9 +49,8 @@ fn every_field_of_the_resources_is_described_with_its_default() {
             &described.keys().cloned().collect(),
             &fields.keys().cloned().collect(),
         );
-        let required = schema["properties"]["spec"]["required"].as_array().cloned().unwrap_or_default();
-        let required: BTreeSet<String> =
-            required.iter().filter_map(Value::as_str).map(|field| format!("spec.{field}")).collect();
+        let mut required = BTreeSet::new();
+        required_fields("spec", &schema["properties"]["spec"], &mut required);
         for (field, schema) in fields.iter().filter(|(field, _)| field.starts_with("spec.")) {
             let cell = &described[field][0];
             let expected = if required.contains(field) { Some("required".to_owned()) } else { default(schema) };
@@ -60,5 +59,14 @@ fn every_field_of_the_resources_is_described_with_its_default() {
                 None => assert!(cell != "required" && !cell.is_empty(), "{kind} {field} is not required: {cell:?}"),
             }
         }
+    }
+}
+
+/// Collects what has to be written: the required fields of the spec, and of the items of its lists.
+fn required_fields(path: &str, schema: &Value, found: &mut BTreeSet<String>) {
+    let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    found.extend(required.map(|field| format!("{path}.{field}")));
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        required_fields(&format!("{path}.{name}[]"), &property["items"], found);
     }
 }

@@ -80,6 +80,29 @@ fn diff_says_what_would_change_and_exits_accordingly() {
 }
 
 #[test]
+fn check_finds_health_rules_that_are_no_cel_with_file_line_and_column() {
+    let folder = tempfile::TempDir::with_prefix("plumb-check-").expect("a folder");
+    let environment = "apiVersion: plumb.dev/v1alpha1
+kind: Environment
+metadata: {name: app, namespace: shop}
+spec:
+  repository: repo
+  path: app
+  health:
+    - {apiVersion: example.com/v1, kind: Database, current: self.ready}
+    - apiVersion: example.com/v1
+      kind: Table
+      current: self.status.phase == Ready
+";
+    std::fs::write(folder.path().join("app.yaml"), environment).expect("a file");
+    let output = Command::new(lab::process::plumb()).arg("check").arg(folder.path()).output().expect("plumb runs");
+    let (code, text) = said(&output);
+    assert_eq!(code, 1, "{text}");
+    let fault = "spec.health[1].current: of Table: line 1, column 22: there is no Ready";
+    assert!(text.contains("app.yaml:11:7") && text.contains(fault), "{text}");
+}
+
+#[test]
 fn suspend_holds_everything_and_resume_lets_it_go_on() {
     daemon::shared();
     let site = Site::new(lab::shared(), "cli-suspend");

@@ -21,6 +21,8 @@ pub(super) struct Entry {
     /// The whole object, only while it is not as expected.
     pub(super) raw: Option<RawObject>,
     pub(super) source: Source,
+    /// Whether its health was judged by the rules that its environment has now.
+    pub(super) is_judged: bool,
 }
 
 /// A whole object as text, which takes a tenth of the memory of a parsed one; never printed.

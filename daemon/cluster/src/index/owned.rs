@@ -2,11 +2,13 @@
 //!
 //! Looks into managedFields without parsing them where a look is enough: this runs for every event.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use plumb_core::{
     adoption,
     environment::{ApplySetId, FieldManager},
     fingerprint::Fingerprint,
-    health::health,
+    health::{health, rules::Rules},
     ignore::Ignored,
     live::{LiveObject, PRUNE_ANNOTATION, PruneWish},
     object::{Gvk, ObjectKey, PART_OF},
@@ -27,8 +29,13 @@ pub(super) fn key(object: &Value) -> Option<ObjectKey> {
 
 /// Returns what plans need of an object; nothing if it carries no label, or the label of an environment that has never
 /// applied it: controllers copy labels (of a Service onto its EndpointSlices), and people may write them. `ignored` says
-/// what of it does not count.
-pub(super) fn read(key: &ObjectKey, object: &Value, ignored: impl Fn(&ApplySetId) -> Ignored) -> Option<LiveObject> {
+/// what of it does not count, `rules` how well it is.
+pub(super) fn read(
+    key: &ObjectKey,
+    object: &Value,
+    ignored: impl Fn(&ApplySetId) -> Ignored,
+    rules: &BTreeMap<ApplySetId, Arc<Rules>>,
+) -> Option<LiveObject> {
     let part_of = adoption::part_of(object)?;
     let manager = part_of.manager();
     let applied = applied(object, &manager)?;
@@ -46,7 +53,7 @@ pub(super) fn read(key: &ObjectKey, object: &Value, ignored: impl Fn(&ApplySetId
         owners: owners.iter().map(|owner| format!("{} {}", text(&owner["kind"]), text(&owner["name"]))).collect(),
         prune: PruneWish::parse(metadata["annotations"][PRUNE_ANNOTATION].as_str()),
         deleting: metadata["deletionTimestamp"].is_string(),
-        health: health(object),
+        health: rules.get(&part_of).map_or_else(|| health(object, &Rules::default()), |rules| health(object, rules)),
         part_of,
     })
 }

@@ -32,8 +32,8 @@ const MESSAGE_TOLD: usize = 240;
 /// Reasons that are about the image: it is told, their message only repeats it.
 const ABOUT_IMAGE: [&str; 4] = ["ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "InvalidImageName"];
 
-/// From here on a scheduler's sentence is about other Pods.
-const PREEMPTION: &str = " preemption:";
+/// Ends the scheduler's sentence about this Pod; what follows is about others that might give way.
+const SENTENCE_END: &str = ". ";
 
 /// The part of a Pod that a trouble is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -83,7 +83,7 @@ pub fn pod_trouble(pod: &Value) -> Option<Trouble> {
         return whole(reason, object.text("/status/message"));
     }
     if let Some(unscheduled) = object.condition("PodScheduled").filter(|condition| condition.status == "False") {
-        let message = unscheduled.message.split(PREEMPTION).next().unwrap_or_default();
+        let message = unscheduled.message.split(SENTENCE_END).next().unwrap_or_default();
         return whole(unscheduled.reason, message);
     }
     let gate = object.condition("Ready").filter(|ready| ready.reason == "ReadinessGatesNotReady");

@@ -14,6 +14,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::schema;
+use crate::rules;
 
 /// Returns what is wrong with an object of plumb's own kinds; nothing for all others.
 pub(super) fn problems(tree: &SourceTree, manifest: &Manifest) -> Vec<Problem> {
@@ -57,6 +58,9 @@ fn beyond_the_schema(manifest: &Manifest) -> Vec<schema::Fault> {
     if let ("Environment", Ok(spec)) = (manifest.gvk.kind.as_str(), EnvironmentSpec::deserialize(spec)) {
         if let Err(error) = RepoPath::parse(&spec.path) {
             add("spec.path", error.to_string());
+        }
+        for (field, fault) in rules::compile(&spec.health).wrong {
+            add(&field, fault);
         }
     } else if let ("Repository", Ok(spec)) = (manifest.gvk.kind.as_str(), RepositorySpec::deserialize(spec)) {
         if let Err(error) = RemoteUrl::parse(&spec.url, FileUrls::Allowed) {

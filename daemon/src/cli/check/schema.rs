@@ -46,6 +46,9 @@ fn check(schema: &Value, value: &Value, field: &str, found: &mut Vec<Fault>) {
         Value::String(value) => check_text(schema, value, add),
         Value::Object(map) => check_map(schema, map, field, found),
         Value::Array(items) => {
+            if let Some(most) = schema["maxItems"].as_u64().filter(|most| items.len() as u64 > *most) {
+                add(format!("has {} entries, {most} are allowed", items.len()), String::new());
+            }
             for (index, item) in items.iter().enumerate() {
                 check(&schema["items"], item, &format!("{field}[{index}]"), found);
             }
