@@ -23,7 +23,7 @@ use serde_json::Value;
 pub const LENGTH_MAX: usize = 1024;
 
 /// Deepest nesting of what is parsed: evaluating one level takes some KiB of stack, and threads have 2 MiB.
-const DEPTH_MAX: usize = 32;
+pub const DEPTH_MAX: usize = 32;
 
 /// Functions of CEL's standard library; operators are written otherwise. `matches` is left out: a pattern can cost more
 /// to compile than any number of steps.

@@ -54,6 +54,7 @@ pub(super) fn install(context: &mut Context<'_, '_>) {
         let enough = spend(&mut steps, turns.map_or(0, |turns| u64::try_from(turns).unwrap_or(u64::MAX)))
             && weigh(value.as_ref(), &mut steps);
         left.store(if enough { steps } else { 0 }, Ordering::Relaxed);
+        let value = if turn.is_some() { in_order(value) } else { value };
         if enough { Ok(value) } else { Err(ExecutionError::function_error(METER, EXHAUSTED)) }
     });
     let added = context.add_function(METER, meter);
@@ -63,6 +64,16 @@ pub(super) fn install(context: &mut Context<'_, '_>) {
 /// Returns whether an evaluation ended because it cost too much.
 pub(super) fn is_exhausted(error: &ExecutionError) -> bool {
     matches!(error, ExecutionError::FunctionError { function, .. } if function == METER)
+}
+
+/// Returns the sorted keys of a map that a loop is about to go through: the interpreter's maps have another order each time,
+/// and none may reach a verdict.
+fn in_order<'b, 'v>(range: CowVal<'b, 'v>) -> CowVal<'b, 'v> {
+    let Some(map) = range.downcast_ref::<CelMap>() else { return range };
+    let mut keys: Vec<&CelMapKey<'v>> = map.inner().keys().collect();
+    keys.sort();
+    let keys: Vec<Box<dyn Val + 'v>> = keys.into_iter().map(|key| key.inner().clone_as_boxed()).collect();
+    CowVal::owned(CelList::from(keys))
 }
 
 fn spend(left: &mut u64, steps: u64) -> bool {

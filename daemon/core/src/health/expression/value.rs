@@ -1,7 +1,5 @@
 //! An object as CEL sees it: strings are borrowed, nothing is printed.
 
-use std::collections::HashMap;
-
 use cel::common::{
     types::{CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelUInt},
     value::Val,
@@ -40,6 +38,8 @@ fn of(value: &Value) -> Box<dyn Val + '_> {
 }
 
 fn map<'v>(fields: impl Iterator<Item = (&'v String, Box<dyn Val + 'v>)>) -> Box<dyn Val + 'v> {
-    let fields: HashMap<_, _> = fields.map(|(name, value)| (CelMapKey::from(name.as_str()), value)).collect();
-    Box::new(CelMap::from(fields))
+    // In no order; `meter` puts the keys in order before a loop goes through them.
+    let mut entries = CelMap::default().into_inner();
+    entries.extend(fields.map(|(name, value)| (CelMapKey::from(name.as_str()), value)));
+    Box::new(CelMap::from(entries))
 }
