@@ -39,8 +39,8 @@ pub(crate) struct Settings {
     pub(crate) rules: Arc<Rules>,
 }
 
-/// Reads an Environment's spec, its rules compiled, and the requests in its annotations; says what is wrong with it, so that the Environment
-/// can be left as it is and can say why.
+/// Reads an Environment's spec, its rules compiled, and the requests in its annotations; says what is wrong with it, so that
+/// the Environment can be left as it is and can say why.
 pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings, Option<Failure>) {
     let name = name(environment);
     let EnvironmentSpec { repository, path, target, sync, drift, health: _, deletion, suspend } = &environment.spec;
