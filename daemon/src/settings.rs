@@ -48,7 +48,7 @@ pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings,
     let Sync { prune, prune_limit, timeout } = sync;
     let Drift { mode, ignore } = drift;
     let Deletion::Orphan = deletion;
-    let Compiled { rules, wrong } = compiled;
+    let Compiled { rules: health, wrong } = compiled;
     let mut wrong: Vec<String> = wrong.iter().map(|(field, fault)| format!("{field}: {fault}")).collect();
     let path = RepoPath::parse(path).unwrap_or_else(|error| {
         wrong.push(format!("spec.path: {error}"));
@@ -76,7 +76,7 @@ pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings,
         namespace: namespace.clone(),
         timeout: timeout.clone(),
         policy,
-        rules: Arc::clone(rules),
+        rules: Arc::clone(health),
     };
     let invalid = (!wrong.is_empty()).then(|| Failure { class: Class::Wait, message: wrong.join("\n") });
     (settings, invalid)
