@@ -1,6 +1,10 @@
 //! Wall clock and randomness: the one value through which both come in, so that a simulation can hand in its own.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use jiff::Timestamp;
 
@@ -33,6 +37,11 @@ impl Clock {
     /// Returns the time.
     pub(crate) fn now(&self) -> Timestamp {
         (self.now)()
+    }
+
+    /// Returns how long it is until a time; nothing if it has passed.
+    pub(crate) fn until(&self, time: Timestamp) -> Duration {
+        Duration::try_from(time.duration_since(self.now())).unwrap_or_default()
     }
 
     /// Returns a number that nobody can foresee.

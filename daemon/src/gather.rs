@@ -2,10 +2,12 @@
 //!
 //! A pass in which nothing changed reads nothing: the commit, the render, the kinds and the live objects are in memory.
 
+mod wanted;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
-    sync::{Arc, PoisonError},
+    path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
@@ -17,10 +19,11 @@ use plumb_cluster::{
 };
 use plumb_core::{
     class::Class,
-    commit::{RepoPath, Revision},
-    desired::{self, Desired},
+    commit::{CommitId, Revision},
+    desired::Desired,
     environment::{EnvironmentName, FieldManager},
     fingerprint::Fingerprint,
+    gate::Wait,
     ignore::{self, Ignored},
     kinds::{Kind, Kinds},
     live::Live,
@@ -29,19 +32,19 @@ use plumb_core::{
     plan::{judge, prune},
     presence::Presence,
     problem::Problem,
-    source::{Inputs, SourceTree},
+    source::Inputs,
 };
-use plumb_git::mirror::Mirror;
-use plumb_render::{Parameters, RenderKey};
 
 use crate::{
     act::failure,
     chain::chain,
     claims::Stir,
     context::Context,
-    memory::{Rendered, Resolved},
+    memory::{Known, Resolved},
     reconcile::Pass,
+    report::state,
 };
+use wanted::Wanted;
 
 /// A watch is synced a few milliseconds after it starts; what takes longer than this is down.
 const SYNCED_WITHIN: Duration = Duration::from_secs(15);
@@ -94,37 +97,39 @@ impl From<ApiError> for NotGathered {
     }
 }
 
+/// The newest commit, which may not begin yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// Which.
+    pub(crate) newest: CommitId,
+    /// What it waits for.
+    pub(crate) wait: Wait,
+    /// The commit that was begun before, to which the environment is kept true meanwhile.
+    pub(crate) at: Option<CommitId>,
+}
+
 /// Reads all that one plan depends on.
 pub(crate) async fn gather(context: &Context, pass: &mut Pass) -> Result<Gathered, NotGathered> {
     context.index().judge_by(&pass.settings.name.applyset_id(), &pass.settings.rules);
-    let rendered = render(context, pass).await?;
-    let result = rendered.result.map_err(NotGathered::Files)?;
-    let served = context.served(&result.manifests).await?;
-    let namespace = pass.settings.namespace.clone();
-    let known = pass.memory.resolved.take().filter(|resolved| {
-        resolved.inputs == rendered.inputs
-            && resolved.namespace == namespace
-            && resolved.kinds_version == served.version
-    });
-    let resolved = known.unwrap_or_else(|| {
-        let kinds = served.kinds.as_ref().clone().with_definitions(&result.manifests);
-        let id = pass.settings.name.applyset_id();
-        let desired = Arc::new(desired::resolve(&result.manifests, &kinds, &id, namespace.as_deref()));
-        let ignored = BTreeMap::new();
-        Resolved { inputs: rendered.inputs.clone(), namespace, kinds_version: served.version, desired, ignored }
-    });
+    let ahead = look_ahead(context, pass).await?;
+    let newest = pass.source.clone()?;
+    let source = stay(pass, &newest).await;
+    pass.source = Ok(source.clone());
+    let Wanted { inputs, served, .. } =
+        wanted::wanted(context, &pass.settings, &source, &mut pass.memory.wanted).await?;
     if pass.memory.recorded.is_none() {
         // Nothing says what the environment owns: only a search of all kinds can tell.
         context.scan().await?;
     }
+    let resolved = pass.memory.wanted.resolved.take().expect("because it was just worked out");
     let resolved = ignore(context, pass, &served.kinds, resolved).await?;
     let desired = Arc::clone(&resolved.desired);
-    pass.memory.resolved = Some(resolved);
+    pass.memory.wanted.resolved = Some(resolved);
     let live = live(context, pass, &desired, &served.kinds).await;
-    let (claims, undecided, stir) = others(context, pass, &desired, &live);
+    let (claims, undecided, stir) = others(context, pass, (&desired, &ahead), &newest.revision.commit, &live);
     pass.stir = stir;
     let mut gathered = Gathered {
-        inputs: rendered.inputs.clone(),
+        inputs: inputs.clone(),
         kinds: served.kinds,
         live,
         desired,
@@ -133,89 +138,12 @@ pub(crate) async fn gather(context: &Context, pass: &mut Pass) -> Result<Gathere
         predictions: BTreeMap::new(),
         contents: BTreeMap::new(),
         scanned: context.is_scanned().await,
-        settled: pass.settled(&rendered.inputs),
+        settled: pass.settled(&inputs),
         judged: context.index().unjudged(&pass.settings.name.applyset_id()).is_empty(),
     };
     gathered.predictions = predict(context, pass, &gathered).await;
     gathered.contents = inspect(context, pass, &gathered).await;
     Ok(gathered)
-}
-
-/// What reading a commit gave.
-enum Read {
-    /// All that the last render read is as it was.
-    Unchanged,
-    Tree(Box<SourceTree>),
-}
-
-/// Reads the files of the commit and renders them, unless the same inputs were rendered before.
-async fn render(context: &Context, pass: &mut Pass) -> Result<Rendered, Failure> {
-    let source = pass.source.clone()?;
-    let path = pass.settings.path.clone();
-    let commit = source.revision.commit.clone();
-    let before = pass.memory.rendered.take().filter(|rendered| rendered.path == path);
-    let rendered = match before {
-        Some(rendered) if rendered.commit == commit => rendered,
-        before => {
-            let inputs = before.as_ref().map(|rendered| rendered.inputs.clone());
-            let (mirror, wanted, below) = (source.mirror, commit.clone(), path.clone());
-            let read = blocking(move || read(&mirror, &wanted, &below, inputs.as_ref())).await??;
-            match (read, before) {
-                (Read::Unchanged, Some(rendered)) => Rendered { commit, ..rendered },
-                (Read::Unchanged, None) => return Err(bug("a first read can't be unchanged".to_owned())),
-                (Read::Tree(tree), _) => {
-                    let inputs = tree.inputs.clone();
-                    Rendered { commit, path, inputs, result: render_tree(context, *tree).await? }
-                }
-            }
-        }
-    };
-    pass.memory.rendered = Some(rendered.clone());
-    Ok(rendered)
-}
-
-fn read(
-    mirror: &Path,
-    commit: &plumb_core::commit::CommitId,
-    path: &RepoPath,
-    inputs: Option<&Inputs>,
-) -> Result<Read, Failure> {
-    let failed = |error: plumb_git::error::GitError| Failure { class: error.class(), message: chain(&error) };
-    let snapshot = Mirror::open_or_create(mirror).and_then(|mirror| mirror.snapshot(commit)).map_err(failed)?;
-    if let Some(inputs) = inputs
-        && snapshot.unchanged(inputs).map_err(failed)?
-    {
-        return Ok(Read::Unchanged);
-    }
-    snapshot.read(path).map(|tree| Read::Tree(Box::new(tree))).map_err(failed)
-}
-
-/// Renders a tree, or takes the result of the same render from the store.
-async fn render_tree(
-    context: &Context,
-    tree: SourceTree,
-) -> Result<Result<Arc<plumb_render::Rendered>, Arc<Vec<Problem>>>, Failure> {
-    if !tree.problems.is_empty() {
-        return Ok(Err(Arc::new(tree.problems)));
-    }
-    let renders = || context.renders.lock().unwrap_or_else(PoisonError::into_inner);
-    let parameters = Parameters::default();
-    if let Some(rendered) = renders().get(&RenderKey::of(&tree, &parameters)) {
-        return Ok(Ok(rendered));
-    }
-    let result = blocking(move || plumb_render::render(&tree, &parameters)).await?;
-    Ok(match result {
-        Ok(rendered) => Ok(renders().put(rendered)),
-        Err(error) => Err(Arc::new(error.problems().to_vec())),
-    })
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| bug(format!("reading the commit failed: {error}")))
-}
-
-fn bug(message: String) -> Failure {
-    Failure { class: Class::Bug, message }
 }
 
 /// Finds out what of the desired objects is ignored, and sees to it that what is known of the live ones leaves it out.
@@ -325,21 +253,80 @@ async fn judge_again(context: &Context, pass: &Pass, kinds: &Kinds) {
     }
 }
 
+/// Returns the commit that the pass is about: the newest, or the one at which the environment stays until that may begin.
+/// Where there is none, nothing is written.
+async fn stay(pass: &mut Pass, newest: &Source) -> Source {
+    let Some(held) = &mut pass.held else { return newest.clone() };
+    if let Some(at) = held.at.take()
+        && let Ok(source) = wanted::older(newest.clone(), at.clone()).await
+    {
+        held.at = Some(at);
+        return source;
+    }
+    pass.settings.policy.waiting = true;
+    newest.clone()
+}
+
+/// What the newest commit wants besides the one that the environment is kept at.
+enum Ahead {
+    /// It is the commit that the pass is about.
+    Same,
+    /// It desires these.
+    Wishes(BTreeSet<ObjectKey>),
+    /// It can't be told.
+    Unreadable,
+}
+
+/// Reads what the newest commit wants while it may not begin, so that nobody prunes what it is about to take over. A commit
+/// that leaves the inputs as they are need not wait.
+async fn look_ahead(context: &Context, pass: &mut Pass) -> Result<Ahead, NotGathered> {
+    let (Some(at), Ok(newest)) = (pass.held.as_ref().and_then(|held| held.at.as_ref()), &pass.source) else {
+        pass.memory.ahead = Known::default();
+        return Ok(Ahead::Same);
+    };
+    let attempted = pass.memory.status.last_attempted.as_ref().filter(|attempt| attempt.commit == at.as_str());
+    match wanted::wanted(context, &pass.settings, newest, &mut pass.memory.ahead).await {
+        Ok(wanted) if attempted.is_some_and(|attempt| attempt.inputs == state::digest(&wanted.inputs)) => {
+            pass.held = None;
+            pass.memory.wanted = std::mem::take(&mut pass.memory.ahead);
+            Ok(Ahead::Same)
+        }
+        Ok(Wanted { desired, .. }) => {
+            Ok(Ahead::Wishes(desired.objects.keys().chain(&desired.unsettled).cloned().collect()))
+        }
+        Err(NotGathered::Files(_)) => Ok(Ahead::Unreadable),
+        Err(NotGathered::Source(failure)) if failure.class == Class::Wait => Ok(Ahead::Unreadable),
+        Err(why) => Err(why),
+    }
+}
+
 /// Says what this environment desires, and returns what the others desire of the same objects, and who of them has yet
 /// to say so.
 fn others(
     context: &Context,
     pass: &Pass,
-    desired: &Desired,
+    (desired, ahead): (&Desired, &Ahead),
+    newest: &CommitId,
     live: &Live,
 ) -> (BTreeMap<ObjectKey, EnvironmentName>, Vec<EnvironmentName>, Stir) {
     // What could not be settled is desired all the same.
-    let wishes = desired.objects.keys().chain(&desired.unsettled).cloned().collect();
+    let mut wishes: BTreeSet<ObjectKey> = desired.objects.keys().chain(&desired.unsettled).cloned().collect();
     let mut claims = context.claims();
-    let stir = claims.announce(&pass.settings.name, wishes, pass.commit());
+    let stir = match ahead {
+        Ahead::Same => claims.announce(&pass.settings.name, wishes, newest),
+        Ahead::Wishes(coming) => {
+            wishes.extend(coming.iter().cloned());
+            claims.announce(&pass.settings.name, wishes, newest)
+        }
+        Ahead::Unreadable => {
+            let stir = claims.announce(&pass.settings.name, wishes, pass.commit());
+            claims.gave_up(&pass.settings.name);
+            stir
+        }
+    };
     let ours: BTreeSet<&ObjectKey> = desired.objects.keys().chain(live.objects.keys()).collect();
     let claimed = ours.into_iter().filter_map(|key| Some((key.clone(), claims.other(key, &pass.settings.name)?)));
-    (claimed.collect(), claims.undecided(&pass.settings.name, pass.commit()), stir)
+    (claimed.collect(), claims.undecided(&pass.settings.name, newest), stir)
 }
 
 /// Asks by dry-run about the objects that nobody remembers and that the local comparison can't decide.

@@ -3,6 +3,7 @@
 //! It decides nothing and waits for nothing but events. Every event only says "look again"; passes run as tasks, at most
 //! one for each environment, and share the API server's turns fairly.
 
+mod gate;
 mod watched;
 
 use std::{
@@ -15,6 +16,7 @@ use plumb_cluster::{index::change::Change, resources::Followed};
 use plumb_core::{
     backoff,
     class::Class,
+    dependency::Dependencies,
     environment::{ApplySetId, EnvironmentName, FieldManager},
     operation::Failure,
 };
@@ -74,6 +76,7 @@ pub(crate) struct Loop {
     environments: BTreeMap<EnvironmentName, Watched>,
     names: BTreeMap<ApplySetId, EnvironmentName>,
     managers: Arc<BTreeMap<FieldManager, EnvironmentName>>,
+    dependencies: Dependencies,
     read: BTreeSet<&'static str>,
     tasks: JoinSet<Ended>,
     /// The first environment that had no room for a pass.
@@ -106,6 +109,7 @@ impl Loop {
             environments: BTreeMap::new(),
             names: BTreeMap::new(),
             managers: Arc::default(),
+            dependencies: Dependencies::default(),
             read: BTreeSet::new(),
             tasks: JoinSet::new(),
             next: None,
@@ -229,6 +233,9 @@ impl Loop {
 
     fn environment_set(&mut self, environment: Environment) {
         let name = crate::settings::name(&environment);
+        let depends_on = crate::settings::depends_on(&environment);
+        let waiting = self.dependencies.see(&name, depends_on, gate::progress(&environment));
+        self.start_over(waiting);
         match self.environments.get_mut(&name) {
             Some(watched) => {
                 if watched.see(environment) {
@@ -301,11 +308,7 @@ impl Loop {
                 if opened {
                     self.environments.values_mut().for_each(Watched::try_again);
                 }
-                for name in stirred {
-                    if let Some(watched) = self.environments.get_mut(&name) {
-                        watched.start_over();
-                    }
-                }
+                self.start_over(stirred);
                 if withdrew {
                     self.claims_withdrawn();
                 }
@@ -316,10 +319,20 @@ impl Loop {
                 Arc::make_mut(&mut self.managers).remove(&name.applyset_id().manager());
                 self.context.claims().forget(&name);
                 self.context.metrics.overview().environments.remove(&name);
+                let waiting = self.dependencies.forget(&name);
+                self.start_over(waiting);
                 self.claims_withdrawn();
                 if let Some(environment) = again {
                     self.environment_set(environment);
                 }
+            }
+        }
+    }
+
+    fn start_over(&mut self, names: BTreeSet<EnvironmentName>) {
+        for name in names {
+            if let Some(watched) = self.environments.get_mut(&name) {
+                watched.start_over();
             }
         }
     }
@@ -380,10 +393,15 @@ impl Loop {
                 None => source(repository, &watched.repository()),
             };
             let environments = Arc::clone(&self.managers);
+            let wall = self.context.clock.now();
+            let held = source.as_ref().ok().and_then(|newest| {
+                gate::held((&settings, &resource, &memory.status), newest, &self.dependencies, synced, wall)
+            });
             let pass = Pass {
                 settings,
                 resource,
                 source,
+                held,
                 environments,
                 noticed,
                 synced,

@@ -54,6 +54,15 @@ pub(crate) struct Unfinished {
     pub(crate) tally: Tally,
 }
 
+/// What was worked out of one commit.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// The last render.
+    pub(crate) rendered: Option<Rendered>,
+    /// The last desired state.
+    pub(crate) resolved: Option<Resolved>,
+}
+
 /// What is remembered of one environment.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
@@ -65,10 +74,10 @@ pub(crate) struct Memory {
     pub(crate) recorded: Option<Inventory>,
     /// Whether the parent carries that scope in its annotations.
     pub(crate) annotated: bool,
-    /// The last render.
-    pub(crate) rendered: Option<Rendered>,
-    /// The last desired state.
-    pub(crate) resolved: Option<Resolved>,
+    /// The commit that it is kept true to.
+    pub(crate) wanted: Known,
+    /// The newest commit, while it may not begin.
+    pub(crate) ahead: Known,
     /// Kinds that could not be watched in the last pass: the next ones do not wait for them again.
     pub(crate) unsynced: BTreeSet<GroupKind>,
     /// Whether autoscalers were waited for in vain: the next passes do not wait for them again.

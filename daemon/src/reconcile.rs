@@ -20,7 +20,7 @@ use plumb_core::{
     order::Rank,
     plan::{self, Input, Plan, Refusal, Wait, Why},
     source::Inputs,
-    standing::{Facts, Waited},
+    standing::{Facts, Gated, Waited},
     wave::Waiting,
 };
 use tokio_util::sync::CancellationToken;
@@ -30,7 +30,7 @@ use crate::{
     claims::Stir,
     context::Context,
     drift,
-    gather::{self, Gathered, NotGathered, Source},
+    gather::{self, Gathered, Held, NotGathered, Source},
     health,
     memory::Memory,
     places, report,
@@ -43,6 +43,8 @@ pub(crate) struct Pass {
     pub(crate) resource: Arc<Environment>,
     /// The commit, or why there is none.
     pub(crate) source: Result<Source, Failure>,
+    /// What keeps that commit from beginning, and where the environment stays meanwhile.
+    pub(crate) held: Option<Held>,
     /// The field managers of all environments.
     pub(crate) environments: Arc<BTreeMap<FieldManager, EnvironmentName>>,
     /// When a change of its live objects was first noticed since the last pass.
@@ -103,6 +105,12 @@ impl Pass {
     /// Returns the commit; only a pass that has one gathers.
     pub(crate) fn commit(&self) -> &CommitId {
         &self.source.as_ref().expect("because only a commit is gathered").revision.commit
+    }
+
+    /// Returns the commit that may not begin yet.
+    fn gated(&self) -> Option<Gated> {
+        let held = self.held.as_ref()?;
+        Some(Gated { commit: held.newest.clone(), wait: held.wait.clone(), kept: held.at.is_some() })
     }
 
     /// Returns whether exactly these inputs were applied before, for the same spec.
@@ -173,7 +181,7 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     let left = waiting.map(|waiting| waiting.left(pass.settings.timeout.get(), context.clock.now()));
     let outcome = report::Outcome { started, plan, deeds, found, facts, waiting };
     report::finish(context, &mut pass, outcome).await;
-    let look_in = left.filter(|left| !left.is_zero());
+    let look_in = left.filter(|left| !left.is_zero()).into_iter().chain(opens_in(context, &pass)).min();
     Finished { again, opened, claimed, unhealthy, look_in, ..finished(pass, retry) }
 }
 
@@ -236,6 +244,7 @@ async fn give_up(context: &Context, mut pass: Pass, why: NotGathered) -> Finishe
     let mut facts = Facts {
         revision: pass.source.as_ref().ok().map(|source| source.revision.clone()),
         suspended: pass.settings.policy.suspended,
+        gated: pass.gated(),
         ..Facts::default()
     };
     let retry = match why {
@@ -251,7 +260,13 @@ async fn give_up(context: &Context, mut pass: Pass, why: NotGathered) -> Finishe
     };
     context.claims().gave_up(&pass.settings.name);
     report::unplanned(context, &mut pass, facts).await;
-    finished(pass, retry)
+    Finished { look_in: opens_in(context, &pass), ..finished(pass, retry) }
+}
+
+/// Returns how long it is until the window opens that the newest commit waits for.
+fn opens_in(context: &Context, pass: &Pass) -> Option<Duration> {
+    let opens = pass.held.as_ref()?.wait.until()?;
+    Some(context.clock.until(opens))
 }
 
 /// Takes over what acting has left.
@@ -293,6 +308,7 @@ fn facts(
         environment: pass.settings.name.to_string(),
         revision: pass.source.as_ref().ok().map(|source| source.revision.clone()),
         suspended: pass.settings.policy.suspended,
+        gated: pass.gated(),
         source: None,
         problems: gathered.desired.problems.clone(),
         problems_unknown: gathered.desired.unknown,

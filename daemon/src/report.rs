@@ -79,8 +79,14 @@ pub(crate) async fn unplanned(context: &Context, pass: &mut Pass, facts: Facts) 
         scribe.record(RecordKind::Failed, Vec::new(), standing.message.clone(), |record| record.class = class);
     }
     if let (Some(revision), false) = (&facts.revision, facts.problems.is_empty()) {
-        let inputs =
-            scribe.pass.memory.rendered.as_ref().map(|rendered| state::digest(&rendered.inputs)).unwrap_or_default();
+        let inputs = scribe
+            .pass
+            .memory
+            .wanted
+            .rendered
+            .as_ref()
+            .map(|rendered| state::digest(&rendered.inputs))
+            .unwrap_or_default();
         status.last_attempted =
             Some(state::attempt(scribe.pass, revision, inputs, status.last_attempted.as_ref(), now));
     }

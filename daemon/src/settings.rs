@@ -16,6 +16,7 @@ use plumb_core::{
     ignore::{Glob, Rule},
     operation::Failure,
     policy::{self, Policy, PruneLimit},
+    window::{Window, Windows},
 };
 
 use crate::rules::Compiled;
@@ -29,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) repository: String,
     /// The path inside the repository.
     pub(crate) path: RepoPath,
+    /// When it may begin.
+    pub(crate) windows: Windows,
     /// Namespace for objects that name none.
     pub(crate) namespace: Option<String>,
     /// How long a wave may take to become healthy.
@@ -43,9 +46,10 @@ pub(crate) struct Settings {
 /// the Environment can be left as it is and can say why.
 pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings, Option<Failure>) {
     let name = name(environment);
-    let EnvironmentSpec { repository, path, target, sync, drift, health: _, deletion, suspend } = &environment.spec;
+    let EnvironmentSpec { repository, path, depends_on: _, target, sync, drift, health: _, deletion, suspend: _ } =
+        &environment.spec;
     let Target { namespace } = target;
-    let Sync { prune, prune_limit, timeout } = sync;
+    let Sync { prune, prune_limit, timeout, windows } = sync;
     let Drift { mode, ignore } = drift;
     let Deletion::Orphan = deletion;
     let Compiled { rules: health, wrong } = compiled;
@@ -58,6 +62,12 @@ pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings,
         wrong.push(format!("spec.sync.pruneLimit: {prune_limit:?} is not a percentage such as 25%"));
         PruneLimit::NOTHING
     });
+    let read = windows.iter().enumerate().filter_map(|(index, window)| {
+        Window::parse(&window.schedule, window.duration.get(), window.time_zone.as_deref())
+            .map_err(|error| wrong.push(format!("spec.sync.windows[{index}]: {error}")))
+            .ok()
+    });
+    let windows = read.collect();
     let policy = Policy {
         prune: *prune,
         prune_limit,
@@ -67,12 +77,14 @@ pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings,
             DriftMode::Report => policy::DriftMode::Report,
         },
         ignore: rules(ignore, &mut wrong),
-        suspended: *suspend || annotation(environment, request::SUSPENDED).is_some(),
+        suspended: is_suspended(environment),
+        waiting: false,
     };
     let settings = Settings {
         name,
         repository: repository.clone(),
         path,
+        windows,
         namespace: namespace.clone(),
         timeout: timeout.clone(),
         policy,
@@ -101,6 +113,17 @@ pub(crate) fn name(environment: &Environment) -> EnvironmentName {
         metadata.namespace.as_deref().unwrap_or_default(),
         metadata.name.as_deref().unwrap_or_default(),
     )
+}
+
+/// Returns the environments that a new commit waits for.
+pub(crate) fn depends_on(environment: &Environment) -> Vec<EnvironmentName> {
+    let namespace = name(environment).namespace;
+    environment.spec.depends_on.iter().map(|other| EnvironmentName::new(&namespace, &other.name)).collect()
+}
+
+/// Returns whether nothing may be written, because the spec or a person says so.
+pub(crate) fn is_suspended(environment: &Environment) -> bool {
+    environment.spec.suspend || annotation(environment, request::SUSPENDED).is_some()
 }
 
 /// Returns a request that a person made by annotation, if it can be read.

@@ -42,6 +42,11 @@ pub struct EnvironmentSpec {
     #[schemars(length(min = 1, max = 1024))]
     #[x_kube(validation = Rule::new("!self.startsWith('/') && !self.split('/').exists(part, part == '..')").message("path is relative to the repository's root and has no '..'"))]
     pub path: String,
+    /// Environments of the same namespace that a new commit waits for: it begins when each of them has applied the same
+    /// commit (of another repository: any) and is healthy. Drift is corrected meanwhile.
+    #[schemars(length(max = 64))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<DependencyReference>,
     /// Where the objects go.
     #[serde(default)]
     pub target: Target,
@@ -61,6 +66,15 @@ pub struct EnvironmentSpec {
     /// Stops all writes to the cluster; drift is still noticed and reported.
     #[serde(default, skip_serializing_if = "is_false")]
     pub suspend: bool,
+}
+
+/// The name of an Environment in the same namespace.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DependencyReference {
+    /// Name of the Environment.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
 }
 
 /// Where the objects go.
@@ -89,6 +103,25 @@ pub struct Sync {
     /// becomes healthy later.
     #[serde(default = "default_timeout")]
     pub timeout: DurationText,
+    /// When new commits may begin; absent: always. Drift is corrected at all hours, and what was begun is carried through.
+    #[schemars(length(max = 32))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Window>,
+}
+
+/// Hours at which new commits may begin.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Window {
+    /// When it opens, as in cron: minute, hour, day of month, month, day of week.
+    #[schemars(length(min = 9, max = 255))]
+    pub schedule: String,
+    /// How long it stays open.
+    pub duration: DurationText,
+    /// The time zone of the schedule, as the IANA database names it.
+    #[schemars(length(min = 1, max = 64))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
 }
 
 fn default_prune() -> bool {
@@ -105,7 +138,12 @@ fn default_timeout() -> DurationText {
 
 impl Default for Sync {
     fn default() -> Self {
-        Self { prune: default_prune(), prune_limit: default_prune_limit(), timeout: default_timeout() }
+        Self {
+            prune: default_prune(),
+            prune_limit: default_prune_limit(),
+            timeout: default_timeout(),
+            windows: Vec::new(),
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::repository::is_false;
+
 /// The field manager that writes requests.
 pub const MANAGER: &str = "plumb-cli";
 /// Asks for a reconcile now.
@@ -22,6 +24,9 @@ pub struct Request {
     /// Why, in the person's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Whether the newest commit begins at once, whatever the sync windows say.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub now: bool,
     /// The commit that the request is about, for `plumb allow`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,

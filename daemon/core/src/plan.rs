@@ -160,14 +160,14 @@ pub fn plan(input: &Input<'_>) -> Plan {
     prune::prune(input, &mut plan);
     wait::order(input, &mut plan, pending);
     scope(input, &mut plan);
-    if input.policy.suspended {
-        suspend(&mut plan, input.policy.drift);
+    if input.policy.is_held() {
+        hold(&mut plan, input);
     }
     plan
 }
 
 fn drifted(plan: &mut Plan, input: &Input<'_>, what: DriftKind, apply: Apply, place: Place) {
-    let corrected = input.policy.drift == DriftMode::Correct && !input.policy.suspended;
+    let corrected = input.policy.drift == DriftMode::Correct && !input.policy.is_held();
     let found = input.live.objects.get(&apply.key).and_then(|object| object.fingerprint);
     plan.drifts.push(Drift { key: apply.key.clone(), what, corrected, found });
     if corrected {
@@ -199,15 +199,16 @@ fn extra_is_parent(input: &Input<'_>, recorded: &Inventory, needed: &Inventory) 
     recorded.namespaces.difference(&needed.namespaces).all(|namespace| *namespace == input.environment.namespace)
 }
 
-fn suspend(plan: &mut Plan, drift: DriftMode) {
+fn hold(plan: &mut Plan, input: &Input<'_>) {
     plan.widen = None;
     plan.narrow = None;
-    let corrections = if drift == DriftMode::Correct { plan.drifts.len() } else { 0 };
+    let corrections = if input.policy.drift == DriftMode::Correct { plan.drifts.len() } else { 0 };
     let held = corrections + plan.all_applies().count() + plan.all_prunes().count();
     plan.applies.clear();
     plan.prunes.clear();
     plan.wait = None;
-    if held > 0 {
+    // What a commit waits for that may not begin yet is told by its gate.
+    if held > 0 && input.policy.suspended {
         plan.refusals.push(Refusal { key: None, why: Why::Suspended { writes: held } });
     }
 }

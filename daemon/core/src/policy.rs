@@ -54,8 +54,17 @@ pub struct Policy {
     pub drift: DriftMode,
     /// What is not looked at.
     pub ignore: Vec<Rule>,
-    /// Nothing is written.
+    /// Nothing is written: a person has suspended the environment.
     pub suspended: bool,
+    /// Nothing is written: the commit may not begin yet, and none was begun before.
+    pub waiting: bool,
+}
+
+impl Policy {
+    /// Returns whether nothing may be written.
+    pub fn is_held(&self) -> bool {
+        self.suspended || self.waiting
+    }
 }
 
 #[cfg(test)]

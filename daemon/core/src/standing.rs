@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::{
     class::Class,
-    commit::Revision,
+    commit::{CommitId, Revision},
+    gate::Wait,
     health::HealthStatus,
     operation::Failure,
     plan::{Refusal, Why},
@@ -30,6 +31,8 @@ pub struct Facts {
     pub revision: Option<Revision>,
     /// Whether it is suspended.
     pub suspended: bool,
+    /// The newest commit, if it may not begin yet.
+    pub gated: Option<Gated>,
     /// Why there is nothing to apply: no repository, no commit, a path that is missing.
     pub source: Option<Failure>,
     /// What is wrong in the files.
@@ -57,6 +60,28 @@ pub struct Waited {
     pub late: Option<String>,
 }
 
+/// A commit that may not begin yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Gated {
+    /// Which.
+    pub commit: CommitId,
+    /// What it waits for.
+    pub wait: Wait,
+    /// Whether the environment is kept true to an older commit meanwhile; otherwise nothing is written.
+    pub kept: bool,
+}
+
+impl Gated {
+    /// Returns whether all is well until then: the environment is as its older commit says, and meant to stay so.
+    fn is_planned(&self) -> bool {
+        self.kept && matches!(self.wait, Wait::Window(Some(_)))
+    }
+
+    fn line(&self) -> String {
+        format!("{} {}", self.commit.short(), self.wait)
+    }
+}
+
 /// The verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Standing {
@@ -82,7 +107,8 @@ pub fn stand(facts: &Facts) -> Standing {
     let message = if facts.suspended {
         format!("suspended{at}: drift is reported, nothing is written (plumb resume)")
     } else if problems.is_empty() {
-        format!("{} object(s) as in Git{at}, all healthy", facts.health.len())
+        let later = facts.gated.as_ref().map(|gated| format!("; {}", gated.line())).unwrap_or_default();
+        format!("{} object(s) as in Git{at}, all healthy{later}", facts.health.len())
     } else {
         let shown: Vec<_> = problems.iter().take(LINES_MAX).cloned().collect();
         let more = trouble.lines.len().saturating_sub(shown.len());
@@ -154,6 +180,15 @@ fn trouble(facts: &Facts) -> Trouble {
         None => add("Progressing", true, lines),
     }
     add("Drifted", false, facts.drifted.clone());
+    if let Some(gated) = &facts.gated {
+        if !gated.is_planned() {
+            add(gated.wait.reason(), gated.wait.passes(), vec![gated.line()]);
+        } else if found.ready {
+            found.reason = gated.wait.reason();
+        } else {
+            found.lines.push(gated.line());
+        }
+    }
     found
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn perform(arguments: &AllowArgs) -> Result<Outcome, CliError> {
         let status = environment.status.unwrap_or_default();
         let commit = resolve(&arguments.prune, &status)?;
         let name = session.name(&arguments.environment);
-        let wish = Wish { reason: arguments.reason.clone(), commit: Some(commit.to_string()) };
+        let wish = Wish { reason: arguments.reason.clone(), commit: Some(commit.to_string()), ..Wish::default() };
         asking::ask(&session, &name, request::ALLOW_PRUNE, wish).await?;
         screen::print(&format!("{name}: the deletions of {} are allowed\n", commit.short()))?;
         let attempted = status.last_attempted.map(|attempt| attempt.commit).unwrap_or_default();

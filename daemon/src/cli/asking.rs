@@ -13,6 +13,8 @@ pub(crate) struct Wish {
     pub(crate) reason: Option<String>,
     /// The commit it is about.
     pub(crate) commit: Option<String>,
+    /// Whether the sync windows don't count.
+    pub(crate) now: bool,
 }
 
 /// Writes a request, and returns its id and the Environment that carries it.
@@ -22,12 +24,12 @@ pub(crate) async fn ask(
     annotation: &str,
     wish: Wish,
 ) -> Result<(String, Environment), CliError> {
-    let Wish { reason, commit } = wish;
+    let Wish { reason, commit, now } = wish;
     // The time helps people, the random part keeps two requests of one moment apart.
     let clock = &session.clock;
     let id = format!("{}-{:08x}", clock.now().strftime("%Y%m%dT%H%M%SZ"), clock.random() & 0xffff_ffff);
     let user = session.cluster.user().await?;
-    let asked = request::Request { id: id.clone(), user, reason, commit };
+    let asked = request::Request { id: id.clone(), user, reason, now, commit };
     let value = serde_json::to_string(&asked).expect("because a request always becomes JSON");
     Ok((id, write(session, environment, annotation, Some(&value)).await?))
 }

@@ -48,7 +48,7 @@ pub(crate) fn suspend(arguments: &SuspendArgs) -> Result<Outcome, CliError> {
     with_session(&arguments.connection, |session| async move {
         for written in &arguments.environments {
             let name = session.name(written);
-            let wish = Wish { reason: arguments.reason.clone(), commit: None };
+            let wish = Wish { reason: arguments.reason.clone(), ..Wish::default() };
             asking::ask(&session, &name, request::SUSPENDED, wish).await?;
             screen::print(&format!("{name}: suspended; plumb resume {written} ends it\n"))?;
         }

@@ -31,6 +31,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 #[command(after_help = "Examples:
   plumb sync staging
   plumb sync staging production --wait --timeout 2m
+  plumb sync production --now --reason hotfix
 
 Exit codes with --wait: 0 all are ready, 1 one is not or the time is up, 2 error")]
 pub(crate) struct SyncArgs {
@@ -40,6 +41,9 @@ pub(crate) struct SyncArgs {
     /// Wait until each is as its commit says and healthy, or until a person has to act
     #[arg(long)]
     wait: bool,
+    /// Begin the newest commit now, whatever the sync windows say
+    #[arg(long)]
+    now: bool,
     /// How long to wait
     #[arg(long, value_name = "DURATION", default_value = "5m", requires = "wait", value_parser = DurationText::parse)]
     timeout: DurationText,
@@ -56,7 +60,7 @@ pub(crate) fn perform(arguments: &SyncArgs) -> Result<Outcome, CliError> {
         let mut waiting = BTreeMap::new();
         for written in &arguments.environments {
             let name = session.name(written);
-            let wish = Wish { reason: arguments.reason.clone(), commit: None };
+            let wish = Wish { reason: arguments.reason.clone(), now: arguments.now, ..Wish::default() };
             let (id, _) = asking::ask(&session, &name, request::SYNC, wish).await?;
             if !arguments.wait {
                 screen::print(&format!("{name}: asked to sync; plumb status {written} shows how it goes\n"))?;

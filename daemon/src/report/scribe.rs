@@ -122,9 +122,13 @@ impl Scribe<'_> {
             if early || status.handled.get(annotation) == Some(&asked.id) {
                 continue;
             }
+            let why = asked.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
             if let Some(kind) = kind {
                 let commit = asked.commit.as_deref().unwrap_or("no commit");
-                self.record(kind, Vec::new(), format!("{} allowed the prunes of {commit}", asked.user), |_| {});
+                self.record(kind, Vec::new(), format!("{} allowed the prunes of {commit}{why}", asked.user), |_| {});
+            } else if asked.now {
+                let message = format!("{} asked for the newest commit at any hour{why}", asked.user);
+                self.record(RecordKind::Allowed, Vec::new(), message, |_| {});
             }
             status.handled.insert(annotation.to_owned(), asked.id);
         }
@@ -170,7 +174,8 @@ impl Scribe<'_> {
         revision: &Revision,
         status: &mut EnvironmentStatus,
     ) -> Unfinished {
-        let inputs = self.pass.memory.rendered.as_ref().map(|rendered| digest(&rendered.inputs)).unwrap_or_default();
+        let inputs =
+            self.pass.memory.wanted.rendered.as_ref().map(|rendered| digest(&rendered.inputs)).unwrap_or_default();
         let before = self.pass.memory.unfinished.take();
         if let Some(replaced) = before.as_ref().filter(|before| before.inputs != inputs) {
             self.superseded(replaced, revision, status);
@@ -200,7 +205,7 @@ impl Scribe<'_> {
     /// Records an operation of a commit: one entry of history for each commit and result, not for each pass.
     pub(super) fn operation(&mut self, outcome: &Outcome, revision: &Revision, status: &mut EnvironmentStatus) {
         self.deeds(&outcome.deeds);
-        if self.pass.settings.policy.suspended {
+        if self.pass.settings.policy.is_held() {
             return;
         }
         let operation = self.go_on(outcome, revision, status);

@@ -49,12 +49,37 @@ impl Names {
             text = text.replace(&id.manager().to_string(), name);
             text = text.replace(id.as_str(), &format!("<id of {name}>"));
         }
-        text.replace(&self.namespace, "<namespace>")
+        times(&text.replace(&self.namespace, "<namespace>"))
     }
 
     fn identity(&self, environment: &str) -> EnvironmentName {
         EnvironmentName::new(&self.namespace, environment)
     }
+}
+
+/// Replaces times (RFC 3339, whole seconds, UTC): no two plays have the same.
+fn times(text: &str) -> String {
+    const FORM: &str = "0000-00-00T00:00:00Z";
+    let is_time = |start: usize| {
+        let found = text.get(start..start + FORM.len());
+        found.is_some_and(|found| {
+            found
+                .bytes()
+                .zip(FORM.bytes())
+                .all(|(byte, form)| if form == b'0' { byte.is_ascii_digit() } else { byte == form })
+        })
+    };
+    let (mut masked, mut start) = (String::new(), 0);
+    while let Some(character) = text[start..].chars().next() {
+        if is_time(start) {
+            masked.push_str("<time>");
+            start += FORM.len();
+        } else {
+            masked.push(character);
+            start += character.len_utf8();
+        }
+    }
+    masked
 }
 
 /// The transcript so far.

@@ -56,6 +56,8 @@ fn every_reason_of_an_environment_is_described() {
     let mut reasons = quoted_after(&source, "add(");
     reasons.extend(quoted_after(&source, "reason:"));
     reasons.extend(quoted_after(&source, "if facts.suspended {"));
+    let gate = read("daemon/core/src/gate.rs");
+    reasons.extend(quoted_after(between(&gate, "pub fn reason(", "pub fn passes("), "=>"));
     check("### Reasons of Environments", reasons);
 }
 

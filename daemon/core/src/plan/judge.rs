@@ -26,7 +26,7 @@ pub fn to_predict(input: &Input<'_>) -> Vec<ObjectKey> {
     let due = input.desired.objects.values().filter(|desired| turn.is_none_or(|wave| desired.place.wave <= wave));
     let undecided = due.filter(|desired| {
         let Presence::Present(live) = input.live.find(&desired.key) else { return false };
-        !input.policy.suspended
+        !input.policy.is_held()
             && !input.claims.contains_key(&desired.key)
             && refused(live, input).is_none()
             && !input.applied.contains_key(&desired.key)

@@ -1,10 +1,12 @@
 //! The verdict on an environment: one row for each kind of trouble, and which one names the reason.
 
-use super::{Facts, LINE_LENGTH_MAX, PROBLEMS_MAX, Waited, stand};
+use super::{Facts, Gated, LINE_LENGTH_MAX, PROBLEMS_MAX, Waited, stand};
 use crate::{
     class::Class,
     commit::{CommitId, RepoPath, Revision},
+    dependency::Unmet,
     environment::EnvironmentName,
+    gate::Wait,
     health::HealthStatus,
     object::{ObjectKey, Origin},
     operation::Failure,
@@ -24,6 +26,10 @@ fn problem(message: &str) -> Problem {
 fn refusal(why: Why) -> Refusal {
     let key = ObjectKey { group: String::new(), kind: "ConfigMap".into(), namespace: None, name: "a".into() };
     Refusal { key: Some(key), why }
+}
+
+fn gated(wait: Wait, kept: bool) -> Gated {
+    Gated { commit: CommitId::parse(&"a".repeat(40)).expect("an id"), wait, kept }
 }
 
 fn other() -> EnvironmentName {
@@ -173,4 +179,23 @@ fn what_a_status_keeps_is_bounded() {
     assert_eq!(standing.problems.len(), PROBLEMS_MAX);
     assert!(standing.problems.iter().all(|line| line.chars().count() == LINE_LENGTH_MAX + 1 && line.ends_with('…')));
     assert!(standing.message.ends_with(&format!("and {} more (plumb status shows them)", PROBLEMS_MAX + 2)));
+}
+
+#[test]
+fn a_commit_that_waits_is_told_and_only_a_planned_wait_is_no_trouble() {
+    let opens: jiff::Timestamp = "2026-11-21T09:00:00Z".parse().expect("a time");
+    let window = |opens, kept| Some(gated(Wait::Window(opens), kept));
+    let unmet = |unmet, kept| Some(gated(Wait::Dependency(unmet), kept));
+    check(("WindowClosed", "ready"), |f| f.gated = window(Some(opens), true));
+    check(("WindowClosed", "reconciling"), |f| f.gated = window(Some(opens), false));
+    check(("WindowClosed", "stalled"), |f| f.gated = window(None, true));
+    check(("DependencyNotReady", "reconciling"), |f| f.gated = unmet(Unmet::Behind(other()), true));
+    check(("DependencyNotReady", "stalled"), |f| f.gated = unmet(Unmet::Missing(other()), false));
+    check(("Drifted", "stalled"), |f| {
+        (f.gated, f.drifted) = (window(Some(opens), true), vec!["ConfigMap a".into()]);
+    });
+    let facts = Facts { gated: window(Some(opens), true), ..Facts::default() };
+    let message = "0 object(s) as in Git, all healthy; aaaaaaa waits for its window, which opens at 2026-11-21T09:00:00Z \
+                   (plumb sync --now)";
+    assert_eq!(stand(&facts).message, message);
 }

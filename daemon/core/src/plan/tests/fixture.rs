@@ -138,6 +138,7 @@ impl Situation {
                 drift: DriftMode::Correct,
                 ignore: Vec::new(),
                 suspended: false,
+                waiting: false,
             },
         };
         for letter in 'a'..'t' {

@@ -1,0 +1,155 @@
+//! What a commit wants: its files read and rendered, its kinds resolved. The same inputs are worked through once.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, PoisonError},
+};
+
+use plumb_core::{
+    class::Class,
+    commit::{CommitId, RepoPath},
+    desired::{self, Desired},
+    operation::Failure,
+    problem::Problem,
+    source::{Inputs, SourceTree},
+};
+use plumb_git::{error::GitError, mirror::Mirror};
+use plumb_render::{Parameters, RenderKey};
+
+use super::{NotGathered, Source};
+use crate::{
+    chain::chain,
+    context::{Context, Served},
+    memory::{Known, Rendered, Resolved},
+    settings::Settings,
+};
+
+/// What a commit wants of the cluster.
+pub(super) struct Wanted {
+    pub(super) inputs: Inputs,
+    pub(super) desired: Arc<Desired>,
+    pub(super) served: Served,
+}
+
+/// Returns what a commit wants; `known` keeps what was worked out, for the next time.
+pub(super) async fn wanted(
+    context: &Context,
+    settings: &Settings,
+    source: &Source,
+    known: &mut Known,
+) -> Result<Wanted, NotGathered> {
+    let rendered = render(context, settings, source, known).await?;
+    let result = rendered.result.map_err(NotGathered::Files)?;
+    let served = context.served(&result.manifests).await?;
+    let namespace = settings.namespace.clone();
+    let before = known.resolved.take().filter(|resolved| {
+        resolved.inputs == rendered.inputs
+            && resolved.namespace == namespace
+            && resolved.kinds_version == served.version
+    });
+    let resolved = before.unwrap_or_else(|| {
+        let kinds = served.kinds.as_ref().clone().with_definitions(&result.manifests);
+        let id = settings.name.applyset_id();
+        let desired = Arc::new(desired::resolve(&result.manifests, &kinds, &id, namespace.as_deref()));
+        let ignored = BTreeMap::new();
+        Resolved { inputs: rendered.inputs.clone(), namespace, kinds_version: served.version, desired, ignored }
+    });
+    let desired = Arc::clone(&resolved.desired);
+    known.resolved = Some(resolved);
+    Ok(Wanted { inputs: rendered.inputs, desired, served })
+}
+
+/// Returns an older commit of the same mirror.
+pub(super) async fn older(newest: Source, commit: CommitId) -> Result<Source, NotGathered> {
+    if newest.revision.commit == commit {
+        return Ok(newest);
+    }
+    let Source { mirror, revision: newest } = newest;
+    let read = move || {
+        let mut revision = Mirror::open_or_create(&mirror)?.revision(&commit)?;
+        revision.reference = newest.reference;
+        Ok::<_, GitError>(Source { mirror, revision })
+    };
+    Ok(blocking(read).await?.map_err(|error| failed(&error))?)
+}
+
+/// What reading a commit gave.
+enum Read {
+    /// All that the last render read is as it was.
+    Unchanged,
+    Tree(Box<SourceTree>),
+}
+
+/// Reads the files of the commit and renders them, unless the same inputs were rendered before.
+async fn render(
+    context: &Context,
+    settings: &Settings,
+    source: &Source,
+    known: &mut Known,
+) -> Result<Rendered, Failure> {
+    let path = settings.path.clone();
+    let commit = source.revision.commit.clone();
+    let before = known.rendered.take().filter(|rendered| rendered.path == path);
+    let rendered = match before {
+        Some(rendered) if rendered.commit == commit => rendered,
+        before => {
+            let inputs = before.as_ref().map(|rendered| rendered.inputs.clone());
+            let (mirror, wanted, below) = (source.mirror.clone(), commit.clone(), path.clone());
+            let read = blocking(move || read(&mirror, &wanted, &below, inputs.as_ref())).await??;
+            match (read, before) {
+                (Read::Unchanged, Some(rendered)) => Rendered { commit, ..rendered },
+                (Read::Unchanged, None) => return Err(bug("a first read can't be unchanged".to_owned())),
+                (Read::Tree(tree), _) => {
+                    let inputs = tree.inputs.clone();
+                    Rendered { commit, path, inputs, result: render_tree(context, *tree).await? }
+                }
+            }
+        }
+    };
+    known.rendered = Some(rendered.clone());
+    Ok(rendered)
+}
+
+fn read(mirror: &Path, commit: &CommitId, path: &RepoPath, inputs: Option<&Inputs>) -> Result<Read, Failure> {
+    let snapshot =
+        Mirror::open_or_create(mirror).and_then(|mirror| mirror.snapshot(commit)).map_err(|error| failed(&error))?;
+    if let Some(inputs) = inputs
+        && snapshot.unchanged(inputs).map_err(|error| failed(&error))?
+    {
+        return Ok(Read::Unchanged);
+    }
+    snapshot.read(path).map(|tree| Read::Tree(Box::new(tree))).map_err(|error| failed(&error))
+}
+
+fn failed(error: &GitError) -> Failure {
+    Failure { class: error.class(), message: chain(error) }
+}
+
+/// Renders a tree, or takes the result of the same render from the store.
+async fn render_tree(
+    context: &Context,
+    tree: SourceTree,
+) -> Result<Result<Arc<plumb_render::Rendered>, Arc<Vec<Problem>>>, Failure> {
+    if !tree.problems.is_empty() {
+        return Ok(Err(Arc::new(tree.problems)));
+    }
+    let renders = || context.renders.lock().unwrap_or_else(PoisonError::into_inner);
+    let parameters = Parameters::default();
+    if let Some(rendered) = renders().get(&RenderKey::of(&tree, &parameters)) {
+        return Ok(Ok(rendered));
+    }
+    let result = blocking(move || plumb_render::render(&tree, &parameters)).await?;
+    Ok(match result {
+        Ok(rendered) => Ok(renders().put(rendered)),
+        Err(error) => Err(Arc::new(error.problems().to_vec())),
+    })
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| bug(format!("reading the commit failed: {error}")))
+}
+
+fn bug(message: String) -> Failure {
+    Failure { class: Class::Bug, message }
+}
