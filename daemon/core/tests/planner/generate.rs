@@ -205,6 +205,7 @@ fn build(cells: &[Cell], around: &Circumstances) -> World {
             drift: around.drift,
             ignore: Vec::new(),
             suspended: around.suspended,
+            waiting: false,
         },
         next_uid: 1000,
     };
