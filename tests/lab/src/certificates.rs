@@ -1,4 +1,4 @@
-//! The certificates of one control plane: an authority, one server certificate, and client certificates on demand.
+//! The certificates of one control plane or Git server: an authority, one server certificate, and client certificates on demand.
 //!
 //! Everything is on P-256 keys: a key costs nothing, an RSA key half a second. The authority's key never leaves memory.
 
@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, Error, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, SanType,
+    Issuer, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
 };
 
 /// The first address of the service network, which the Service `kubernetes` gets.
@@ -44,8 +44,13 @@ pub(crate) struct Authority {
 impl Authority {
     /// Creates an authority with a new key.
     pub(crate) fn new() -> Result<Self, Error> {
+        Self::named("plumb laboratory")
+    }
+
+    /// Creates an authority with a new key and this name.
+    pub(crate) fn named(common: &str) -> Result<Self, Error> {
         let mut params = CertificateParams::default();
-        params.distinguished_name = name("plumb laboratory", &[]);
+        params.distinguished_name = name(common, &[]);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate()?;
@@ -71,6 +76,20 @@ impl Authority {
         }
         params.distinguished_name = name("kube-apiserver", &[]);
         self.sign(params, ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    /// Creates a certificate as [`Authority::server`] does, which ended long ago.
+    pub(crate) fn expired_server(&self) -> Result<Identity, Error> {
+        let mut params = CertificateParams::new(SERVER_NAMES.map(String::from))?;
+        params.subject_alt_names.push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        params.not_before = date_time_ymd(2001, 1, 1);
+        params.not_after = date_time_ymd(2001, 12, 31);
+        self.sign(params, ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    /// Creates a certificate for a host that is not this machine.
+    pub(crate) fn server_elsewhere(&self, host: &str) -> Result<Identity, Error> {
+        self.sign(CertificateParams::new([host.to_owned()])?, ExtendedKeyUsagePurpose::ServerAuth)
     }
 
     /// Creates the certificate of a client: Kubernetes takes the common name for the user, organisations for groups.

@@ -1,4 +1,4 @@
-//! Real Git for tests: bare repositories, working copies to commit with, and a smart HTTP server.
+//! Real Git for tests: bare repositories, working copies to commit with, a smart HTTP server and an ssh server.
 //!
 //! Runs the `git` of this machine, apart from the user's and the system's configuration and from every `GIT_…` variable
 //! of the environment. Touches folders of its own among the temporary files.
@@ -6,15 +6,23 @@
 mod bare_repository;
 mod command;
 mod http_server;
+mod openssh;
 mod signing_key;
+mod ssh_key;
+mod ssh_server;
+mod tls;
 mod working_copy;
 
 use std::io;
 use std::path::PathBuf;
 
 pub use bare_repository::BareRepository;
-pub use http_server::{Behaviour, HttpServer, Request};
+pub use http_server::{Access, Behaviour, HttpServer, Request};
+pub use openssh::OpenSsh;
 pub use signing_key::SigningKey;
+pub use ssh_key::{SshKey, SshKeyKind};
+pub use ssh_server::{SshLogin, SshServer};
+pub use tls::{Certificate, TlsAuthority};
 pub use working_copy::WorkingCopy;
 
 /// The branch of new repositories, whatever the user's Git prefers.
@@ -65,6 +73,9 @@ pub enum GitError {
         #[source]
         source: io::Error,
     },
+    /// A key pair can't be made.
+    #[error("a key pair can't be made: {0}")]
+    Key(String),
     /// There is no free port for the server.
     #[error("{0}")]
     NoPort(String),

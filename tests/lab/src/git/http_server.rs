@@ -1,4 +1,4 @@
-//! A smart HTTP server for Git: the real `git http-backend` behind a small web server on loopback.
+//! A smart HTTP server for Git: the real `git http-backend` behind a small web server on loopback, with or without TLS.
 //!
 //! Runs on a thread of its own, so that it works with and without an async runtime around it, and can misbehave on
 //! demand: hang, fail, or not listen at all.
@@ -20,8 +20,10 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::sync::{oneshot, watch};
+use tokio_rustls::TlsAcceptor;
 
 use super::GitError;
+use super::tls::{Certificate, TlsAuthority, TlsListener};
 use crate::port;
 
 /// The largest body that is read: larger than any push of a test, small enough not to hurt the machine.
@@ -64,18 +66,45 @@ pub struct HttpServer {
     listening: Mutex<Option<Listening>>,
 }
 
+/// Whom the server answers.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody.
+    Anyone,
+    /// Who knows this user's password.
+    Password {
+        /// The user.
+        user: String,
+        /// The password.
+        password: String,
+    },
+    /// Who sends this bearer token.
+    Bearer(String),
+}
+
 struct Shared {
     root: PathBuf,
-    credentials: Option<(String, String)>,
+    tls: Option<TlsAcceptor>,
+    access: Mutex<Access>,
     behaviour: watch::Receiver<Behaviour>,
     requests: Mutex<Vec<Request>>,
 }
 
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anyone => f.write_str("Anyone"),
+            // Neither the password nor the token.
+            Self::Password { user, .. } => write!(f, "Password({user})"),
+            Self::Bearer(_) => f.write_str("Bearer"),
+        }
+    }
+}
+
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not the password.
-        let user = self.credentials.as_ref().map(|(user, _)| user);
-        f.debug_struct("Shared").field("root", &self.root).field("user", &user).finish_non_exhaustive()
+        let access = lock(&self.access).clone();
+        f.debug_struct("Shared").field("root", &self.root).field("access", &access).finish_non_exhaustive()
     }
 }
 
@@ -93,11 +122,33 @@ impl HttpServer {
     /// # Errors
     /// When there is no free port or no thread.
     pub fn start(root: &Path, credentials: Option<(&str, &str)>) -> Result<Self, GitError> {
+        let access = credentials.map_or(Access::Anyone, |(user, password)| Access::Password {
+            user: user.to_owned(),
+            password: password.to_owned(),
+        });
+        Self::begin(root, access, None)
+    }
+
+    /// Serves the repositories below a folder over https, with a certificate of this authority.
+    ///
+    /// # Errors
+    /// When there is no certificate, no free port or no thread.
+    pub fn start_tls(
+        root: &Path,
+        access: Access,
+        authority: &TlsAuthority,
+        certificate: Certificate,
+    ) -> Result<Self, GitError> {
+        Self::begin(root, access, Some(authority.acceptor(certificate)?))
+    }
+
+    fn begin(root: &Path, access: Access, tls: Option<TlsAcceptor>) -> Result<Self, GitError> {
         let (port, listener) = port::listener().map_err(|error| GitError::NoPort(error.to_string()))?;
         let (behaviour, current) = watch::channel(Behaviour::Serve);
         let shared = Arc::new(Shared {
             root: root.to_owned(),
-            credentials: credentials.map(|(user, password)| (user.to_owned(), password.to_owned())),
+            tls,
+            access: Mutex::new(access),
             behaviour: current,
             requests: Mutex::default(),
         });
@@ -107,7 +158,13 @@ impl HttpServer {
 
     /// Returns the URL of a repository, `url("shop")` for the folder `shop.git`. Holds no credentials.
     pub fn url(&self, repository: &str) -> String {
-        format!("http://127.0.0.1:{}/{repository}.git", self.port)
+        let scheme = if self.shared.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}/{repository}.git", self.port)
+    }
+
+    /// Changes whom the server answers, from the next request on.
+    pub fn set_access(&self, access: Access) {
+        *lock(&self.shared.access) = access;
     }
 
     /// Returns every request since the start, or since the last [`HttpServer::forget`], in the order of their coming.
@@ -157,10 +214,11 @@ impl Listening {
         };
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
+            let tls = shared.tls.clone();
             let router = Router::new().fallback(answer).with_state(shared);
             runtime.block_on(async {
                 tokio::select! {
-                    _ = axum::serve(listener, router) => {}
+                    () = serve(listener, tls, router) => {}
                     _ = stopped => {}
                 }
             });
@@ -181,9 +239,28 @@ impl Listening {
     }
 }
 
+async fn serve(listener: tokio::net::TcpListener, tls: Option<TlsAcceptor>, router: Router) {
+    // Neither ends by itself.
+    match tls {
+        None => drop(axum::serve(listener, router).await),
+        Some(acceptor) => {
+            let Ok(listener) = TlsListener::new(listener, acceptor) else { return };
+            drop(axum::serve(listener, router).await);
+        }
+    }
+}
+
 async fn answer(State(shared): State<Arc<Shared>>, request: axum::extract::Request) -> Response {
     let (parts, body) = request.into_parts();
-    let given = parts.headers.get(header::AUTHORIZATION).and_then(|value| basic(value.to_str().ok()?));
+    let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let given = header.and_then(basic);
+    let allowed = match &*lock(&shared.access) {
+        Access::Anyone => true,
+        Access::Password { user, password } => {
+            given.as_ref().is_some_and(|(one, other)| (one, other) == (user, password))
+        }
+        Access::Bearer(token) => header == Some(&format!("Bearer {token}")),
+    };
     let number = {
         let mut requests = lock(&shared.requests);
         requests.push(Request {
@@ -195,7 +272,8 @@ async fn answer(State(shared): State<Arc<Shared>>, request: axum::extract::Reque
         });
         requests.len() - 1
     };
-    let response = answer_to(&shared, given.as_ref(), &parts, body).await;
+    let user = given.map(|(user, _)| user);
+    let response = answer_to(&shared, allowed, user.as_deref(), &parts, body).await;
     if let Some(request) = lock(&shared.requests).get_mut(number) {
         request.status = Some(response.status().as_u16());
     }
@@ -204,7 +282,8 @@ async fn answer(State(shared): State<Arc<Shared>>, request: axum::extract::Reque
 
 async fn answer_to(
     shared: &Shared,
-    given: Option<&(String, String)>,
+    allowed: bool,
+    user: Option<&str>,
     parts: &axum::http::request::Parts,
     body: Body,
 ) -> Response {
@@ -213,14 +292,13 @@ async fn answer_to(
     if !now.is_ok_and(|behaviour| behaviour == Behaviour::Serve) {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
-    if shared.credentials.is_some() && shared.credentials.as_ref() != given {
+    if !allowed {
         let challenge = [(header::WWW_AUTHENTICATE, r#"Basic realm="lab""#)];
         return (StatusCode::UNAUTHORIZED, challenge, "wrong user or password\n").into_response();
     }
     let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    let user = given.map(|(user, _)| user.as_str());
     cgi::run(&shared.root, user, parts, body).await.unwrap_or_else(|error| {
         (StatusCode::INTERNAL_SERVER_ERROR, format!("git http-backend: {error}\n")).into_response()
     })
