@@ -37,5 +37,6 @@ pub mod redact;
 pub mod right;
 pub mod source;
 pub mod standing;
+pub mod version_range;
 pub mod wave;
 pub mod window;
