@@ -13,6 +13,7 @@ mod claims;
 mod clock;
 mod connect;
 mod context;
+mod credentials;
 mod drift;
 mod gather;
 mod health;

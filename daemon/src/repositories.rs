@@ -3,23 +3,16 @@
 //! A look is an ls-remote; only a new commit is fetched. A poll, a file watch or a kick says "look again", never what
 //! changed.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use k8s_openapi::api::core::v1::Secret;
 use plumb_api::{
     Repository, RepositoryStatus,
     condition::{self, Condition},
     repository::RevisionStatus,
 };
-use plumb_cluster::cluster::Cluster;
-use plumb_core::{
-    backoff,
-    class::Class,
-    commit::CommitId,
-    kinds::{Kind, Scope},
-    object::{Gvk, ObjectKey},
-    operation::Failure,
-};
+use plumb_cluster::{cluster::Cluster, resources};
+use plumb_core::{backoff, class::Class, commit::CommitId, operation::Failure};
 use plumb_git::{
     error::GitError,
     mirror::Mirror,
@@ -34,6 +27,7 @@ use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
 use crate::{
     chain::chain,
     clock::Clock,
+    credentials,
     gather::Source,
     main_loop::Event,
     report,
@@ -101,7 +95,7 @@ struct Follow {
     written: RepositoryStatus,
     /// The newest commit seen.
     revision: Option<RevisionStatus>,
-    /// Read once, and again after a failure: a rotated Secret makes the old one fail.
+    /// Read once, and again when they are refused: a rotated Secret makes the old one fail.
     credentials: Option<Credentials>,
     failures: u32,
 }
@@ -125,6 +119,7 @@ impl Follow {
             let outcome = looked.as_ref().map(|_| ()).map_err(Clone::clone);
             match &looked {
                 Ok(source) => self.revision = Some(report::state::revision_status(&source.revision)),
+                Err(failure) if failure.class == Class::Retry => {}
                 Err(_) => self.credentials = None,
             }
             self.tell(looked).await;
@@ -140,10 +135,9 @@ impl Follow {
 
     /// Returns the commit that the status names, if the mirror still has it: environments go on from it while the Git
     /// server is down.
-    async fn remembered(&mut self) -> Option<Source> {
+    async fn remembered(&self) -> Option<Source> {
         let commit = CommitId::parse(&self.revision.as_ref()?.commit).ok()?;
-        let remote = self.remote().await.ok()?;
-        let mirror = self.mirror(&remote);
+        let mirror = self.mirror(&self.url().ok()?);
         let source = tokio::task::spawn_blocking(move || {
             let opened = Mirror::open_or_create(&mirror).ok()?;
             if !opened.holds(&commit).ok()? {
@@ -160,15 +154,29 @@ impl Follow {
     }
 
     async fn look(&mut self) -> Result<Source, Failure> {
+        let remembered = self.credentials.clone();
         let remote = self.remote().await?;
-        let mirror = self.mirror(&remote);
+        let looked = self.look_at(&remote).await;
+        match (&looked, remembered) {
+            // Where the Secret was changed meanwhile, the old one's refusal is no news.
+            (Err(failure), Some(remembered)) if failure.class == Class::Wait => {
+                self.credentials = None;
+                let fresh = self.remote().await?;
+                if fresh.credentials == remembered { looked } else { self.look_at(&fresh).await }
+            }
+            _ => looked,
+        }
+    }
+
+    async fn look_at(&self, remote: &Remote) -> Result<Source, Failure> {
+        let mirror = self.mirror(&remote.url);
         let selector = self.selector()?;
         let workers = &self.ground.workers;
-        let advertised = workers.advertised(&remote, &selector).await.map_err(|error| self.failure(&error))?;
+        let advertised = workers.advertised(remote, &selector).await.map_err(|error| self.failure(&error))?;
         let held = self.in_mirror(&mirror, &advertised.commit).await;
         let advertised = match held {
             true => advertised,
-            false => workers.fetch(&remote, &mirror, &advertised).await.map_err(|error| self.failure(&error))?,
+            false => workers.fetch(remote, &mirror, &advertised).await.map_err(|error| self.failure(&error))?,
         };
         let (path, commit) = (mirror.clone(), advertised.commit.clone());
         let revision = tokio::task::spawn_blocking(move || Mirror::open_or_create(&path)?.revision(&commit)).await;
@@ -188,64 +196,60 @@ impl Follow {
     fn selector(&self) -> Result<RefSelector, Failure> {
         match &self.resource.spec.reference {
             None => Ok(RefSelector::Head),
-            Some(reference) => RefSelector::branch(&reference.branch)
-                .map_err(|error| Failure { class: Class::Wait, message: format!("spec.ref.branch: {error}") }),
+            Some(reference) => {
+                RefSelector::branch(&reference.branch).map_err(|error| wait(format!("spec.ref.branch: {error}")))
+            }
         }
+    }
+
+    fn url(&self) -> Result<RemoteUrl, Failure> {
+        RemoteUrl::parse(&self.resource.spec.url, self.ground.file_urls)
+            .map_err(|error| wait(format!("spec.url: {}", chain(&error))))
     }
 
     async fn remote(&mut self) -> Result<Remote, Failure> {
-        let resource = Arc::clone(&self.resource);
-        let spec = &resource.spec;
-        let url = RemoteUrl::parse(&spec.url, self.ground.file_urls)
-            .map_err(|error| Failure { class: Class::Wait, message: format!("spec.url: {}", chain(&error)) })?;
-        if let (Some(reference), None) = (&spec.secret_ref, &self.credentials) {
-            self.credentials = Some(self.read_credentials(&reference.name).await?);
-        }
-        Ok(Remote {
-            url,
-            credentials: self.credentials.clone(),
-            timeout: spec.timeout.get().max(Duration::from_secs(1)),
-        })
+        let url = self.url()?;
+        let credentials = match &self.credentials {
+            Some(credentials) => credentials.clone(),
+            None => self.read_credentials(&url).await?,
+        };
+        self.credentials = Some(credentials.clone());
+        let timeout = self.resource.spec.timeout.get().max(Duration::from_secs(1));
+        Ok(Remote { url, credentials, timeout })
     }
 
-    async fn read_credentials(&self, name: &str) -> Result<Credentials, Failure> {
-        let namespace = self.resource.metadata.namespace.as_deref().unwrap_or_default();
-        let wait = |message: String| Failure { class: Class::Wait, message };
-        let secret = self.ground.cluster.get(&secret_kind(), &secret_key(namespace, name)).await;
+    async fn read_credentials(&self, url: &RemoteUrl) -> Result<Credentials, Failure> {
+        let Some(reference) = &self.resource.spec.secret_ref else { return credentials::without(url).map_err(wait) };
+        let (namespace, name) = (self.resource.metadata.namespace.as_deref().unwrap_or_default(), &reference.name);
+        let secret = resources::get::<Secret>(&self.ground.cluster, namespace, name).await;
         let secret = secret.map_err(|error| Failure { class: error.class(), message: chain(&error) })?;
+        let what = format!("the Secret {namespace}/{name} that spec.secretRef names");
         let secret = secret.ok_or_else(|| {
             wait(format!(
-                "the Secret {namespace}/{name} that spec.secretRef names does not exist: create it with the keys username and password"
+                "{what} does not exist: create it, with username and password, or bearerToken, or for ssh identity and known_hosts"
             ))
         })?;
-        let text = |key: &str| {
-            let encoded = secret["data"][key].as_str();
-            let encoded =
-                encoded.ok_or_else(|| wait(format!("the Secret {namespace}/{name} has no key {key}: add it")))?;
-            let bytes = BASE64.decode(encoded).unwrap_or_default();
-            String::from_utf8(bytes)
-                .map_err(|_| wait(format!("the key {key} of Secret {namespace}/{name} is not UTF-8")))
-        };
-        Ok(Credentials { username: text("username")?, password: text("password")? })
+        credentials::read(url, &secret).map_err(|message| wait(format!("{what} {message}")))
     }
 
-    /// Returns the mirror's folder: one for each URL and credential, so that two tenants share objects only if they
-    /// share the credential.
-    fn mirror(&self, remote: &Remote) -> PathBuf {
+    /// Returns the mirror's folder: one for each address and Secret, so that two tenants share no objects, and a Secret
+    /// whose content is rotated keeps its mirror.
+    fn mirror(&self, url: &RemoteUrl) -> PathBuf {
         let mut digest = Sha256::new();
-        digest.update(remote.url.to_string());
-        if let Some(Credentials { username, password }) = &remote.credentials {
-            digest.update([0]);
-            digest.update(username);
-            digest.update([0]);
-            digest.update(password);
+        digest.update(url.to_string());
+        if let Some(reference) = &self.resource.spec.secret_ref {
+            let namespace = self.resource.metadata.namespace.as_deref().unwrap_or_default();
+            for part in [namespace, &reference.name] {
+                digest.update([0]);
+                digest.update(part);
+            }
         }
         let name: String = digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         self.ground.mirrors.join(name + ".git")
     }
 
     fn file_watch(&self) -> Option<LocalWatch> {
-        let url = RemoteUrl::parse(&self.resource.spec.url, self.ground.file_urls).ok()?;
+        let url = self.url().ok()?;
         let path = url.local_path()?;
         match LocalWatch::new(path) {
             Ok(watch) => Some(watch),
@@ -322,14 +326,9 @@ fn conditions(
     status::conditions(&verdict, before, resource.metadata.generation, now)
 }
 
-fn secret_kind() -> Kind {
-    let gvk = Gvk::new("v1", "Secret");
-    Kind { gvk, plural: "secrets".to_owned(), scope: Scope::Namespaced, watchable: true, defined_by: None }
-}
-
-fn secret_key(namespace: &str, name: &str) -> ObjectKey {
-    let (namespace, name) = (Some(namespace.to_owned()), name.to_owned());
-    ObjectKey { group: String::new(), kind: "Secret".to_owned(), namespace, name }
+/// Returns a failure that a person or a change has to help with.
+fn wait(message: String) -> Failure {
+    Failure { class: Class::Wait, message }
 }
 
 /// Waits until the file watch sees something; without a watch, for ever.

@@ -3,6 +3,8 @@
 
 #[path = "main/command_line.rs"]
 mod command_line;
+#[path = "main/credentials.rs"]
+mod credentials;
 #[path = "main/fairness.rs"]
 mod fairness;
 #[path = "main/first_sync.rs"]

@@ -28,12 +28,12 @@ use crate::{condition::Condition, duration::DurationText};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct RepositorySpec {
-    /// Address of the repository: `https://…`, `http://…`, or `file:///…` where the daemon was started with
-    /// `--allow-file-repositories`. Credentials belong into `secretRef`, never into the address.
+    /// Address of the repository: `https://…`, `http://…`, `ssh://git@…`, `git@host:path`, or `file:///…` where the daemon
+    /// was started with `--allow-file-repositories`. Credentials belong into `secretRef`, never into the address.
     #[schemars(length(min = 1, max = 2048))]
     #[x_kube(
-        validation = Rule::new("self.matches('^(https?|file)://[^ \\t\\n]+$')").message("write an address such as https://git.example.com/team/repository.git; ssh is not supported yet"),
-        validation = Rule::new("!self.matches('^[a-z]+://[^/]*@')").message("credentials belong into a Secret named by secretRef, not into the URL")
+        validation = Rule::new("self.matches('^((https?|file|ssh)://|[A-Za-z0-9._+-]+@[A-Za-z0-9._-]+:)[^ \\t\\n]+$')").message("write an address such as https://git.example.com/team/repository.git or git@git.example.com:team/repository.git"),
+        validation = Rule::new("!self.matches('^(https?|file)://[^/]*@') && !self.matches('^ssh://[^/@]*:[^/]*@')").message("credentials belong into a Secret named by secretRef, not into the URL")
     )]
     pub url: String,
     /// What to follow; absent: the branch that the remote's HEAD names.
@@ -45,7 +45,8 @@ pub struct RepositorySpec {
     /// How long one look, fetch or push may take before it is given up.
     #[serde(default = "default_timeout")]
     pub timeout: DurationText,
-    /// The Secret (same namespace) with the keys `username` and `password`.
+    /// The Secret (same namespace) with the keys `username` and `password`, or `bearerToken`, and `ca.crt` for an authority
+    /// of one's own; for ssh `identity`, `known_hosts`, and `password` where the private key is encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretReference>,
     /// Stops looking for new commits; environments stay at the last one seen.

@@ -30,26 +30,121 @@ pub enum GitError {
     },
     /// The server asks for credentials and none were given.
     #[error(
-        "{url} asks for credentials; name a Secret with username and password in spec.secretRef (some servers ask so \
-         for a repository that does not exist)"
+        "{url} asks for credentials; name a Secret in spec.secretRef, with username and password, or bearerToken, or for ssh \
+         identity and known_hosts (some servers ask so for a repository that does not exist)"
     )]
     CredentialsMissing {
         /// The repository.
         url: String,
     },
     /// The server refused the credentials, or they do not allow reading.
-    #[error("{url} refused the credentials; check username and password in the Secret and its right to read")]
+    #[error(
+        "{url} refused the credentials; check username and password, or bearerToken, in the Secret, and the right to read"
+    )]
     CredentialsRefused {
         /// The repository.
         url: String,
     },
-    /// The server's certificate could not be verified.
-    #[error("the certificate of {url} is not trusted: {detail}; add its authority to the system's certificates")]
+    /// No known authority signed the server's certificate.
+    #[error(
+        "the certificate of {url} is not trusted: {detail}; put the certificate of the authority that signed it into the \
+         key ca.crt of the Secret that spec.secretRef names"
+    )]
     Certificate {
         /// The repository.
         url: String,
         /// What the check said.
         detail: String,
+    },
+    /// The server's certificate is over, or has not begun.
+    #[error("the certificate of {url} {detail}; have it renewed on the server, or correct the clock of this machine")]
+    CertificateExpired {
+        /// The repository.
+        url: String,
+        /// Since when or until when.
+        detail: String,
+    },
+    /// The server's certificate is for other hosts.
+    #[error("the certificate of {url} is for {names}; write one of these hosts into spec.url, or correct the server")]
+    CertificateHost {
+        /// The repository.
+        url: String,
+        /// The hosts it is for, as a sentence.
+        names: String,
+    },
+    /// The Secret's certificates cannot be read.
+    #[error("the key ca.crt of the Secret holds no certificate in PEM: {detail}")]
+    Authority {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The Secret's `known_hosts` cannot be read.
+    #[error("line {line} of known_hosts in the Secret cannot be read: {detail}; write lines as `ssh-keyscan` does")]
+    KnownHosts {
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The Secret's `known_hosts` does not name the server.
+    #[error(
+        "known_hosts in the Secret has no key for {host} of {url}; compare what `{scan}` prints with the fingerprints that \
+         its operator publishes, and add it"
+    )]
+    HostKeyUnknown {
+        /// The repository.
+        url: String,
+        /// The host as known_hosts writes it.
+        host: String,
+        /// The command that asks for the keys.
+        scan: String,
+    },
+    /// The server shows another key than the known ones.
+    #[error(
+        "{host} of {url} shows the host key {shown}, and known_hosts in the Secret expects {expected}: its key was changed, \
+         or somebody stands in between; compare what `{scan}` prints with the fingerprints that its operator publishes, \
+         and only then put it into known_hosts"
+    )]
+    HostKeyChanged {
+        /// The repository.
+        url: String,
+        /// The host as known_hosts writes it.
+        host: String,
+        /// Type and fingerprint of the key that was shown, or that none was.
+        shown: String,
+        /// Types and fingerprints of the known keys, as a sentence.
+        expected: String,
+        /// The command that asks for the keys.
+        scan: String,
+    },
+    /// The server shows a key that known_hosts revokes.
+    #[error("{host} of {url} shows the host key {shown}, which known_hosts in the Secret revokes; ask its operator")]
+    HostKeyRevoked {
+        /// The repository.
+        url: String,
+        /// The host as known_hosts writes it.
+        host: String,
+        /// Type and fingerprint of the key.
+        shown: String,
+    },
+    /// The Secret's private key cannot be used.
+    #[error("the key identity of the Secret cannot be used for {url}: {detail}")]
+    Identity {
+        /// The repository.
+        url: String,
+        /// What is wrong with it and what to do.
+        detail: String,
+    },
+    /// An ssh server does not take the key.
+    #[error(
+        "{url} does not accept the key of the Secret for the user {user}; register the public half of identity with the \
+         server, with the right to read this repository"
+    )]
+    KeyRefused {
+        /// The repository.
+        url: String,
+        /// The user.
+        user: String,
     },
     /// The server points somewhere else and the credentials must not follow.
     #[error("{url} redirects to another host ({detail}); write the final address into spec.url")]
@@ -195,6 +290,15 @@ impl GitError {
             Self::CredentialsMissing { .. }
             | Self::CredentialsRefused { .. }
             | Self::Certificate { .. }
+            | Self::CertificateExpired { .. }
+            | Self::CertificateHost { .. }
+            | Self::Authority { .. }
+            | Self::KnownHosts { .. }
+            | Self::HostKeyUnknown { .. }
+            | Self::HostKeyChanged { .. }
+            | Self::HostKeyRevoked { .. }
+            | Self::Identity { .. }
+            | Self::KeyRefused { .. }
             | Self::Redirected { .. }
             | Self::RepositoryNotFound { .. }
             | Self::Empty { .. }
@@ -218,6 +322,15 @@ impl GitError {
             Self::CredentialsMissing { .. } => "CredentialsMissing",
             Self::CredentialsRefused { .. } => "CredentialsRefused",
             Self::Certificate { .. } => "CertificateNotTrusted",
+            Self::CertificateExpired { .. } => "CertificateExpired",
+            Self::CertificateHost { .. } => "CertificateForOtherHost",
+            Self::Authority { .. } => "AuthorityInvalid",
+            Self::KnownHosts { .. } => "KnownHostsInvalid",
+            Self::HostKeyUnknown { .. } => "HostKeyUnknown",
+            Self::HostKeyChanged { .. } => "HostKeyChanged",
+            Self::HostKeyRevoked { .. } => "HostKeyRevoked",
+            Self::Identity { .. } => "IdentityInvalid",
+            Self::KeyRefused { .. } => "KeyRefused",
             Self::Redirected { .. } => "Redirected",
             Self::RepositoryNotFound { .. } => "RepositoryNotFound",
             Self::Empty { .. } => "RepositoryEmpty",

@@ -5,6 +5,9 @@
 #![allow(unsafe_code, reason = "libgit2's global options have unsafe setters only")]
 
 use std::{
+    ffi::CString,
+    os::unix::ffi::OsStrExt,
+    path::Path,
     sync::{
         Once,
         atomic::{AtomicI32, Ordering},
@@ -46,6 +49,26 @@ pub(crate) fn prepare() {
         let owner = unsafe { opts::set_verify_owner_validation(false) };
         owner.expect("because libgit2 accepts the flag");
     });
+}
+
+/// Makes a directory the one below which libgit2 looks for `.ssh/known_hosts`, from which it learns which types of host keys
+/// to ask a server for; only the first call counts.
+pub(crate) fn set_home(directory: &Path) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let path = CString::new(directory.as_os_str().as_bytes()).expect("because a path holds no zero byte");
+        let option = libgit2_sys::GIT_OPT_SET_HOMEDIR as std::ffi::c_int;
+        // SAFETY: the option takes one string, which libgit2 copies. A worker process has one thread that uses the network,
+        // and it is this one. git2 has no function for this option.
+        let set = unsafe { libgit2_sys::git_libgit2_opts(option, path.as_ptr()) };
+        assert_eq!(set, 0, "libgit2 takes a home directory");
+    });
+}
+
+/// Makes libgit2 trust the certificates in a file, besides the system's, until the process ends.
+pub(crate) fn trust(certificates: &Path) -> Result<(), git2::Error> {
+    // SAFETY: a worker process has one thread that uses the network, and it is this one; the file is read at once.
+    unsafe { opts::set_ssl_cert_file(certificates) }
 }
 
 /// Sets how long one read from or write to a server may take; the whole request is bounded by the daemon, which kills the worker.

@@ -9,6 +9,7 @@
 pub mod directory;
 pub mod error;
 mod globals;
+mod known_hosts;
 pub mod mirror;
 pub mod poll;
 mod protocol;

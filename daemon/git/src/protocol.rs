@@ -1,9 +1,9 @@
 //! What the daemon and a worker say to each other: one JSON object per line.
 //!
-//! Owns: the shape of both lines and their greatest length. A request holds the password, which is why the pipe is the
+//! Owns: the shape of both lines and their greatest length. A request holds the credentials, which is why the pipe is the
 //! only place where these types are written.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +12,9 @@ use crate::{
     remote::{Advertised, Credentials, FileUrls, RefSelector, Remote, RemoteUrl},
 };
 
-/// Longest line of either side. Addresses, paths and passwords together stay far below; anything longer is not ours.
-pub(crate) const MAX_LINE_BYTES: usize = 256 << 10;
+/// Longest line of either side. What a request holds of a Secret (authorities, known hosts) is at most 1 MiB, which JSON
+/// makes a little longer; anything beyond is not ours.
+pub(crate) const MAX_LINE_BYTES: usize = 2 << 20;
 
 /// One thing to do.
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,30 +45,15 @@ pub(crate) struct Response {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Target {
     url: String,
-    login: Option<Login>,
+    credentials: Credentials,
     timeout_milliseconds: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Login {
-    username: String,
-    password: String,
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Login(redacted)")
-    }
 }
 
 impl From<&Remote> for Target {
     fn from(remote: &Remote) -> Self {
         let Remote { url, credentials, timeout } = remote;
-        let login = credentials
-            .as_ref()
-            .map(|Credentials { username, password }| Login { username: username.clone(), password: password.clone() });
         let timeout_milliseconds = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-        Self { url: url.as_str().to_owned(), login, timeout_milliseconds }
+        Self { url: url.as_str().to_owned(), credentials: credentials.clone(), timeout_milliseconds }
     }
 }
 
@@ -76,8 +62,7 @@ impl Target {
     pub(crate) fn into_remote(self) -> Result<Remote, GitError> {
         let url = RemoteUrl::parse(&self.url, FileUrls::Allowed)
             .map_err(|error| GitError::Worker { detail: error.to_string() })?;
-        let credentials = self.login.map(|Login { username, password }| Credentials { username, password });
-        Ok(Remote { url, credentials, timeout: Duration::from_millis(self.timeout_milliseconds) })
+        Ok(Remote { url, credentials: self.credentials, timeout: Duration::from_millis(self.timeout_milliseconds) })
     }
 }
 
@@ -89,7 +74,7 @@ mod tests {
     fn a_request_keeps_the_password_out_of_debug_and_brings_it_over() {
         let remote = Remote {
             url: RemoteUrl::parse("https://git.example.com/a", FileUrls::Refused).expect("a good address"),
-            credentials: Some(Credentials { username: "robot".into(), password: "hunter2".into() }),
+            credentials: Credentials::password("robot", "hunter2"),
             timeout: Duration::from_secs(60),
         };
         let request = Request { id: 7, target: Target::from(&remote), job: Job::Advertise(RefSelector::Head) };

@@ -2,38 +2,26 @@
 //!
 //! Owns: what may be asked of a remote. Must never do: show a password.
 
+mod credentials;
 mod url;
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use plumb_core::commit::{CommitId, InvalidName, RefName};
 use serde::{Deserialize, Serialize};
 
-pub use self::url::{FileUrls, InvalidUrl, RemoteUrl};
-
-/// User name and password for http and https.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
-    /// The user name; many servers take any with a token as password.
-    pub username: String,
-    /// The password or token.
-    pub password: String,
-}
-
-impl fmt::Debug for Credentials {
-    /// Shows that there are credentials, and nothing of them.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credentials(redacted)")
-    }
-}
+pub use self::{
+    credentials::{Credentials, Login},
+    url::{FileUrls, InvalidUrl, RemoteUrl, SshHost},
+};
 
 /// Where to ask, as whom, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remote {
     /// The address.
     pub url: RemoteUrl,
-    /// Sent only to the address's own host, and only when it asks.
-    pub credentials: Option<Credentials>,
+    /// Sent only to the address's own host.
+    pub credentials: Credentials,
     /// How long one request may take in all; then its worker is killed.
     pub timeout: Duration,
 }

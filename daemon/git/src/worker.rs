@@ -6,7 +6,10 @@
 //! Must never do: outlive the daemon, take a secret from anywhere but its input, decide when to try again.
 
 mod advertised;
+mod certificate;
+mod conversation;
 mod fault;
+mod identity;
 mod local;
 mod smart;
 

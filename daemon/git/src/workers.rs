@@ -56,20 +56,25 @@ pub struct Workers {
 
 struct Shared {
     spawn: Spawner,
+    /// Longest idle first.
     idle: Mutex<Vec<Worker>>,
+    limit: usize,
     admission: Admission,
 }
 
 struct Worker {
     line: Line,
     served: u64,
+    /// The authorities that the process trusts besides the system's. It cannot forget them, so it is for these alone.
+    authority: Option<String>,
     _guard: Box<dyn Any + Send>,
 }
 
 impl Workers {
     /// Makes a pool of at most `limit` workers (at least one); none is started yet.
     pub fn new(spawn: Spawner, limit: usize) -> Self {
-        let shared = Shared { spawn, idle: Mutex::default(), admission: Admission::new(limit.max(1)) };
+        let limit = limit.max(1);
+        let shared = Shared { spawn, idle: Mutex::default(), limit, admission: Admission::new(limit) };
         Self { shared: Arc::new(shared) }
     }
 
@@ -105,7 +110,7 @@ impl Workers {
     }
 
     async fn exchange(&self, remote: &Remote, job: Job) -> Result<Advertised, GitError> {
-        let kept = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let kept = self.shared.kept(&remote.credentials.authority);
         if let Some(worker) = kept
             && let Ok(outcome) = self.ask(worker, remote, job.clone()).await
         {
@@ -114,7 +119,8 @@ impl Workers {
         // There was none, or it died while it was idle (out of memory, say). Both jobs may be done twice.
         let fresh = (self.shared.spawn)().map_err(|error| failed(&error))?;
         let Connection { reader, writer, guard } = fresh;
-        let worker = Worker { line: Line::new(reader, writer), served: 0, _guard: guard };
+        let authority = remote.credentials.authority.clone();
+        let worker = Worker { line: Line::new(reader, writer), served: 0, authority, _guard: guard };
         self.ask(worker, remote, job).await.map_err(|error| failed(&error))?
     }
 
@@ -127,9 +133,27 @@ impl Workers {
             return Err(io::Error::other("its answer belongs to another request"));
         }
         if outcome.is_ok() && worker.served < REQUESTS_PER_WORKER {
-            self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+            self.shared.keep(worker);
         }
         Ok(outcome)
+    }
+}
+
+impl Shared {
+    /// Takes an idle worker that trusts these authorities.
+    fn kept(&self, authority: &Option<String>) -> Option<Worker> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = idle.iter().rposition(|worker| worker.authority == *authority)?;
+        Some(idle.remove(found))
+    }
+
+    /// Keeps a worker for the next request; with many sets of authorities the one that idled longest makes room.
+    fn keep(&self, worker: Worker) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.push(worker);
+        if idle.len() > self.limit {
+            idle.remove(0);
+        }
     }
 }
 

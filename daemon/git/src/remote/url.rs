@@ -1,11 +1,17 @@
 //! The address of a repository, checked: a scheme that plumb speaks, no secret inside.
 
+mod ssh;
+#[cfg(test)]
+mod tests;
+
 use std::{
     ffi::OsString,
     fmt,
     os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
 };
+
+pub use self::ssh::SshHost;
 
 /// Whether `file://` addresses are allowed: on a shared cluster they would read the daemon's own disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,12 +25,9 @@ pub enum FileUrls {
 /// Why an address is refused; the address is shown without what stands before its `@`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidUrl {
-    /// Neither of the known schemes.
-    #[error("{0:?} is not the address of a repository; write https://…, http://… or file://…")]
+    /// None of the known schemes.
+    #[error("{0:?} is not the address of a repository; write https://…, ssh://…, git@host:path, http://… or file://…")]
     Scheme(String),
-    /// An ssh address, in either of its forms.
-    #[error("{0:?} is an ssh address, which plumb does not speak yet; use https with a secretRef")]
-    Ssh(String),
     /// A file address where they are not allowed.
     #[error("{0:?} is a file address; start plumb with --allow-file-repositories to allow them")]
     File(String),
@@ -48,6 +51,7 @@ pub struct RemoteUrl {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Place {
     Host(String),
+    Ssh(SshHost),
     Path(PathBuf),
 }
 
@@ -55,15 +59,19 @@ impl RemoteUrl {
     /// Parses an address; see [`InvalidUrl`] for what is refused.
     pub fn parse(text: &str, file_urls: FileUrls) -> Result<Self, InvalidUrl> {
         let shown = || without_user_info(text);
-        let Some((scheme, rest)) = text.split_once("://") else {
-            let scp_like = text.split_once(':').is_some_and(|(host, _)| !host.is_empty() && !host.contains('/'));
-            return Err(if scp_like { InvalidUrl::Ssh(shown()) } else { InvalidUrl::Scheme(shown()) });
-        };
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return Err(InvalidUrl::Malformed(shown(), "it holds a blank or a control character"));
+            return Err(InvalidUrl::Malformed(without_query(&shown()), "it holds a blank or a control character"));
         }
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return match ssh::short_form(text) {
+                Some(Ok(host)) => Ok(Self { text: text.to_owned(), place: Place::Ssh(host) }),
+                Some(Err(ssh::Fault::Secret)) => Err(InvalidUrl::UserInfo(shown())),
+                Some(Err(ssh::Fault::Malformed(why))) => Err(InvalidUrl::Malformed(shown(), why)),
+                None => Err(InvalidUrl::Scheme(shown())),
+            };
+        };
         let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
-        if authority.contains('@') && !matches!(scheme, "ssh" | "git+ssh" | "ssh+git") {
+        if authority.contains('@') && scheme != "ssh" {
             return Err(InvalidUrl::UserInfo(shown()));
         }
         if rest.contains(['?', '#']) {
@@ -73,7 +81,11 @@ impl RemoteUrl {
             "http" | "https" => Place::Host(host(authority, path).map_err(|why| InvalidUrl::Malformed(shown(), why))?),
             "file" if file_urls == FileUrls::Refused => return Err(InvalidUrl::File(shown())),
             "file" => Place::Path(local_path(authority, path).map_err(|why| InvalidUrl::Malformed(shown(), why))?),
-            "ssh" | "git+ssh" | "ssh+git" => return Err(InvalidUrl::Ssh(shown())),
+            "ssh" => match ssh::long_form(authority, path) {
+                Ok(host) => Place::Ssh(host),
+                Err(ssh::Fault::Secret) => return Err(InvalidUrl::UserInfo(shown())),
+                Err(ssh::Fault::Malformed(why)) => return Err(InvalidUrl::Malformed(shown(), why)),
+            },
             _ => return Err(InvalidUrl::Scheme(shown())),
         };
         Ok(Self { text: text.to_owned(), place })
@@ -87,8 +99,16 @@ impl RemoteUrl {
     /// Returns the directory of a `file://` address.
     pub fn local_path(&self) -> Option<&Path> {
         match &self.place {
-            Place::Host(_) => None,
+            Place::Host(_) | Place::Ssh(_) => None,
             Place::Path(path) => Some(path),
+        }
+    }
+
+    /// Returns host, port and user of an ssh address, in either of its forms.
+    pub fn ssh_host(&self) -> Option<&SshHost> {
+        match &self.place {
+            Place::Ssh(host) => Some(host),
+            Place::Host(_) | Place::Path(_) => None,
         }
     }
 
@@ -96,6 +116,7 @@ impl RemoteUrl {
     pub fn server(&self) -> String {
         match &self.place {
             Place::Host(host) => host.clone(),
+            Place::Ssh(host) => format!("{}:{}", host.name, host.port),
             Place::Path(path) => path.display().to_string(),
         }
     }
@@ -169,67 +190,4 @@ fn without_user_info(text: &str) -> String {
 /// Cuts off a query, which may hold a token.
 fn without_query(text: &str) -> String {
     text.find(['?', '#']).map_or_else(|| text.to_owned(), |start| format!("{}…", &text[..start]))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_taken_or_refused_with_a_reason() {
-        let check = |text: &str, expected: Result<&str, &str>| {
-            let found = RemoteUrl::parse(text, FileUrls::Allowed);
-            match expected {
-                Ok(server) => assert_eq!(found.as_ref().map(RemoteUrl::server).as_deref(), Ok(server), "{text}"),
-                Err(words) => {
-                    let message = found.expect_err(text).to_string();
-                    assert!(message.contains(words), "{text}: {message}");
-                }
-            }
-        };
-        check("https://git.example.com/a/b.git", Ok("git.example.com"));
-        check("http://GIT.example.com:8080/a", Ok("git.example.com:8080"));
-        check("https://[::1]:8080/a", Ok("[::1]:8080"));
-        check("https://[::1]/a", Ok("[::1]"));
-        check("file:///srv/my%20repo", Ok("/srv/my repo"));
-        check("file://localhost/srv/repo", Ok("/srv/repo"));
-        check("file://srv/repo", Err("three slashes"));
-        check("file:///", Err("names no directory"));
-        check("file:///a%0", Err("percent sign"));
-        check("https://", Err("no host"));
-        check("https://git.example.com", Err("no repository"));
-        check("https://git.example.com:x/a", Err("port"));
-        check("https://git.example.com/a b", Err("blank"));
-        check("https://git.example.com/a\nb", Err("blank"));
-        check("git@git.example.com:a/b.git", Err("ssh address"));
-        check("ssh://git@git.example.com/a", Err("ssh address"));
-        check("git://git.example.com/a", Err("not the address"));
-        check("/srv/repo", Err("not the address"));
-        check("", Err("not the address"));
-        check("https://user@git.example.com/a", Err("secretRef"));
-    }
-
-    #[test]
-    fn file_addresses_need_permission() {
-        let refused = RemoteUrl::parse("file:///srv/repo", FileUrls::Refused).expect_err("file addresses are refused");
-        assert!(refused.to_string().contains("--allow-file-repositories"));
-    }
-
-    #[test]
-    fn no_refusal_shows_a_secret() {
-        for text in [
-            "https://user:hunter2@git.example.com/a",
-            "https://hunter2@git.example.com/a",
-            "https://user:hun/ter2@git.example.com/a",
-            "https://git.example.com/a?private_token=hunter2",
-            "https://user:hunter2@git.example.com/a?x",
-            "ssh://user:hunter2@git.example.com/a",
-            "gopher://user:hunter2@git.example.com/a",
-            "user:hunter2@git.example.com:a",
-            "https://user:hunter2@git.example.com/a b",
-        ] {
-            let error = RemoteUrl::parse(text, FileUrls::Allowed).expect_err(text);
-            assert!(!format!("{error} {error:?}").contains("ter2"), "{text}: {error}");
-        }
-    }
 }

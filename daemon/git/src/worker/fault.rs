@@ -1,7 +1,7 @@
 //! libgit2's errors in plumb's words.
 //!
 //! libgit2 has few codes and many messages, so the messages of the bundled version are matched; what matches none is shown
-//! as it is, without the password.
+//! as it is, without what is secret.
 
 use git2::{ErrorClass, ErrorCode};
 
@@ -13,25 +13,43 @@ use crate::{
 /// Longest text taken from a server or from libgit2: a hostile server must not fill the status.
 const MAX_DETAIL_CHARS: usize = 300;
 
+/// What servers write on standard error over ssh when there is no such repository, or none that may be read: Git, Gitea and
+/// Forgejo, GitHub and Bitbucket, GitLab.
+const NOT_THERE: [&str; 5] = [
+    "does not appear to be a git repository",
+    "does not exist",
+    "epository not found",
+    "could not be found",
+    "No such repository",
+];
+
 /// Translates a failure of a request to a server.
 pub(super) fn of_server(error: &git2::Error, remote: &Remote) -> GitError {
     let url = remote.url.to_string();
-    let detail = cleaned(error.message(), remote.credentials.as_ref());
+    let detail = cleaned(error.message(), &remote.credentials);
     let has = |words: &str| detail.contains(words);
-    let unauthorized = |url| match remote.credentials {
-        Some(_) => GitError::CredentialsRefused { url },
-        None => GitError::CredentialsMissing { url },
+    let unauthorized = |url| match (&remote.credentials.login, remote.url.ssh_host()) {
+        (Some(_), Some(host)) => GitError::KeyRefused { url, user: host.user.clone() },
+        (Some(_), None) => GitError::CredentialsRefused { url },
+        (None, _) => GitError::CredentialsMissing { url },
     };
+    if error.class() == ErrorClass::Ssh && NOT_THERE.iter().any(|words| has(words)) {
+        return GitError::RepositoryNotFound { url };
+    }
     match (error.code(), error.class()) {
         (ErrorCode::Timeout, _) => timed_out(remote),
-        _ if has("timed out") => timed_out(remote),
+        _ if has("timed out") || has("Timed out") || has("timeout expired") => timed_out(remote),
         (ErrorCode::Auth, _) => unauthorized(url),
         _ if has("http status code: 401") || has("http status code: 403") => unauthorized(url),
         _ if has("http status code: 404") || has("http status code: 410") => GitError::RepositoryNotFound { url },
         _ if has("cannot redirect from") => GitError::Redirected { url, detail },
         _ if has("object format") => GitError::Unsupported { url, format: "SHA-256".into() },
         _ if has("failed to connect to") || has("failed to resolve address") => GitError::Unreachable { url, detail },
-        (ErrorCode::Certificate, _) | (_, ErrorClass::Ssl) => GitError::Certificate { url, detail },
+        // The code is not kept by every path through libgit2; other failures of TLS are the network's or the server's.
+        (ErrorCode::Certificate, _) => GitError::Certificate { url, detail },
+        (_, ErrorClass::Ssl) if has("certificate is invalid") || has("hostname does not match") => {
+            GitError::Certificate { url, detail }
+        }
         _ => GitError::Server { url, detail },
     }
 }
@@ -44,7 +62,7 @@ pub(super) fn timed_out(remote: &Remote) -> GitError {
 /// Translates a failure to open a local repository, which a `file://` address names.
 pub(super) fn of_local(error: &git2::Error, remote: &Remote) -> GitError {
     let url = remote.url.to_string();
-    let detail = cleaned(error.message(), None);
+    let detail = cleaned(error.message(), &Credentials::default());
     if let Some((_, extension)) = detail.split_once("unsupported extension name extensions.") {
         let format = match extension {
             "objectformat" => "SHA-256",
@@ -62,14 +80,9 @@ pub(super) fn of_local(error: &git2::Error, remote: &Remote) -> GitError {
     }
 }
 
-/// Returns libgit2's words, bounded, on one line and without the password.
-fn cleaned(message: &str, credentials: Option<&Credentials>) -> String {
-    let mut text = message.to_owned();
-    if let Some(Credentials { password, .. }) = credentials
-        && !password.is_empty()
-    {
-        text = text.replace(password.as_str(), "…");
-    }
+/// Returns libgit2's words, bounded, on one line and without what is secret.
+fn cleaned(message: &str, credentials: &Credentials) -> String {
+    let text = credentials.secrets().fold(message.to_owned(), |text, secret| text.replace(secret, "…"));
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_DETAIL_CHARS).collect()
 }
 
@@ -83,8 +96,7 @@ mod tests {
     fn remote(credentials: Option<&str>) -> Remote {
         Remote {
             url: RemoteUrl::parse("https://git.example.com/a", FileUrls::Refused).expect("a good address"),
-            credentials: credentials
-                .map(|password| Credentials { username: "robot".into(), password: password.to_owned() }),
+            credentials: credentials.map(|password| Credentials::password("robot", password)).unwrap_or_default(),
             timeout: Duration::from_secs(60),
         }
     }
@@ -108,7 +120,8 @@ mod tests {
         check(generic, ErrorClass::Os, "failed to connect to x: Connection refused", None, "Unreachable");
         check(generic, net, "failed to connect to x: Operation timed out", None, "TimedOut");
         check(ErrorCode::Timeout, net, "could not read from socket: timed out", None, "TimedOut");
-        check(ErrorCode::Certificate, ErrorClass::Ssl, "the SSL certificate is invalid", None, "CertificateNotTrusted");
+        check(generic, ErrorClass::Ssl, "the SSL certificate is invalid", None, "CertificateNotTrusted");
+        check(ErrorCode::Eof, ErrorClass::Ssl, "SSL error: received early EOF", None, "ServerFailed");
         check(generic, net, "cannot redirect from 'a' to 'b'", Some("x"), "Redirected");
         check(
             ErrorCode::Invalid,

@@ -22,7 +22,7 @@ impl Line {
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
         if line.len() > MAX_LINE_BYTES {
-            return Err(io::Error::other("the request is too long; shorten the address or the password"));
+            return Err(io::Error::other("the request is too long; shorten known_hosts or ca.crt in the Secret"));
         }
         self.writer.write_all(&line).await?;
         self.writer.flush().await?;

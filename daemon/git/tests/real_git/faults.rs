@@ -229,7 +229,7 @@ fn a_worker_ends_when_its_daemon_is_gone_even_while_a_server_hangs() {
         .spawn()
         .expect("the worker starts");
     let request = format!(
-        r#"{{"id":1,"target":{{"url":"{}","login":null,"timeout_milliseconds":600000}},"job":{{"Advertise":"Head"}}}}"#,
+        r#"{{"id":1,"target":{{"url":"{}","credentials":{{"login":null,"known_hosts":null,"authority":null}},"timeout_milliseconds":600000}},"job":{{"Advertise":"Head"}}}}"#,
         hanging.url("a")
     );
     let mut input = child.stdin.take().expect("piped");

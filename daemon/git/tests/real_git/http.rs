@@ -24,8 +24,7 @@ use crate::{
 const BASIC: &str = "Basic cm9ib3Q6aHVudGVyMg==";
 
 fn with_password(url: RemoteUrl, password: &str) -> Remote {
-    let credentials = Credentials { username: "robot".into(), password: password.into() };
-    Remote { credentials: Some(credentials), ..remote(url) }
+    Remote { credentials: Credentials::password("robot", password), ..remote(url) }
 }
 
 fn root(source: &TestRepository) -> &Path {

@@ -3,9 +3,11 @@
 
 mod faults;
 mod http;
+mod https;
 mod local;
 mod pool;
 mod repository;
 mod server;
 mod snapshot;
+mod ssh;
 mod watch;

@@ -14,7 +14,7 @@ use std::{
 };
 
 use plumb_git::{
-    remote::{Remote, RemoteUrl},
+    remote::{Credentials, Remote, RemoteUrl},
     worker::{self, Settings},
     workers::{Connection, Spawner, WorkerCommand, Workers},
 };
@@ -23,7 +23,7 @@ use plumb_git::{
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 pub(crate) fn remote(url: RemoteUrl) -> Remote {
-    Remote { url, credentials: None, timeout: LONG }
+    Remote { url, credentials: Credentials::default(), timeout: LONG }
 }
 
 /// Workers as threads of this process; counts how many were started.

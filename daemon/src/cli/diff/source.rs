@@ -12,12 +12,13 @@ use plumb_core::{commit::CommitId, source::SourceTree};
 use plumb_git::{
     error::GitError,
     mirror::Mirror,
-    remote::{Credentials, FileUrls, RefSelector, Remote, RemoteUrl},
+    remote::{FileUrls, RefSelector, Remote, RemoteUrl},
     workers::Workers,
 };
 
 use crate::{
     cli::{allow, connection::Session, error::CliError, render},
+    credentials,
     settings::Settings,
 };
 
@@ -82,22 +83,15 @@ async fn remote(session: &Session, namespace: &str, repository: &Repository) -> 
     // Reading one's own disk is no risk here, unlike in the daemon.
     let url = RemoteUrl::parse(&spec.url, FileUrls::Allowed).map_err(|error| refused(error.to_string()))?;
     let credentials = match &spec.secret_ref {
-        None => None,
+        None => credentials::without(&url).map_err(refused)?,
         Some(reference) => {
             let secret = resources::get::<Secret>(&session.cluster, namespace, &reference.name).await;
             let secret =
                 secret.map_err(|error| refused(format!("its Secret {} can't be read: {error}", reference.name)))?;
             let secret = secret.ok_or_else(|| refused(format!("its Secret {} does not exist", reference.name)))?;
-            Some(
-                credentials(&secret)
-                    .ok_or_else(|| refused(format!("its Secret {} has no username and password", reference.name)))?,
-            )
+            credentials::read(&url, &secret)
+                .map_err(|message| refused(format!("its Secret {} {message}", reference.name)))?
         }
     };
     Ok(Remote { url, credentials, timeout: spec.timeout.get().max(Duration::from_secs(1)) })
-}
-
-fn credentials(secret: &Secret) -> Option<Credentials> {
-    let text = |key: &str| String::from_utf8(secret.data.as_ref()?.get(key)?.0.clone()).ok();
-    Some(Credentials { username: text("username")?, password: text("password")? })
 }
