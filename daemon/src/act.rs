@@ -19,6 +19,7 @@ use plumb_core::{
     object::{Gvk, ObjectKey},
     operation::{Effect, EffectId, Failure, Operation, Outcome, Step},
     plan::{Applied, Apply, Prune, Reason},
+    right::MissingRight,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -48,11 +49,15 @@ pub(crate) struct Deeds {
     pub(crate) warnings: Vec<String>,
     /// Failures whose message can still be given a file and a line: the object and the field.
     pub(crate) fields: BTreeMap<ObjectKey, Vec<String>>,
+    /// Rights that failed writes lack, by object.
+    pub(crate) forbidden: BTreeMap<ObjectKey, MissingRight>,
 }
 
 /// Everything that carrying out one plan needs.
 pub(crate) struct Actor<'a> {
     pub(crate) context: &'a Context,
+    /// The cluster with the rights of the environment.
+    pub(crate) cluster: &'a Cluster,
     pub(crate) environment: &'a EnvironmentName,
     /// The Environment's UID: nothing is recorded on one that was made anew.
     pub(crate) uid: &'a str,
@@ -74,6 +79,7 @@ struct Undone {
     failure: Failure,
     key: Option<ObjectKey>,
     fields: Vec<String>,
+    missing: Option<MissingRight>,
 }
 
 impl Actor<'_> {
@@ -128,7 +134,7 @@ impl Actor<'_> {
     }
 
     async fn record(&self, scope: Inventory) -> Result<Done, Box<Undone>> {
-        match self.cluster().write_parent(self.environment, self.uid, &scope, TOOLING).await {
+        match self.context.cluster.write_parent(self.environment, self.uid, &scope, TOOLING).await {
             Ok(parent) => {
                 let version = parent["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
                 Ok(Done::Recorded(scope, version))
@@ -138,6 +144,7 @@ impl Actor<'_> {
     }
 
     async fn apply(&self, apply: Apply) -> Result<Done, Box<Undone>> {
+        self.permit(&apply.key)?;
         let desired = self.desired.objects.get(&apply.key).expect("because a plan applies what is desired");
         let manager = self.environment.applyset_id().manager();
         let request = apply::Apply {
@@ -171,8 +178,8 @@ impl Actor<'_> {
 
     async fn send(&self, request: &apply::Apply<'_>) -> Result<Taken, ApiError> {
         match request.force {
-            Force::Yes => self.cluster().apply(request).await.map(Taken::Applied),
-            Force::No => self.cluster().take(request, self.environments).await,
+            Force::Yes => self.cluster.apply(request).await.map(Taken::Applied),
+            Force::No => self.cluster.take(request, self.environments).await,
         }
     }
 
@@ -182,10 +189,11 @@ impl Actor<'_> {
     }
 
     async fn prune(&self, prune: Prune) -> Result<Done, Box<Undone>> {
+        self.permit(&prune.key)?;
         let kind = self.kind_of(&prune)?;
         let state = Precondition { uid: prune.uid, resource_version: prune.resource_version };
         self.context.index().write_begins(&prune.key);
-        match self.cluster().delete(&kind, &prune.key, &state).await {
+        match self.cluster.delete(&kind, &prune.key, &state).await {
             Ok(Deleted::Gone | Deleted::Missing) => {
                 self.context.index().forget(&prune.key, &state.uid);
                 Ok(Done::Pruned(prune.key))
@@ -213,6 +221,7 @@ impl Actor<'_> {
                 },
                 key: Some(prune.key.clone()),
                 fields: Vec::new(),
+                missing: None,
             })
         })
     }
@@ -220,7 +229,7 @@ impl Actor<'_> {
     /// Waits for a definition, unless the operation is replaced: nothing depends on it then.
     async fn established(&self, definition: &ObjectKey, stop: &CancellationToken) -> Result<Done, Box<Undone>> {
         let established = tokio::select! {
-            established = self.cluster().established(&definition.name, ESTABLISHED_WITHIN) => established,
+            established = self.context.cluster.established(&definition.name, ESTABLISHED_WITHIN) => established,
             () = stop.cancelled() => return Ok(Done::Established),
         };
         match established {
@@ -229,23 +238,35 @@ impl Actor<'_> {
                 failure: Failure { class: error.class(), message: chain(&error) },
                 key: Some(definition.clone()),
                 fields: Vec::new(),
+                missing: None,
             })),
         }
     }
 
-    fn cluster(&self) -> &Cluster {
-        &self.context.cluster
+    /// Refuses what plumb's own rights allow and no user of the environment need be allowed.
+    fn permit(&self, key: &ObjectKey) -> Result<(), Box<Undone>> {
+        if self.cluster.identity().may_concern(self.environment, key) {
+            return Ok(());
+        }
+        let message = format!(
+            "{key}: without a service account, an Environment writes no resource of plumb in another namespace; set \
+             spec.target.serviceAccountName"
+        );
+        let failure = Failure { class: Class::Wait, message };
+        Err(Box::new(Undone { failure, key: Some(key.clone()), fields: Vec::new(), missing: None }))
     }
 
     fn undone(&self, error: &ApiError, desired: &DesiredObject) -> Box<Undone> {
         let fields = error.problems().iter().map(|problem| problem.field.clone()).collect();
-        Box::new(Undone { failure: failure(error, Some(desired)), key: Some(desired.key.clone()), fields })
+        let missing = error.missing_right().cloned();
+        Box::new(Undone { failure: failure(error, Some(desired)), key: Some(desired.key.clone()), fields, missing })
     }
 }
 
 impl Undone {
     fn of(error: &ApiError, key: Option<ObjectKey>) -> Box<Self> {
-        Box::new(Self { failure: failure(error, None), key, fields: Vec::new() })
+        let missing = error.missing_right().cloned();
+        Box::new(Self { failure: failure(error, None), key, fields: Vec::new(), missing })
     }
 }
 
@@ -263,7 +284,7 @@ fn refused(desired: &DesiredObject, by: &Owner) -> Box<Undone> {
         }
     };
     let failure = Failure { class: Class::Wait, message };
-    Box::new(Undone { failure, key: Some(desired.key.clone()), fields: Vec::new() })
+    Box::new(Undone { failure, key: Some(desired.key.clone()), fields: Vec::new(), missing: None })
 }
 
 /// Returns a failure in words: where it stands in Git, what the API server said, with every cause.
@@ -283,8 +304,11 @@ impl Deeds {
                 Outcome::Done
             }
             Err(undone) => {
-                if let Some(key) = undone.key.filter(|_| !undone.fields.is_empty()) {
-                    self.fields.insert(key, undone.fields);
+                if let Some(key) = undone.key {
+                    self.forbidden.extend(undone.missing.map(|right| (key.clone(), right)));
+                    if !undone.fields.is_empty() {
+                        self.fields.insert(key, undone.fields);
+                    }
                 }
                 Outcome::Failed(undone.failure)
             }

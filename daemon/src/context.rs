@@ -13,6 +13,7 @@ use plumb_cluster::{cluster::Cluster, error::ApiError, index::Index, watches::Wa
 use plumb_core::{
     environment::EnvironmentName,
     health::pod::Trouble,
+    identity::{Identity, InvalidServiceAccount, ServiceAccount},
     kinds::Kinds,
     object::{Manifest, ObjectKey},
     presence::Presence,
@@ -20,7 +21,7 @@ use plumb_core::{
 use plumb_render::Renders;
 use tokio::{sync::Semaphore, time::Instant};
 
-use crate::{claims::Claims, clock::Clock, journal::Journal, metrics::Metrics};
+use crate::{claims::Claims, clock::Clock, journal::Journal, metrics::Metrics, settings::Settings};
 
 /// Requests under way in all: the API server takes 200 writes at once and gains nothing past 16, but a few slow ones
 /// (webhooks) must not hold up the rest.
@@ -47,7 +48,10 @@ pub(crate) type Troubles = Arc<Mutex<BTreeMap<(EnvironmentName, ObjectKey), Vec<
 
 /// What every pass of every environment shares.
 pub(crate) struct Context {
+    /// The cluster, as plumb itself.
     pub(crate) cluster: Cluster,
+    /// The service account of environments that name none.
+    default_service_account: Option<String>,
     pub(crate) watches: Watches,
     served: tokio::sync::Mutex<Option<Served>>,
     pub(crate) renders: Mutex<Renders>,
@@ -71,9 +75,17 @@ struct Scanned {
 }
 
 impl Context {
-    pub(crate) fn new(cluster: Cluster, watches: Watches, metrics: Metrics, journal: Journal, clock: Clock) -> Self {
+    pub(crate) fn new(
+        cluster: Cluster,
+        default_service_account: Option<String>,
+        watches: Watches,
+        metrics: Metrics,
+        journal: Journal,
+        clock: Clock,
+    ) -> Self {
         Self {
             cluster,
+            default_service_account,
             watches,
             served: tokio::sync::Mutex::new(None),
             renders: Mutex::default(),
@@ -86,6 +98,20 @@ impl Context {
             doubted: AtomicBool::new(false),
             scanned: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// Returns the cluster as an environment's writes and dry-runs are made: with the rights of its service account, else of
+    /// the default one in its namespace, else with plumb's own.
+    pub(crate) fn acting_for(&self, settings: &Settings) -> Result<Cluster, InvalidServiceAccount> {
+        let default = || {
+            let name = self.default_service_account.as_ref();
+            name.map(|name| ServiceAccount::parse(&settings.name.namespace, name)).transpose()
+        };
+        let account = match settings.service_account.clone()? {
+            Some(account) => Some(account),
+            None => default()?,
+        };
+        Ok(self.cluster.acting_as(account.map_or(Identity::Own, Identity::ServiceAccount)))
     }
 
     /// Returns the index; hold it shortly, never across an await.

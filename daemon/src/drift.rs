@@ -1,6 +1,7 @@
 //! Explaining drift: who changed which field of an object, from what to what. Read before it is put back.
 
 use futures::{FutureExt as _, StreamExt as _, stream};
+use plumb_cluster::cluster::Cluster;
 use plumb_core::{
     attribution::{Attribution, Who},
     object::{ObjectKey, PART_OF},
@@ -48,20 +49,27 @@ pub(crate) struct Found {
 }
 
 /// Explains the drifts that were not reported before.
-pub(crate) async fn explain(context: &Context, pass: &Pass, gathered: &Gathered, drifts: &[Drift]) -> Vec<Found> {
+pub(crate) async fn explain(
+    context: &Context,
+    pass: &Pass,
+    gathered: &Gathered,
+    acting: &Cluster,
+    drifts: &[Drift],
+) -> Vec<Found> {
     let new = drifts.iter().filter(|drift| {
         drift.corrected || pass.memory.reported.get(&drift.key).is_none_or(|reported| *reported != drift.found)
     });
-    let explained: Vec<_> = new.cloned().map(|drift| explain_one(context, pass, gathered, drift).boxed()).collect();
+    let explained: Vec<_> =
+        new.cloned().map(|drift| explain_one(context, pass, gathered, acting, drift).boxed()).collect();
     stream::iter(explained).buffered(READS_MAX).collect().await
 }
 
-async fn explain_one(context: &Context, pass: &Pass, gathered: &Gathered, drift: Drift) -> Found {
+async fn explain_one(context: &Context, pass: &Pass, gathered: &Gathered, acting: &Cluster, drift: Drift) -> Found {
     let id = pass.settings.name.applyset_id();
     let kept = context.index().object(&drift.key);
     let live = match (drift.what, kept) {
         (DriftKind::Changed, Some(object)) => Presence::Present(object),
-        _ => read(context, gathered, &drift.key).await,
+        _ => read(context, gathered, acting, &drift.key).await,
     };
     let desired = &gathered.desired.objects[&drift.key];
     let unknown = |why: &str| Attribution { who: Who::Unknown { why: why.to_owned() }, changes: Vec::new(), more: 0 };
@@ -82,10 +90,12 @@ async fn explain_one(context: &Context, pass: &Pass, gathered: &Gathered, drift:
     Found { drift, what, attribution }
 }
 
-async fn read(context: &Context, gathered: &Gathered, key: &ObjectKey) -> Presence<Value> {
+/// Reads an object with the rights of the environment: without its label it may be somebody else's, with values that its users
+/// may not see.
+async fn read(context: &Context, gathered: &Gathered, acting: &Cluster, key: &ObjectKey) -> Presence<Value> {
     let desired = &gathered.desired.objects[key];
     let _turn = context.turns.acquire().await.expect("because the semaphore is never closed");
-    match context.cluster.get(&desired.kind, key).await {
+    match acting.get_permitted(&desired.kind, key).await {
         Ok(Some(object)) => Presence::Present(object),
         Ok(None) => Presence::Absent,
         Err(_) => Presence::Unknown,

@@ -14,6 +14,7 @@ use std::{
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use plumb_cluster::{
     apply::{Apply, Force, Persistence},
+    cluster::Cluster,
     error::ApiError,
     index::{Observation, Seen},
 };
@@ -81,6 +82,8 @@ pub(crate) struct Gathered {
 pub(crate) enum NotGathered {
     /// The commit, the path or the cluster could not be read.
     Source(Failure),
+    /// The service account is none, so that nothing may be written.
+    Identity(Failure),
     /// The files are wrong.
     Files(Arc<Vec<Problem>>),
 }
@@ -109,7 +112,7 @@ pub(crate) struct Held {
 }
 
 /// Reads all that one plan depends on.
-pub(crate) async fn gather(context: &Context, pass: &mut Pass) -> Result<Gathered, NotGathered> {
+pub(crate) async fn gather(context: &Context, pass: &mut Pass, acting: &Cluster) -> Result<Gathered, NotGathered> {
     context.index().judge_by(&pass.settings.name.applyset_id(), &pass.settings.rules);
     let ahead = look_ahead(context, pass).await?;
     let newest = pass.source.clone()?;
@@ -141,8 +144,8 @@ pub(crate) async fn gather(context: &Context, pass: &mut Pass) -> Result<Gathere
         settled: pass.settled(&inputs),
         judged: context.index().unjudged(&pass.settings.name.applyset_id()).is_empty(),
     };
-    gathered.predictions = predict(context, pass, &gathered).await;
-    gathered.contents = inspect(context, pass, &gathered).await;
+    gathered.predictions = predict(context, pass, &gathered, acting).await;
+    gathered.contents = inspect(context, pass, &gathered, acting).await;
     Ok(gathered)
 }
 
@@ -330,16 +333,23 @@ fn others(
 }
 
 /// Asks by dry-run about the objects that nobody remembers and that the local comparison can't decide.
-async fn predict(context: &Context, pass: &Pass, gathered: &Gathered) -> BTreeMap<ObjectKey, Fingerprint> {
+async fn predict(
+    context: &Context,
+    pass: &Pass,
+    gathered: &Gathered,
+    acting: &Cluster,
+) -> BTreeMap<ObjectKey, Fingerprint> {
     let keys = judge::to_predict(&pass.input(gathered));
     let manager = pass.settings.name.applyset_id().manager();
-    let asks: Vec<_> = keys.iter().map(|key| predict_one(context, &gathered.desired, &manager, key).boxed()).collect();
+    let asks: Vec<_> =
+        keys.iter().map(|key| predict_one(context, acting, &gathered.desired, &manager, key).boxed()).collect();
     stream::iter(asks).buffer_unordered(DRY_RUNS_MAX).filter_map(std::future::ready).collect().await
 }
 
 /// Returns what a dry-run of the apply leaves; nothing if it fails, so that the apply itself tells why.
 async fn predict_one(
     context: &Context,
+    acting: &Cluster,
     desired: &Desired,
     manager: &FieldManager,
     key: &ObjectKey,
@@ -355,16 +365,21 @@ async fn predict_one(
         persistence: Persistence::DryRun,
     };
     let _turn = context.turns.acquire().await.expect("because the semaphore is never closed");
-    let answer = context.cluster.apply(&request).await.ok()?;
+    let answer = acting.apply(&request).await.ok()?;
     Some((key.clone(), Fingerprint::of_owned(&answer.object, manager, &desired.ignored)?))
 }
 
 /// Reads what namespaces and definitions hold that might be pruned.
-async fn inspect(context: &Context, pass: &Pass, gathered: &Gathered) -> BTreeMap<ObjectKey, Presence<Vec<ObjectKey>>> {
+async fn inspect(
+    context: &Context,
+    pass: &Pass,
+    gathered: &Gathered,
+    acting: &Cluster,
+) -> BTreeMap<ObjectKey, Presence<Vec<ObjectKey>>> {
     let mut contents = BTreeMap::new();
     for key in prune::to_inspect(&pass.input(gathered)) {
         let held = match context.served(&[]).await {
-            Ok(served) => context.cluster.contents(&key, &served.kinds, &pass.settings.name.applyset_id()).await.others,
+            Ok(served) => acting.contents(&key, &served.kinds, &pass.settings.name.applyset_id()).await.others,
             Err(_) => Presence::Unknown,
         };
         contents.insert(key, held);

@@ -6,9 +6,9 @@ use std::{
 };
 
 use futures::{FutureExt as _, StreamExt as _, stream};
-use plumb_cluster::error::ApiError;
+use plumb_cluster::{cluster::Cluster, error::ApiError};
 use plumb_core::{
-    environment::{ApplySetId, EnvironmentName},
+    environment::ApplySetId,
     inventory::Inventory,
     kinds::Kinds,
     object::{Gvk, ObjectKey},
@@ -16,13 +16,14 @@ use plumb_core::{
     record::{Record, RecordKind},
 };
 
-use crate::{chain::chain, context::Context};
+use crate::{chain::chain, context::Context, settings::Settings};
 
 /// Objects let go of at once, for one environment.
 const IN_FLIGHT_MAX: usize = 16;
 
 /// Lets go of everything that carries the environment's label, as far as it is known.
-pub(crate) async fn let_go(context: &Context, name: &EnvironmentName, uid: &str, recorded: Inventory) {
+pub(crate) async fn let_go(context: &Context, settings: &Settings, uid: &str, recorded: Inventory) {
+    let name = &settings.name;
     let id = name.applyset_id();
     context.index().judge_by(&id, &Arc::default());
     let owned: Vec<(ObjectKey, String)> = {
@@ -39,8 +40,17 @@ pub(crate) async fn let_go(context: &Context, name: &EnvironmentName, uid: &str,
         tracing::warn!(environment = %name, "{} object(s) keep their label: the cluster could not be asked for its kinds", owned.len());
         return;
     };
-    let letting_go: Vec<_> =
-        owned.into_iter().map(|(key, version)| let_go_one(context, &served.kinds, &id, key, version).boxed()).collect();
+    let acting = match context.acting_for(settings) {
+        Ok(acting) => acting,
+        Err(error) => {
+            tracing::warn!(environment = %name, "{} object(s) keep their label: {error}", owned.len());
+            return;
+        }
+    };
+    let letting_go = owned
+        .into_iter()
+        .map(|(key, version)| let_go_one(context, &acting, &served.kinds, &id, key, version).boxed())
+        .collect::<Vec<_>>();
     let results: Vec<_> = stream::iter(letting_go).buffered(IN_FLIGHT_MAX).collect().await;
     let (mut gone, mut failed) = (Vec::new(), 0);
     for (key, result) in results {
@@ -69,6 +79,7 @@ pub(crate) async fn let_go(context: &Context, name: &EnvironmentName, uid: &str,
 
 async fn let_go_one(
     context: &Context,
+    acting: &Cluster,
     kinds: &Kinds,
     id: &ApplySetId,
     key: ObjectKey,
@@ -78,7 +89,7 @@ async fn let_go_one(
     let Presence::Present(kind) = kinds.find(&Gvk::new(&api_version, &key.kind)) else { return (key, Ok(())) };
     let _turn = context.turns.acquire().await.expect("because the semaphore is never closed");
     context.index().write_begins(&key);
-    let result = context.cluster.let_go(kind, &key, &id.manager()).await.map(|_| ());
+    let result = acting.let_go(kind, &key, &id.manager()).await.map(|_| ());
     let changes = context.index().write_failed(&key);
     context.watches.tell(changes);
     (key, result)

@@ -30,6 +30,7 @@ mod reconcile;
 mod report;
 mod repositories;
 mod rules;
+mod service_account;
 mod settings;
 mod status;
 mod tally;

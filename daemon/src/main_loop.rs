@@ -369,9 +369,9 @@ impl Loop {
             if watched.is_deleted() {
                 if watched.may_let_go() {
                     let (context, name) = (Arc::clone(&self.context), name.clone());
-                    let (uid, kinds) = (watched.uid(), watched.kinds());
+                    let (settings, uid, kinds) = (watched.settings(), watched.uid(), watched.kinds());
                     self.tasks.spawn(async move {
-                        let_go::let_go(&context, &name, &uid, kinds).await;
+                        let_go::let_go(&context, &settings, &uid, kinds).await;
                         Ended::LetGo(name)
                     });
                     room -= 1;

@@ -17,6 +17,7 @@ use plumb_core::{
     operation::Failure,
     plan::Applied,
     problem::Problem,
+    right::Forbidden,
     source::Inputs,
 };
 
@@ -88,6 +89,8 @@ pub(crate) struct Memory {
     pub(crate) resource_version: String,
     /// What the last operation could not do.
     pub(crate) failures: Vec<Failure>,
+    /// What it could not do for want of a right.
+    pub(crate) forbidden: Vec<Forbidden>,
     /// The operation that has yet to end.
     pub(crate) unfinished: Option<Unfinished>,
     /// The wave of which it has been recorded that it does not become healthy in time.

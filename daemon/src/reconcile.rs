@@ -19,6 +19,7 @@ use plumb_core::{
     operation::{Failure, Operation, Summary},
     order::Rank,
     plan::{self, Input, Plan, Refusal, Wait, Why},
+    right::Forbidden,
     source::Inputs,
     standing::{Facts, Gated, Waited},
     wave::Waiting,
@@ -33,7 +34,7 @@ use crate::{
     gather::{self, Gathered, Held, NotGathered, Source},
     health,
     memory::Memory,
-    places, report,
+    places, report, service_account,
     settings::Settings,
 };
 
@@ -132,16 +133,26 @@ impl Pass {
 /// Runs one pass.
 pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &CancellationToken) -> Finished {
     let started = context.clock.now();
-    let gathered = match gather::gather(context, &mut pass).await {
+    let acting = match context.acting_for(&pass.settings) {
+        Ok(acting) => acting,
+        Err(error) => return give_up(context, pass, NotGathered::Identity(service_account::invalid(&error))).await,
+    };
+    let gathered = match gather::gather(context, &mut pass, &acting).await {
         Ok(gathered) => gathered,
         Err(why) => return give_up(context, pass, why).await,
     };
     let plan = plan::plan(&pass.input(&gathered));
+    if !plan.is_empty()
+        && let Err(why) = service_account::check(context, &acting).await
+    {
+        return give_up(context, pass, why).await;
+    }
     pass.memory.applied.extend(plan.learned.clone());
-    let found = drift::explain(context, &pass, &gathered, &plan.drifts).await;
+    let found = drift::explain(context, &pass, &gathered, &acting, &plan.drifts).await;
     let mut operation = Operation::start(plan.clone());
     let deeds = Actor {
         context,
+        cluster: &acting,
         environment: &pass.settings.name,
         uid: pass.resource.metadata.uid.as_deref().unwrap_or_default(),
         desired: &gathered.desired,
@@ -152,7 +163,7 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     .await;
     let Summary { failures, cut, .. } = operation.summary().clone();
     let fine = failures.is_empty();
-    remember(&mut pass, &gathered, &deeds, failures.into_values().collect());
+    remember(&mut pass, &gathered, &deeds, failures);
     places::locate(&mut pass, &gathered, &deeds).await;
     let live = context.index().live(&pass.settings.name.applyset_id(), &BTreeSet::new());
     let waiting = waiting(context, &pass, &gathered, &plan, &live);
@@ -207,7 +218,8 @@ fn opened(deeds: &Deeds) -> bool {
 /// Returns what a pass leaves at the least; `retry` is what calls for another try besides failures.
 fn finished(pass: Pass, retry: Option<Class>) -> Finished {
     let failures = pass.memory.failures.iter().map(|failure| failure.class);
-    let retry = failures.chain(retry).chain(pass.unwritten).min();
+    let forbidden = pass.memory.forbidden.iter().map(|forbidden| forbidden.failure.class);
+    let retry = failures.chain(forbidden).chain(retry).chain(pass.unwritten).min();
     Finished {
         name: pass.settings.name.clone(),
         memory: pass.memory,
@@ -253,6 +265,11 @@ async fn give_up(context: &Context, mut pass: Pass, why: NotGathered) -> Finishe
             facts.source = Some(failure);
             Some(class)
         }
+        NotGathered::Identity(failure) => {
+            let class = failure.class;
+            facts.identity = Some(failure);
+            Some(class)
+        }
         NotGathered::Files(problems) => {
             facts.problems = problems.to_vec();
             None
@@ -270,7 +287,7 @@ fn opens_in(context: &Context, pass: &Pass) -> Option<Duration> {
 }
 
 /// Takes over what acting has left.
-fn remember(pass: &mut Pass, gathered: &Gathered, deeds: &Deeds, failures: Vec<Failure>) {
+fn remember(pass: &mut Pass, gathered: &Gathered, deeds: &Deeds, failures: BTreeMap<Option<ObjectKey>, Failure>) {
     let memory = &mut pass.memory;
     memory.applied.extend(deeds.applied.clone());
     let listed = |key: &ObjectKey| gathered.desired.objects.contains_key(key);
@@ -282,7 +299,13 @@ fn remember(pass: &mut Pass, gathered: &Gathered, deeds: &Deeds, failures: Vec<F
         memory.resource_version.clone_from(version);
     }
     // What failed before and is still called for was tried again by this pass.
-    memory.failures = failures;
+    (memory.failures, memory.forbidden) = (Vec::new(), Vec::new());
+    for (key, failure) in failures {
+        match key.and_then(|key| deeds.forbidden.get(&key).cloned()) {
+            Some(missing) => memory.forbidden.push(Forbidden { missing, failure }),
+            None => memory.failures.push(failure),
+        }
+    }
 }
 
 /// Returns whether this pass applied definitions whose kinds are not watched yet.
@@ -312,6 +335,8 @@ fn facts(
         source: None,
         problems: gathered.desired.problems.clone(),
         problems_unknown: gathered.desired.unknown,
+        identity: None,
+        forbidden: pass.memory.forbidden.clone(),
         failures: pass.memory.failures.clone(),
         refusals: plan.refusals.clone(),
         drifted: drifted.map(|drift| format!("{}: differs from Git (plumb drift)", drift.key)).collect(),

@@ -73,7 +73,7 @@ pub(crate) async fn unplanned(context: &Context, pass: &mut Pass, facts: Facts) 
     let mut scribe = Scribe { context, pass, revision: facts.revision.clone(), now };
     scribe.requests(&mut status);
     let text = standing.problems.join("\n");
-    let class = facts.source.as_ref().map(|failure| failure.class);
+    let class = facts.source.as_ref().or(facts.identity.as_ref()).map(|failure| failure.class);
     let key = format!("unplanned {} {text}", facts.revision.as_ref().map_or("", |revision| revision.commit.as_str()));
     if !text.is_empty() && scribe.pass.memory.refused.insert(key) {
         scribe.record(RecordKind::Failed, Vec::new(), standing.message.clone(), |record| record.class = class);

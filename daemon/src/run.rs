@@ -17,7 +17,13 @@ use plumb_cluster::{
     resources,
     watches::{Watches, news::News},
 };
-use plumb_core::{backoff, class::Class, kinds::Kind, presence::Presence};
+use plumb_core::{
+    backoff,
+    class::Class,
+    identity::{InvalidServiceAccount, ServiceAccount},
+    kinds::Kind,
+    presence::Presence,
+};
 use plumb_git::{
     remote::FileUrls,
     workers::{WorkerCommand, Workers},
@@ -70,6 +76,10 @@ pub struct RunArgs {
     /// With --allow-file-repositories: a local repository that may belong to another user; `*` means all
     #[arg(long = "safe-directory", value_name = "DIR", requires = "allow_file_repositories")]
     safe_directories: Vec<PathBuf>,
+    /// Service account, in the Environment's namespace, for Environments that name none; without it they are written with
+    /// plumb's own rights
+    #[arg(long, value_name = "NAME", value_parser = service_account)]
+    default_service_account: Option<String>,
     /// Where mirrors of repositories are kept; a cache that may be lost [default: plumb/data in the user's cache]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -98,6 +108,7 @@ pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
         bootstrap,
         allow_file_repositories,
         safe_directories,
+        default_service_account,
         data,
         metrics,
         log_format,
@@ -134,7 +145,8 @@ pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
     });
     let index = Arc::new(Mutex::new(Index::default()));
     let (watches, news) = Watches::new(cluster.clone(), index);
-    let context = Arc::new(Context::new(cluster.clone(), watches, metrics_of, journal, clock.clone()));
+    let context =
+        Arc::new(Context::new(cluster.clone(), default_service_account, watches, metrics_of, journal, clock.clone()));
     tasks.spawn(forward(news, events.clone(), stop.clone()));
     tasks.spawn(watch_over(Arc::clone(&context), stop.clone()));
     scan(&context, &clock, &stop).await;
@@ -144,6 +156,11 @@ pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
     let ground = Ground { cluster, workers, clock, events, mirrors: data.join("mirrors"), file_urls };
     let main = Loop::new(context, ground, readiness, stop.clone()).run(queue);
     supervise(main, tasks, stop).await
+}
+
+/// Takes what can be the name of a service account, in whatever namespace.
+fn service_account(name: &str) -> Result<String, InvalidServiceAccount> {
+    ServiceAccount::parse("default", name).map(|account| account.name().to_owned())
 }
 
 /// Waits for the loop or for a task that must not end before it.

@@ -13,6 +13,7 @@ use plumb_core::{
     environment::EnvironmentName,
     fields::pattern::PathPattern,
     health::rules::Rules,
+    identity::{InvalidServiceAccount, ServiceAccount},
     ignore::{Glob, Rule},
     operation::Failure,
     policy::{self, Policy, PruneLimit},
@@ -34,6 +35,9 @@ pub(crate) struct Settings {
     pub(crate) windows: Windows,
     /// Namespace for objects that name none.
     pub(crate) namespace: Option<String>,
+    /// The service account whose rights its writes have; absent: the daemon's default. A name that is none is not read as
+    /// absent: it would give more rights.
+    pub(crate) service_account: Result<Option<ServiceAccount>, InvalidServiceAccount>,
     /// How long a wave may take to become healthy.
     pub(crate) timeout: DurationText,
     /// What the planner goes by.
@@ -48,7 +52,7 @@ pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings,
     let name = name(environment);
     let EnvironmentSpec { repository, path, depends_on: _, target, sync, drift, health: _, deletion, suspend: _ } =
         &environment.spec;
-    let Target { namespace } = target;
+    let Target { namespace, service_account_name } = target;
     let Sync { prune, prune_limit, timeout, windows } = sync;
     let Drift { mode, ignore } = drift;
     let Deletion::Orphan = deletion;
@@ -68,6 +72,9 @@ pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings,
             .ok()
     });
     let windows = read.collect();
+    let account = service_account_name.as_deref().map(|account| ServiceAccount::parse(&name.namespace, account));
+    let service_account = account.transpose();
+    wrong.extend(service_account.as_ref().err().map(|error| format!("spec.target.serviceAccountName: {error}")));
     let policy = Policy {
         prune: *prune,
         prune_limit,
@@ -86,6 +93,7 @@ pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings,
         path,
         windows,
         namespace: namespace.clone(),
+        service_account,
         timeout: timeout.clone(),
         policy,
         rules: Arc::clone(health),

@@ -41,9 +41,10 @@ impl Daemon {
     }
 
     /// Starts plumb as another user, on a control plane where it is installed already.
-    pub fn start_as(plane: &'static ControlPlane, kubeconfig: &Path) -> Self {
+    pub fn start_as(plane: &'static ControlPlane, kubeconfig: &Path, flags: &[&str]) -> Self {
         let folder = TempDir::with_prefix("plumb-daemon-").expect("a folder");
-        Self::spawn(plane, kubeconfig.to_owned(), folder, Vec::new())
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        Self::spawn(plane, kubeconfig.to_owned(), folder, flags)
     }
 
     fn spawn(plane: &'static ControlPlane, kubeconfig: PathBuf, folder: TempDir, flags: Vec<String>) -> Self {

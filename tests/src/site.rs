@@ -1,5 +1,7 @@
 //! A site: a namespace, a Git repository and the Environments that point at it. Tests keep apart by site.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use lab::{
     ControlPlane,
     git::{BareRepository, WorkingCopy},
@@ -7,6 +9,9 @@ use lab::{
 use serde_json::{Value, json};
 
 use crate::wait;
+
+/// The request for a pass.
+const SYNC: &str = "plumb.dev/sync";
 
 /// A namespace with a repository of its own.
 pub struct Site {
@@ -90,6 +95,30 @@ impl Site {
         let condition = conditions.into_iter().find(|condition| condition["type"] == name).unwrap_or_default();
         let text = |field: &str| condition[field].as_str().unwrap_or_default().to_owned();
         (text("status"), text("reason"), text("message"))
+    }
+
+    /// Asks for a pass, as `plumb sync` does, and waits until it is over.
+    pub fn sync(&self, environment: &str) {
+        static IDS: AtomicU32 = AtomicU32::new(0);
+        let id = format!("{}-{}", std::process::id(), IDS.fetch_add(1, Ordering::Relaxed));
+        let request = json!({ "id": id, "user": "a test" });
+        let annotation = format!("{SYNC}={request}");
+        self.kubectl(&["annotate", "--overwrite", "environments.plumb.dev", environment, &annotation])
+            .expect("a request");
+        wait::until(&format!("{environment} to be looked at"), || {
+            let status = self.status(environment);
+            if status["handled"][SYNC] == id { Ok(()) } else { Err(format!("{status:#}")) }
+        });
+    }
+
+    /// Asks for passes until the Ready condition's message contains a text, and returns the message; for what takes a moment
+    /// until the API server knows it, such as a new binding.
+    pub fn sync_until_said(&self, environment: &str, text: &str) -> String {
+        wait::until(&format!("{environment} to say {text:?}"), || {
+            self.sync(environment);
+            let (_, reason, message) = self.condition(environment, "Ready");
+            if message.contains(text) { Ok(message) } else { Err(format!("{reason}: {message}")) }
+        })
     }
 
     /// Returns the id that the objects of an Environment are labelled with.

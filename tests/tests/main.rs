@@ -19,3 +19,5 @@ mod replaced;
 mod repositories;
 #[path = "main/standing.rs"]
 mod standing;
+#[path = "main/tenancy.rs"]
+mod tenancy;

@@ -36,7 +36,7 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 pub struct EnvironmentSpec {
     /// Name of a Repository in the same namespace.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"), length(min = 1, max = 253))]
     pub repository: String,
     /// Directory inside the repository, relative to its root; `.` is the root.
     #[schemars(length(min = 1, max = 1024))]
@@ -85,6 +85,11 @@ pub struct Target {
     #[schemars(regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"), length(max = 63))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+    /// Name of a ServiceAccount in this Environment's namespace: every write and dry-run has exactly its rights. Absent:
+    /// the one that `--default-service-account` names, else plumb's own rights.
+    #[schemars(regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"), length(min = 1, max = 253))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account_name: Option<String>,
 }
 
 /// How commits are applied.

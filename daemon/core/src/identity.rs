@@ -7,6 +7,11 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::{
+    environment::{EnvironmentName, GROUP},
+    object::ObjectKey,
+};
+
 /// The longest name of an object (RFC 1123 subdomain).
 const NAME_LENGTH_MAX: usize = 253;
 
@@ -26,6 +31,15 @@ impl Identity {
             Self::Own => None,
             Self::ServiceAccount(account) => Some(account),
         }
+    }
+
+    /// Returns whether an environment may write an object at all, whatever RBAC says.
+    ///
+    /// plumb itself has to write its own resources in every namespace. Lent to an environment, that right would let whoever
+    /// may create an Environment in one namespace change those of all others.
+    pub fn may_concern(&self, environment: &EnvironmentName, key: &ObjectKey) -> bool {
+        let elsewhere = key.namespace.as_ref() != Some(&environment.namespace);
+        !(*self == Self::Own && key.group == GROUP && elsewhere)
     }
 }
 
@@ -108,6 +122,26 @@ mod tests {
         for name in twisted.into_iter().chain(["a b", "a\nb", "äbc", "a%2fb", longer.as_str()]) {
             assert!(ServiceAccount::parse("shop", name).is_err(), "{name:?}");
         }
+    }
+
+    #[test]
+    fn plumbs_own_rights_are_not_lent_for_its_resources_in_other_namespaces() {
+        let environment = EnvironmentName::new("shop", "staging");
+        let key = |group: &str, kind: &str, namespace: &str| ObjectKey {
+            group: group.to_owned(),
+            kind: kind.to_owned(),
+            namespace: Some(namespace.to_owned()),
+            name: "a".to_owned(),
+        };
+        let account = Identity::ServiceAccount(ServiceAccount::parse("shop", "deployer").expect("a name"));
+        let check = |identity: &Identity, key: ObjectKey, expected: bool| {
+            assert_eq!(identity.may_concern(&environment, &key), expected, "{identity:?} {key}");
+        };
+        check(&Identity::Own, key(GROUP, "Environment", "shop"), true);
+        check(&Identity::Own, key(GROUP, "Environment", "bank"), false);
+        check(&Identity::Own, key(GROUP, "Repository", "bank"), false);
+        check(&Identity::Own, key("", "ConfigMap", "bank"), true);
+        check(&account, key(GROUP, "Environment", "bank"), true);
     }
 
     #[test]

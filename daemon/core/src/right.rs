@@ -2,11 +2,11 @@
 //!
 //! Owns: the words, so that a person can grant it by pasting one line.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde::Serialize;
 
-use crate::identity::ServiceAccount;
+use crate::{identity::ServiceAccount, operation::Failure};
 
 /// Begins the verbs of impersonation.
 const IMPERSONATE: &str = "impersonate";
@@ -26,6 +26,28 @@ pub struct MissingRight {
     pub namespace: Option<String>,
     /// The name of the one object that it is about; absent where the rule need not name it.
     pub name: Option<String>,
+}
+
+/// A write that failed for want of a right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Forbidden {
+    /// The right.
+    pub missing: MissingRight,
+    /// What failed.
+    pub failure: Failure,
+}
+
+/// Returns one line for each right that is missing, and one for each write that failed because of it.
+pub fn lines(forbidden: &[Forbidden]) -> Vec<String> {
+    let rights: BTreeSet<&MissingRight> = forbidden.iter().map(|forbidden| &forbidden.missing).collect();
+    let concerned = |right: &MissingRight| {
+        let count = forbidden.iter().filter(|forbidden| forbidden.missing == *right).count();
+        if count > 1 { format!(" ({count} objects)") } else { String::new() }
+    };
+    let rights = rights.into_iter().map(|right| format!("{right}{}", concerned(right)));
+    // Where only one object is concerned, its own line says it all.
+    let failures = forbidden.iter().map(|forbidden| forbidden.failure.message.clone());
+    if forbidden.len() == 1 { failures.collect() } else { rights.chain(failures).collect() }
 }
 
 impl MissingRight {
@@ -90,6 +112,27 @@ impl fmt::Display for MissingRight {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::class::Class;
+
+    #[test]
+    fn each_right_is_told_once_before_the_objects_that_need_it() {
+        let right = |resource: &str| MissingRight {
+            user: "ada".to_owned(),
+            verb: "patch".to_owned(),
+            resource: resource.to_owned(),
+            group: String::new(),
+            namespace: Some("shop".to_owned()),
+            name: None,
+        };
+        let forbidden = |resource: &str, message: &str| Forbidden {
+            missing: right(resource),
+            failure: Failure { class: Class::Wait, message: message.to_owned() },
+        };
+        assert_eq!(lines(&[forbidden("secrets", "a")]), ["a"]);
+        let all = [forbidden("secrets", "a"), forbidden("configmaps", "b"), forbidden("secrets", "c")];
+        let expected = [right("configmaps").to_string(), format!("{} (2 objects)", right("secrets"))];
+        assert_eq!(lines(&all), [expected.as_slice(), &["a".to_owned(), "b".to_owned(), "c".to_owned()]].concat());
+    }
 
     #[test]
     fn a_missing_right_names_who_what_where_and_the_rule() {

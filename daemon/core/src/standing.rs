@@ -13,6 +13,7 @@ use crate::{
     operation::Failure,
     plan::{Refusal, Why},
     problem::Problem,
+    right::{self, Forbidden},
 };
 
 /// How many lines of trouble a condition's message shows before it only counts.
@@ -39,7 +40,11 @@ pub struct Facts {
     pub problems: Vec<Problem>,
     /// Whether those problems may go away by trying again.
     pub problems_unknown: bool,
-    /// What the last operation could not do.
+    /// Why nothing may be written: the service account does not exist.
+    pub identity: Option<Failure>,
+    /// What the last operation could not do for want of a right.
+    pub forbidden: Vec<Forbidden>,
+    /// What else it could not do.
     pub failures: Vec<Failure>,
     /// What it would not do.
     pub refusals: Vec<Refusal>,
@@ -156,8 +161,10 @@ fn trouble(facts: &Facts) -> Trouble {
     let source_retries = facts.source.as_ref().is_some_and(|failure| failure.class == Class::Retry);
     add("SourceNotReady", source_retries, facts.source.iter().map(|failure| failure.message.clone()).collect());
     add("InvalidFiles", facts.problems_unknown, facts.problems.iter().map(ToString::to_string).collect());
+    add("NoServiceAccount", false, facts.identity.iter().map(|failure| failure.message.clone()).collect());
     let blocked = |refusal: &&Refusal| refusal.why.blocks();
     add("Blocked", false, facts.refusals.iter().filter(blocked).map(|refusal| blocked_line(refusal, facts)).collect());
+    add("Forbidden", false, right::lines(&facts.forbidden));
     let retried = facts.failures.iter().any(|failure| failure.class == Class::Retry);
     add("ApplyFailed", retried, facts.failures.iter().map(|failure| failure.message.clone()).collect());
     // The others speak within one pass each.

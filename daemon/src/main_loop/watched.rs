@@ -215,6 +215,10 @@ impl Watched {
         free
     }
 
+    pub(super) fn settings(&self) -> Settings {
+        settings::read(&self.resource, &self.rules).0
+    }
+
     pub(super) fn uid(&self) -> String {
         self.resource.metadata.uid.clone().unwrap_or_default()
     }

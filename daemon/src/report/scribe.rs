@@ -12,10 +12,9 @@ use plumb_core::{
     class::Class,
     commit::Revision,
     object::ObjectKey,
-    operation::Failure,
     plan::{Plan, Refusal, Wait, Why},
     record::{Record, RecordKind},
-    standing,
+    right, standing,
 };
 
 use super::{
@@ -223,7 +222,6 @@ impl Scribe<'_> {
             self.pass.memory.unfinished = Some(operation.clone());
         }
         let Some(result) = result else { return };
-        let failures = &self.pass.memory.failures;
         let before = status.history.first().map(|entry| (entry.revision.commit.as_str(), entry.result.as_str()));
         let told = before == Some((revision.commit.as_str(), result));
         let nothing_new = told && !Tally::of(&outcome.deeds, 0).wrote();
@@ -234,9 +232,10 @@ impl Scribe<'_> {
         let (took, summary) = (self.since(operation.started), operation.tally.to_string());
         let (kind, message) = match result {
             "Applied" => (RecordKind::Applied, format!("{}: {summary}", revision.commit.short())),
-            _ => (RecordKind::Failed, failed(revision, failures, outcome)),
+            _ => (RecordKind::Failed, failed(revision, outcome)),
         };
-        let class = failures.iter().map(|failure| failure.class).min();
+        let forbidden = self.pass.memory.forbidden.iter().map(|forbidden| &forbidden.failure);
+        let class = self.pass.memory.failures.iter().chain(forbidden).map(|failure| failure.class).min();
         // Refusals have records of their own.
         if result != "Blocked" {
             self.record(kind, Vec::new(), message, |record| {
@@ -280,7 +279,10 @@ impl Scribe<'_> {
         let refuses = |refusal: &Refusal| !refusal.why.harmless() && !refusal.why.passes();
         if plan.blocked().is_some() {
             Some("Blocked")
-        } else if !self.pass.memory.failures.is_empty() || !facts.problems.is_empty() {
+        } else if !self.pass.memory.failures.is_empty()
+            || !self.pass.memory.forbidden.is_empty()
+            || !facts.problems.is_empty()
+        {
             Some("Failed")
         } else if plan.refused > 0 {
             plan.refusals.iter().any(refuses).then_some("Failed")
@@ -294,11 +296,12 @@ impl Scribe<'_> {
     }
 }
 
-fn failed(revision: &Revision, failures: &[Failure], outcome: &Outcome) -> String {
+fn failed(revision: &Revision, outcome: &Outcome) -> String {
     let problems = outcome.facts.problems.iter().map(ToString::to_string);
-    let failures = failures.iter().map(|failure| failure.message.clone());
+    let forbidden = right::lines(&outcome.facts.forbidden).into_iter();
+    let failures = outcome.facts.failures.iter().map(|failure| failure.message.clone());
     let refusals = outcome.plan.refusals.iter().filter(|refusal| !refusal.why.harmless()).map(ToString::to_string);
-    let mut lines: Vec<String> = problems.chain(failures).chain(refusals).take(5).collect();
+    let mut lines: Vec<String> = problems.chain(forbidden).chain(failures).chain(refusals).take(5).collect();
     if lines.is_empty() {
         lines.push(standing::stand(&outcome.facts).message);
     }

@@ -179,6 +179,8 @@ fn missing_right(message: &str) -> Option<MissingRight> {
     let (resource, rest) = rest.split_once("\" in API group \"")?;
     let (group, rest) = rest.split_once('"')?;
     let namespace = rest.strip_prefix(" in the namespace \"").and_then(|rest| Some(rest.split_once('"')?.0.to_owned()));
+    // The server takes a Namespace to be in itself, where no Role can be before it is there.
+    let namespace = namespace.filter(|_| (resource, group) != ("namespaces", ""));
     let text = str::to_owned;
     Some(MissingRight {
         user: text(user),

@@ -120,8 +120,8 @@ fn a_missing_right_is_told_as_the_rule_that_gives_it() {
         "apply ConfigMap shop/web: ServiceAccount shop/deployer may not patch deployments.apps in namespace shop; give it \
          this rule in a Role there: {apiGroups: [apps], resources: [deployments], verbs: [create, patch]}",
     );
-    let message = "namespaces \"shop\" is forbidden: User \"ada\" cannot delete resource \"namespaces\" in API group \"\" at the \
-        cluster scope: RBAC: clusterrole.rbac.authorization.k8s.io \"x\" not found";
+    let message = "namespaces \"shop\" is forbidden: User \"ada\" cannot delete resource \"namespaces\" in API group \"\" in the \
+        namespace \"shop\": RBAC: clusterrole.rbac.authorization.k8s.io \"x\" not found";
     check(
         &failure(403, "Forbidden", message, json!([])),
         Class::Wait,
