@@ -136,6 +136,7 @@ impl Loop {
                 () = self.stop.cancelled() => break,
             }
             self.start_passes();
+            self.tell_load();
         }
         while let Some(ended) = self.tasks.join_next().await {
             ended.map_err(Broken::TaskPanicked)?;
@@ -198,13 +199,20 @@ impl Loop {
 
     fn repository_gone(&mut self, name: &RepositoryName) {
         self.repositories.remove(name);
-        self.context.metrics.overview().repositories.remove(name);
+        self.context.metrics.forget_repository(name);
         self.touch(name);
     }
 
     fn looked(&mut self, name: &RepositoryName, looked: Result<Source, Failure>) {
         let Some(repository) = self.repositories.get_mut(name) else { return };
-        self.context.metrics.overview().repositories.insert(name.clone(), looked.is_ok());
+        {
+            let mut overview = self.context.metrics.overview();
+            let seen = overview.repositories.entry(name.clone()).or_default();
+            seen.ready = looked.is_ok();
+            if looked.is_ok() {
+                seen.seen = Some(self.context.clock.now());
+            }
+        }
         let changed = match looked {
             Ok(source) => {
                 repository.failure = None;
@@ -318,7 +326,7 @@ impl Loop {
                 self.names.remove(&name.applyset_id());
                 Arc::make_mut(&mut self.managers).remove(&name.applyset_id().manager());
                 self.context.claims().forget(&name);
-                self.context.metrics.overview().environments.remove(&name);
+                self.context.metrics.forget_environment(&name);
                 let waiting = self.dependencies.forget(&name);
                 self.start_over(waiting);
                 self.claims_withdrawn();
@@ -348,6 +356,18 @@ impl Loop {
         }
         let read = |watched: &&Watched| !self.repositories.get(&watched.repository()).is_some_and(Tracked::is_unread);
         self.environments.values().filter(read).filter_map(Watched::due).min()
+    }
+
+    /// Says how many passes are under way, and how many environments wait for room.
+    fn tell_load(&self) {
+        let now = Instant::now();
+        let called_for = |watched: &&Watched| watched.is_called_for(now);
+        let waiting = match self.next {
+            Some(_) => self.environments.values().filter(called_for).count(),
+            None => 0,
+        };
+        let mut overview = self.context.metrics.overview();
+        (overview.running, overview.waiting) = (self.tasks.len(), waiting);
     }
 
     /// Starts every pass that is called for, as long as there is room.
@@ -410,7 +430,12 @@ impl Loop {
                 stir: Stir::default(),
             };
             let (context, stop) = (Arc::clone(&self.context), watched.stop(&self.stop));
-            self.tasks.spawn(async move { Ended::Pass(Box::new(reconcile(&context, pass, &stop).await)) });
+            self.tasks.spawn(async move {
+                let begun = Instant::now();
+                let finished = reconcile(&context, pass, &stop).await;
+                context.metrics.pass(begun.elapsed(), finished.retry);
+                Ended::Pass(Box::new(finished))
+            });
             room -= 1;
         }
     }

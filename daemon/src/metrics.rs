@@ -1,36 +1,56 @@
 //! Everything that plumb counts, and the page on which it shows it.
 //!
 //! Counters are added to as things happen; gauges are computed from [`Overview`] when the page is asked for, so that
-//! they can't drift from the state. Every name starts with `plumb_`; labels are closed enums and the names of resources.
+//! they can't drift from the state. Names and labels stand in the [`catalogue`].
+
+mod catalogue;
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
+use plumb_cluster::{traffic::Traffic, watches::SharedIndex};
 use plumb_core::{
+    class::Class,
     environment::EnvironmentName,
     record::{Record, RecordKind},
 };
 use prometheus::{
-    Encoder as _, Histogram, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder, histogram_opts,
+    Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
     process_collector::ProcessCollector,
 };
 
-/// Upper bounds in seconds of how long an operation takes: from one object to a wave of thousands.
-const OPERATION_BUCKETS: [f64; 10] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 120.0];
-/// Upper bounds in seconds from noticing a drift to having corrected it.
-const CORRECTION_BUCKETS: [f64; 10] = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+use catalogue::{Family, Kind};
+
+/// What was done about a drift, as label values.
+const DRIFT_ACTIONS: [&str; 2] = ["corrected", "left"];
 
 /// How one environment stands, for gauges.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct EnvironmentOverview {
     /// Whether it is ready.
     pub(crate) ready: bool,
+    /// Whether a person has to act.
+    pub(crate) stalled: bool,
     /// Whether it is suspended.
     pub(crate) suspended: bool,
+    /// The reason of its Ready condition.
+    pub(crate) reason: &'static str,
     /// Owned objects by health.
     pub(crate) health: BTreeMap<String, u32>,
+    /// When it last applied other inputs without an error.
+    pub(crate) applied: Option<jiff::Timestamp>,
+}
+
+/// How one repository stands, for gauges.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct RepositoryOverview {
+    /// Whether the last look succeeded.
+    pub(crate) ready: bool,
+    /// When a look last did.
+    pub(crate) seen: Option<jiff::Timestamp>,
 }
 
 /// How everything stands.
@@ -38,8 +58,37 @@ pub(crate) struct EnvironmentOverview {
 pub(crate) struct Overview {
     /// Environments by name.
     pub(crate) environments: BTreeMap<EnvironmentName, EnvironmentOverview>,
-    /// Repositories by namespace and name: whether the last look succeeded.
-    pub(crate) repositories: BTreeMap<(String, String), bool>,
+    /// Repositories by namespace and name.
+    pub(crate) repositories: BTreeMap<(String, String), RepositoryOverview>,
+    /// Passes under way.
+    pub(crate) running: usize,
+    /// Environments that are to be looked at and have no room for a pass.
+    pub(crate) waiting: usize,
+    /// What is known of the cluster, once it is followed.
+    pub(crate) index: Option<SharedIndex>,
+}
+
+/// What came of a look at a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// The commit was known.
+    Unchanged,
+    /// A commit was fetched.
+    Fetched,
+    /// It failed.
+    Failed,
+}
+
+impl Look {
+    const ALL: [Self; 3] = [Self::Unchanged, Self::Fetched, Self::Failed];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Fetched => "fetched",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// All metrics of one daemon.
@@ -47,91 +96,146 @@ pub(crate) struct Overview {
 pub(crate) struct Metrics {
     registry: Registry,
     overview: Arc<Mutex<Overview>>,
+    counters: Counters,
+    gauges: Gauges,
+}
+
+#[derive(Clone)]
+struct Counters {
     records: IntCounterVec,
-    operations: Histogram,
-    corrections: Histogram,
+    operations: HistogramVec,
+    corrections: HistogramVec,
+    drifts: IntCounterVec,
     writes: IntCounterVec,
+    passes: IntCounterVec,
+    pass_seconds: HistogramVec,
+    looks: IntCounterVec,
+    look_seconds: HistogramVec,
+    requests: IntCounterVec,
+    request_seconds: HistogramVec,
+    lists: IntCounterVec,
+    interruptions: IntCounterVec,
+}
+
+#[derive(Clone)]
+struct Gauges {
+    build: IntGaugeVec,
+    passes_running: IntGaugeVec,
+    passes_waiting: IntGaugeVec,
     environment_ready: IntGaugeVec,
+    environment_stalled: IntGaugeVec,
     environment_suspended: IntGaugeVec,
+    environment_reason: IntGaugeVec,
     environment_objects: IntGaugeVec,
+    environment_applied: IntGaugeVec,
     repository_ready: IntGaugeVec,
+    repository_seen: IntGaugeVec,
+    watched_kinds: IntGaugeVec,
 }
 
 impl Metrics {
-    /// Makes the metrics of one daemon, all of them present from the start.
+    /// Makes the metrics of one daemon; what is counted without the name of a resource is there from the start.
     pub(crate) fn new() -> Result<Self, prometheus::Error> {
-        let environment = ["namespace", "environment"];
-        let metrics = Self {
-            registry: Registry::new(),
-            overview: Arc::default(),
-            records: IntCounterVec::new(
-                Opts::new("plumb_records_total", "Facts of the audit trail, by kind."),
-                &["kind"],
-            )?,
-            operations: Histogram::with_opts(histogram_opts!(
-                "plumb_operation_seconds",
-                "How long operations took that wrote something.",
-                OPERATION_BUCKETS.to_vec()
-            ))?,
-            corrections: Histogram::with_opts(histogram_opts!(
-                "plumb_drift_correction_seconds",
-                "Time from noticing a drift to having corrected it.",
-                CORRECTION_BUCKETS.to_vec()
-            ))?,
-            writes: IntCounterVec::new(
-                Opts::new("plumb_writes_total", "Writes to the cluster, by what they did and whether they succeeded."),
-                &["action", "result"],
-            )?,
-            environment_ready: IntGaugeVec::new(
-                Opts::new("plumb_environment_ready", "1 while the environment is as its commit says, and healthy."),
-                &environment,
-            )?,
-            environment_suspended: IntGaugeVec::new(
-                Opts::new("plumb_environment_suspended", "1 while the environment is suspended."),
-                &environment,
-            )?,
-            environment_objects: IntGaugeVec::new(
-                Opts::new("plumb_environment_objects", "Owned objects, by health."),
-                &["namespace", "environment", "health"],
-            )?,
-            repository_ready: IntGaugeVec::new(
-                Opts::new("plumb_repository_ready", "1 while the last look at the repository succeeded."),
-                &["namespace", "repository"],
-            )?,
+        let registry = Registry::new();
+        let counters = Counters {
+            records: counter(&registry, &catalogue::RECORDS)?,
+            operations: histogram(&registry, &catalogue::OPERATION_SECONDS)?,
+            corrections: histogram(&registry, &catalogue::CORRECTION_SECONDS)?,
+            drifts: counter(&registry, &catalogue::ENVIRONMENT_DRIFTS)?,
+            writes: counter(&registry, &catalogue::WRITES)?,
+            passes: counter(&registry, &catalogue::PASSES)?,
+            pass_seconds: histogram(&registry, &catalogue::PASS_SECONDS)?,
+            looks: counter(&registry, &catalogue::REPOSITORY_LOOKS)?,
+            look_seconds: histogram(&registry, &catalogue::REPOSITORY_LOOK_SECONDS)?,
+            requests: counter(&registry, &catalogue::API_REQUESTS)?,
+            request_seconds: histogram(&registry, &catalogue::API_SECONDS)?,
+            lists: counter(&registry, &catalogue::WATCH_LISTS)?,
+            interruptions: counter(&registry, &catalogue::WATCH_INTERRUPTIONS)?,
         };
-        metrics.register()?;
-        for kind in RecordKind::ALL {
-            metrics.records.with_label_values(&[kind.label()]);
-        }
-        Ok(metrics)
-    }
-
-    fn register(&self) -> Result<(), prometheus::Error> {
-        self.registry.register(Box::new(self.records.clone()))?;
-        self.registry.register(Box::new(self.operations.clone()))?;
-        self.registry.register(Box::new(self.corrections.clone()))?;
-        self.registry.register(Box::new(self.writes.clone()))?;
-        self.registry.register(Box::new(self.environment_ready.clone()))?;
-        self.registry.register(Box::new(self.environment_suspended.clone()))?;
-        self.registry.register(Box::new(self.environment_objects.clone()))?;
-        self.registry.register(Box::new(self.repository_ready.clone()))?;
-        self.registry.register(Box::new(ProcessCollector::for_self()))
+        let gauges = Gauges {
+            build: gauge(&registry, &catalogue::BUILD)?,
+            passes_running: gauge(&registry, &catalogue::PASSES_RUNNING)?,
+            passes_waiting: gauge(&registry, &catalogue::PASSES_WAITING)?,
+            environment_ready: gauge(&registry, &catalogue::ENVIRONMENT_READY)?,
+            environment_stalled: gauge(&registry, &catalogue::ENVIRONMENT_STALLED)?,
+            environment_suspended: gauge(&registry, &catalogue::ENVIRONMENT_SUSPENDED)?,
+            environment_reason: gauge(&registry, &catalogue::ENVIRONMENT_REASON)?,
+            environment_objects: gauge(&registry, &catalogue::ENVIRONMENT_OBJECTS)?,
+            environment_applied: gauge(&registry, &catalogue::ENVIRONMENT_APPLIED)?,
+            repository_ready: gauge(&registry, &catalogue::REPOSITORY_READY)?,
+            repository_seen: gauge(&registry, &catalogue::REPOSITORY_SEEN)?,
+            watched_kinds: gauge(&registry, &catalogue::WATCHED_KINDS)?,
+        };
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        gauges.build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        counters.begin();
+        Ok(Self { registry, overview: Arc::default(), counters, gauges })
     }
 
     /// Counts one record.
     pub(crate) fn record(&self, record: &Record) {
-        self.records.with_label_values(&[record.kind.label()]).inc();
-        let Some(took) = record.took else { return };
+        let Counters { records, operations, corrections, drifts, .. } = &self.counters;
+        records.with_label_values(&[record.kind.label()]).inc();
+        let EnvironmentName { namespace, name } = &record.environment;
+        let drifted = |action: &str| drifts.with_label_values(&[namespace.as_str(), name, action]).inc();
+        let seconds = record.took.map(|took| took.as_secs_f64());
         match record.kind {
-            RecordKind::Applied | RecordKind::Failed => self.operations.observe(took.as_secs_f64()),
-            RecordKind::DriftCorrected => self.corrections.observe(took.as_secs_f64()),
+            RecordKind::Applied | RecordKind::Failed => observe(operations, &[], seconds),
+            RecordKind::DriftCorrected => {
+                observe(corrections, &[], seconds);
+                drifted(DRIFT_ACTIONS[0]);
+            }
+            RecordKind::DriftFound => drifted(DRIFT_ACTIONS[1]),
             _ => {}
         }
     }
 
     /// Counts one write to the cluster.
     pub(crate) fn write(&self, action: &'static str, succeeded: bool) {
-        self.writes.with_label_values(&[action, if succeeded { "success" } else { "failure" }]).inc();
+        let result = if succeeded { "success" } else { "failure" };
+        self.counters.writes.with_label_values(&[action, result]).inc();
+    }
+
+    /// Counts one pass; `retry` is what called for another one.
+    pub(crate) fn pass(&self, took: Duration, retry: Option<Class>) {
+        self.counters.passes.with_label_values(&[retry.map_or(SETTLED, Class::label)]).inc();
+        observe(&self.counters.pass_seconds, &[], Some(took.as_secs_f64()));
+    }
+
+    /// Counts one look at a repository.
+    pub(crate) fn look(&self, (namespace, name): &(String, String), look: Look, took: Duration) {
+        self.counters.looks.with_label_values(&[namespace.as_str(), name, look.label()]).inc();
+        observe(&self.counters.look_seconds, &[look.label()], Some(took.as_secs_f64()));
+    }
+
+    /// Counts what is told of the traffic with the API server.
+    pub(crate) fn traffic(&self, traffic: Traffic) {
+        match traffic {
+            Traffic::Exchange { verb, outcome, took } => {
+                self.counters.requests.with_label_values(&[verb.label(), outcome.label()]).inc();
+                observe(&self.counters.request_seconds, &[verb.label()], Some(took.as_secs_f64()));
+            }
+            Traffic::Listed => self.counters.lists.with_label_values::<&str>(&[]).inc(),
+            Traffic::Interrupted => self.counters.interruptions.with_label_values::<&str>(&[]).inc(),
+        }
+    }
+
+    /// Forgets an environment that is gone.
+    pub(crate) fn forget_environment(&self, name: &EnvironmentName) {
+        self.overview().environments.remove(name);
+        for action in DRIFT_ACTIONS {
+            // Not there: it never drifted.
+            let _ = self.counters.drifts.remove_label_values(&[name.namespace.as_str(), &name.name, action]);
+        }
+    }
+
+    /// Forgets a repository that is gone.
+    pub(crate) fn forget_repository(&self, name: &(String, String)) {
+        self.overview().repositories.remove(name);
+        for look in Look::ALL {
+            // Not there: no look ever ended so.
+            let _ = self.counters.looks.remove_label_values(&[name.0.as_str(), &name.1, look.label()]);
+        }
     }
 
     /// Returns the state that gauges are computed from; hold it shortly.
@@ -141,29 +245,114 @@ impl Metrics {
 
     /// Returns the page in Prometheus's text format.
     pub(crate) fn page(&self) -> Result<String, prometheus::Error> {
-        self.compute_gauges();
+        self.gauges.compute(&self.overview());
         let mut page = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut page)?;
         Ok(String::from_utf8_lossy(&page).into_owned())
     }
+}
 
-    fn compute_gauges(&self) {
-        let overview = self.overview();
-        self.environment_ready.reset();
-        self.environment_suspended.reset();
-        self.environment_objects.reset();
-        self.repository_ready.reset();
-        for (name, environment) in &overview.environments {
-            let labels = [name.namespace.as_str(), name.name.as_str()];
-            self.environment_ready.with_label_values(&labels).set(environment.ready.into());
-            self.environment_suspended.with_label_values(&labels).set(environment.suspended.into());
-            for (health, count) in &environment.health {
-                let labels = [labels[0], labels[1], health];
-                self.environment_objects.with_label_values(&labels).set((*count).into());
-            }
+/// The result of a pass that calls for no other.
+const SETTLED: &str = "settled";
+
+impl Counters {
+    /// Begins at 0 what has no name of a resource among its labels: a rate is not known before the second value.
+    fn begin(&self) {
+        for kind in RecordKind::ALL {
+            self.records.with_label_values(&[kind.label()]);
         }
-        for ((namespace, name), ready) in &overview.repositories {
-            self.repository_ready.with_label_values(&[namespace, name]).set((*ready).into());
+        for class in [Class::Retry, Class::Wait, Class::Bug] {
+            self.passes.with_label_values(&[class.label()]);
+        }
+        self.passes.with_label_values(&[SETTLED]);
+        for look in Look::ALL {
+            self.look_seconds.with_label_values(&[look.label()]);
+        }
+        for histogram in [&self.operations, &self.corrections, &self.pass_seconds] {
+            histogram.with_label_values::<&str>(&[]);
+        }
+        for counter in [&self.lists, &self.interruptions] {
+            counter.with_label_values::<&str>(&[]);
         }
     }
 }
+
+impl Gauges {
+    fn compute(&self, overview: &Overview) {
+        let Overview { environments, repositories, running, waiting, index } = overview;
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        self.passes_running.with_label_values::<&str>(&[]).set(count(*running));
+        self.passes_waiting.with_label_values::<&str>(&[]).set(count(*waiting));
+        if let Some(index) = index {
+            let (known, unknown) = index.lock().unwrap_or_else(PoisonError::into_inner).kinds();
+            self.watched_kinds.with_label_values(&["known"]).set(count(known));
+            self.watched_kinds.with_label_values(&["unknown"]).set(count(unknown));
+        }
+        for gauge in [
+            &self.environment_ready,
+            &self.environment_stalled,
+            &self.environment_suspended,
+            &self.environment_reason,
+            &self.environment_objects,
+            &self.environment_applied,
+            &self.repository_ready,
+            &self.repository_seen,
+        ] {
+            gauge.reset();
+        }
+        for (name, environment) in environments {
+            self.compute_environment([name.namespace.as_str(), name.name.as_str()], environment);
+        }
+        for ((namespace, name), RepositoryOverview { ready, seen }) in repositories {
+            self.repository_ready.with_label_values(&[namespace, name]).set((*ready).into());
+            if let Some(seen) = seen {
+                self.repository_seen.with_label_values(&[namespace, name]).set(seen.as_second());
+            }
+        }
+    }
+
+    fn compute_environment(&self, labels: [&str; 2], environment: &EnvironmentOverview) {
+        let EnvironmentOverview { ready, stalled, suspended, reason, health, applied } = environment;
+        self.environment_ready.with_label_values(&labels).set((*ready).into());
+        self.environment_stalled.with_label_values(&labels).set((*stalled).into());
+        self.environment_suspended.with_label_values(&labels).set((*suspended).into());
+        self.environment_reason.with_label_values(&[labels[0], labels[1], reason]).set(1);
+        for (health, count) in health {
+            self.environment_objects.with_label_values(&[labels[0], labels[1], health]).set((*count).into());
+        }
+        if let Some(applied) = applied {
+            self.environment_applied.with_label_values(&labels).set(applied.as_second());
+        }
+    }
+}
+
+fn observe(histogram: &HistogramVec, labels: &[&str], seconds: Option<f64>) {
+    if let Some(seconds) = seconds {
+        histogram.with_label_values(labels).observe(seconds);
+    }
+}
+
+fn counter(registry: &Registry, family: &Family) -> Result<IntCounterVec, prometheus::Error> {
+    assert_eq!(family.kind, Kind::Counter, "{} is counted", family.name);
+    let made = IntCounterVec::new(Opts::new(family.name, family.help), family.labels)?;
+    registry.register(Box::new(made.clone()))?;
+    Ok(made)
+}
+
+fn gauge(registry: &Registry, family: &Family) -> Result<IntGaugeVec, prometheus::Error> {
+    assert_eq!(family.kind, Kind::Gauge, "{} is set", family.name);
+    let made = IntGaugeVec::new(Opts::new(family.name, family.help), family.labels)?;
+    registry.register(Box::new(made.clone()))?;
+    Ok(made)
+}
+
+fn histogram(registry: &Registry, family: &Family) -> Result<HistogramVec, prometheus::Error> {
+    let Kind::Histogram(buckets) = family.kind else { panic!("{} is observed", family.name) };
+    let made =
+        HistogramVec::new(HistogramOpts::new(family.name, family.help).buckets(buckets.to_vec()), family.labels)?;
+    registry.register(Box::new(made.clone()))?;
+    Ok(made)
+}
+
+#[cfg(test)]
+mod tests;

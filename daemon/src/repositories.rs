@@ -30,6 +30,7 @@ use crate::{
     credentials,
     gather::Source,
     main_loop::Event,
+    metrics::{Look, Metrics},
     report,
     status::{self, Verdict},
 };
@@ -44,6 +45,7 @@ pub(crate) type RepositoryName = (String, String);
 #[derive(Clone)]
 pub(crate) struct Ground {
     pub(crate) cluster: Cluster,
+    pub(crate) metrics: Metrics,
     pub(crate) workers: Workers,
     pub(crate) clock: Clock,
     pub(crate) events: mpsc::Sender<Event>,
@@ -64,7 +66,7 @@ impl Follower {
         let (kick, kicks) = mpsc::channel(KICKS_MAX);
         let written = resource.status.clone().unwrap_or_default();
         let revision = written.revision.clone();
-        let follow = Follow { ground, resource, written, revision, credentials: None, failures: 0 };
+        let follow = Follow { ground, resource, written, revision, credentials: None, failures: 0, fetched: false };
         let task = tokio::spawn(follow.run(kicks)).abort_handle();
         Self { task, kick }
     }
@@ -98,6 +100,8 @@ struct Follow {
     /// Read once, and again when they are refused: a rotated Secret makes the old one fail.
     credentials: Option<Credentials>,
     failures: u32,
+    /// Whether the last look had to fetch.
+    fetched: bool,
 }
 
 impl Follow {
@@ -114,7 +118,14 @@ impl Follow {
         }
         let mut watch = self.file_watch();
         loop {
+            let begun = Instant::now();
             let looked = self.look().await;
+            let result = match &looked {
+                Err(_) => Look::Failed,
+                Ok(_) if self.fetched => Look::Fetched,
+                Ok(_) => Look::Unchanged,
+            };
+            self.ground.metrics.look(&name(&self.resource), result, begun.elapsed());
             let wait = self.wait(looked.as_ref().err());
             let outcome = looked.as_ref().map(|_| ()).map_err(Clone::clone);
             match &looked {
@@ -168,12 +179,13 @@ impl Follow {
         }
     }
 
-    async fn look_at(&self, remote: &Remote) -> Result<Source, Failure> {
+    async fn look_at(&mut self, remote: &Remote) -> Result<Source, Failure> {
         let mirror = self.mirror(&remote.url);
         let selector = self.selector()?;
         let workers = &self.ground.workers;
         let advertised = workers.advertised(remote, &selector).await.map_err(|error| self.failure(&error))?;
         let held = self.in_mirror(&mirror, &advertised.commit).await;
+        self.fetched = !held;
         let advertised = match held {
             true => advertised,
             false => workers.fetch(remote, &mirror, &advertised).await.map_err(|error| self.failure(&error))?,

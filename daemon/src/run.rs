@@ -118,10 +118,12 @@ pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
     let config = crate::connect::config(kubeconfig.as_deref(), context.as_deref()).await?;
     let server = config.cluster_url.to_string();
     let clock = Clock::system();
-    let connections = client::connect(config, clock.random())?;
+    let metrics_of = Metrics::new()?;
+    let heard = metrics_of.clone();
+    let connections =
+        client::connect(config, clock.random())?.heard_by(Arc::new(move |traffic| heard.traffic(traffic)));
     let cluster = Cluster::new(connections);
     let stop = CancellationToken::new();
-    let metrics_of = Metrics::new()?;
     let readiness = Readiness::default();
     let (address, port) = http::serve(metrics, metrics_of.clone(), readiness.clone(), stop.clone()).await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %server, metrics = %address, data = %data.display(), "plumb starts");
@@ -144,6 +146,7 @@ pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
         Ok(())
     });
     let index = Arc::new(Mutex::new(Index::default()));
+    metrics_of.overview().index = Some(Arc::clone(&index));
     let (watches, news) = Watches::new(cluster.clone(), index);
     let context =
         Arc::new(Context::new(cluster.clone(), default_service_account, watches, metrics_of, journal, clock.clone()));
@@ -153,7 +156,8 @@ pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
     follow_resources(&cluster, &events, &stop, &mut tasks).await?;
     let file_urls = if allow_file_repositories { FileUrls::Allowed } else { FileUrls::Refused };
     let workers = Workers::new(worker_command(&data, &safe_directories)?.spawner(), WORKERS_MAX);
-    let ground = Ground { cluster, workers, clock, events, mirrors: data.join("mirrors"), file_urls };
+    let metrics = context.metrics.clone();
+    let ground = Ground { cluster, metrics, workers, clock, events, mirrors: data.join("mirrors"), file_urls };
     let main = Loop::new(context, ground, readiness, stop.clone()).run(queue);
     supervise(main, tasks, stop).await
 }

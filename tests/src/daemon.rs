@@ -74,8 +74,12 @@ impl Daemon {
 
     /// Returns the page of metrics.
     pub fn metrics(&self) -> String {
-        let address = self.address().expect("an address once it is ready");
-        http::get(&address, "/metrics").expect("the page of metrics")
+        http::get(&self.metrics_address(), "/metrics").expect("the page of metrics")
+    }
+
+    /// Returns where that page is.
+    pub fn metrics_address(&self) -> String {
+        self.address().expect("an address once it is ready")
     }
 
     /// Writes a file of the directory that it bootstraps from, or removes it.

@@ -24,7 +24,10 @@ use kube::{
 use tower::{BoxError, ServiceBuilder};
 use tower_http::decompression::DecompressionLayer;
 
-use crate::tenure::GatedBody;
+use crate::{
+    tenure::GatedBody,
+    traffic::{Listener, Traffic},
+};
 
 /// Watches on one connection: kube-apiserver allows 100 streams on each and silently queues what is above.
 pub const WATCHES_PER_CONNECTION: usize = 64;
@@ -61,6 +64,7 @@ pub enum ConnectError {
 pub struct Connections {
     requests: Client,
     watches: Arc<Watching>,
+    listener: Option<Listener>,
 }
 
 struct Watching {
@@ -84,7 +88,18 @@ impl Connections {
 
     fn new(requests: Client, open: Box<dyn Fn() -> Client + Send + Sync>, seed: u64) -> Self {
         let watches = Watching { open, clients: Mutex::new(Vec::new()), seeds: AtomicU64::new(seed) };
-        Self { requests, watches: Arc::new(watches) }
+        Self { requests, watches: Arc::new(watches), listener: None }
+    }
+
+    /// Has somebody hear of the traffic from now on.
+    pub fn heard_by(self, listener: Listener) -> Self {
+        Self { listener: Some(listener), ..self }
+    }
+
+    pub(crate) fn tell(&self, traffic: Traffic) {
+        if let Some(listener) = &self.listener {
+            listener(traffic);
+        }
     }
 
     /// Returns the client for everything but watches.

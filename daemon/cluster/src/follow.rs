@@ -14,6 +14,7 @@ use crate::{
     index::{Observation, Seen},
     path,
     request::{self, Ask},
+    traffic::Traffic,
 };
 use futures::{Stream, StreamExt as _};
 use kube::core::WatchEvent;
@@ -105,6 +106,7 @@ impl<F: FnMut(Observation)> Follow<F> {
                 return;
             }
             tracing::debug!(kind = %self.followed.kind.gvk, %error, "watch interrupted");
+            self.cluster.connections.tell(Traffic::Interrupted);
             self.observe(Observation::Lost(self.followed.kind.gvk.clone(), error.to_string()));
             position = next;
             self.pause(&error).await;
@@ -115,6 +117,7 @@ impl<F: FnMut(Observation)> Follow<F> {
     async fn list(&mut self) -> Result<String, ApiError> {
         let gvk = self.followed.kind.gvk.clone();
         let action = Action::of("list", gvk.to_string());
+        self.cluster.connections.tell(Traffic::Listed);
         self.observe(Observation::Listing(gvk.clone()));
         let (mut at, mut next) = (String::new(), String::new());
         loop {

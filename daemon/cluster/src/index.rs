@@ -134,6 +134,12 @@ impl Index {
         self.objects.keys()
     }
 
+    /// Returns how many kinds are fully known, and how many are not.
+    pub fn kinds(&self) -> (usize, usize) {
+        let unknown = self.kinds.values().filter(|knowledge| matches!(knowledge, Knowledge::Unknown(_))).count();
+        (self.kinds.len() - unknown, unknown)
+    }
+
     /// Returns the whole object, if it is not as expected; its only use is to say who changed what.
     pub fn object(&self, key: &ObjectKey) -> Option<Value> {
         self.entry(key)?.raw.as_ref()?.parse()

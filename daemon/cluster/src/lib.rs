@@ -18,6 +18,7 @@ pub mod pods;
 pub mod resources;
 pub mod take;
 pub mod tenure;
+pub mod traffic;
 pub mod watches;
 
 mod backoff;

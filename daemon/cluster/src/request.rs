@@ -21,6 +21,7 @@ use crate::{
     client::Connections,
     error::{self, Action, ApiError},
     tenure::{Ended, Tenure, Write},
+    traffic::{Outcome, Traffic, Verb},
 };
 
 /// How long one try of a request may take, its body included; the API server itself gives up after 60 s.
@@ -188,7 +189,12 @@ fn worth_another_try(error: &ApiError) -> Option<Duration> {
 
 async fn once(connections: &Connections, ask: &Ask<'_>) -> Result<Answer, ApiError> {
     let timeout = || ApiError::Timeout { action: ask.action.clone(), after: REQUEST_TIMEOUT };
-    tokio::time::timeout(REQUEST_TIMEOUT, exchange(connections, ask)).await.unwrap_or_else(|_| Err(timeout()))
+    let begun = tokio::time::Instant::now();
+    let answer = tokio::time::timeout(REQUEST_TIMEOUT, exchange(connections, ask)).await;
+    let answer = answer.unwrap_or_else(|_| Err(timeout()));
+    let (verb, outcome, took) = (Verb::of(ask), Outcome::of(&answer), begun.elapsed());
+    connections.tell(Traffic::Exchange { verb, outcome, took });
+    answer
 }
 
 async fn exchange(connections: &Connections, ask: &Ask<'_>) -> Result<Answer, ApiError> {

@@ -162,7 +162,14 @@ pub(super) async fn write(
     };
     status.conditions = status::conditions(&verdict, &before, generation, now);
     let health = status.inventory.as_ref().map(|inventory| inventory.health.clone()).unwrap_or_default();
-    let overview = EnvironmentOverview { ready: standing.ready, suspended: pass.settings.policy.suspended, health };
+    let overview = EnvironmentOverview {
+        ready: standing.ready,
+        stalled: standing.stalled,
+        suspended: pass.settings.policy.suspended,
+        reason: standing.reason,
+        health,
+        applied: status.last_applied.as_ref().and_then(|applied| applied.at.parse().ok()),
+    };
     context.metrics.overview().environments.insert(pass.settings.name.clone(), overview);
     put(context, pass, status).await;
 }
