@@ -2,13 +2,17 @@
 //!
 //! Events are best effort and never hold up a reconcile: past the bound of the queue they are dropped and counted.
 
-use plumb_api::Environment;
+use jiff::Timestamp;
+use plumb_api::{Environment, Repository};
 use plumb_cluster::{
     cluster::Cluster,
     events::{Event, Events, Mood},
     resources,
 };
-use plumb_core::{environment::EnvironmentName, record::Record};
+use plumb_core::{
+    object::ObjectKey,
+    record::{Record, RecordKind},
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -24,10 +28,14 @@ pub(crate) struct Journal {
     events: mpsc::Sender<Entry>,
 }
 
-/// A record and the UID of the Environment that its Event regards.
+/// An Event that is to be written.
 struct Entry {
-    record: Record,
+    regarding: ObjectKey,
+    api_version: String,
     uid: String,
+    kind: RecordKind,
+    message: String,
+    at: Timestamp,
 }
 
 impl Journal {
@@ -55,37 +63,63 @@ impl Journal {
         } else {
             tracing::info!(environment, commit, kind, took_ms, "{line}");
         }
-        let entry = Entry { record, uid: environment_uid.to_owned() };
-        if self.events.try_send(entry).is_err() {
-            tracing::debug!(environment, kind, "too many Events at once: this one is left out");
+        let name = &record.environment;
+        self.send(Entry {
+            regarding: resources::key::<Environment>(&name.namespace, &name.name),
+            api_version: resources::kind::<Environment>().gvk.api_version(),
+            uid: environment_uid.to_owned(),
+            kind: record.kind,
+            message: record.message,
+            at: record.at,
+        });
+    }
+
+    /// Takes down that a Repository's newest commit is not applied, because no trusted key has signed it.
+    pub(crate) fn untrusted(&self, (namespace, name): (&str, &str), uid: &str, message: String, at: Timestamp) {
+        let kind = RecordKind::Untrusted;
+        self.metrics.count(kind);
+        let repository = format!("{namespace}/{name}");
+        tracing::warn!(repository, kind = kind.label(), "{}", message.replace('\n', "; "));
+        self.send(Entry {
+            regarding: resources::key::<Repository>(namespace, name),
+            api_version: resources::kind::<Repository>().gvk.api_version(),
+            uid: uid.to_owned(),
+            kind,
+            message,
+            at,
+        });
+    }
+
+    fn send(&self, entry: Entry) {
+        if let Err(full) = self.events.try_send(entry) {
+            let entry = full.into_inner();
+            tracing::debug!(about = %entry.regarding, "too many Events at once: this one is left out");
         }
     }
 }
 
 async fn write(mut queue: mpsc::Receiver<Entry>, cluster: Cluster, stop: CancellationToken) {
     let events = Events::new(cluster, "plumb");
-    let kind = resources::kind::<Environment>();
     loop {
         let entry = tokio::select! {
             entry = queue.recv() => entry,
             () = stop.cancelled() => None,
         };
-        let Some(Entry { record, uid }) = entry else { return };
-        let EnvironmentName { namespace, name } = &record.environment;
+        let Some(entry) = entry else { return };
         let written = events
             .write(&Event {
-                regarding: &resources::key::<Environment>(namespace, name),
-                api_version: &kind.gvk.api_version(),
-                uid: &uid,
-                mood: if record.kind.warns() { Mood::Warning } else { Mood::Normal },
-                reason: record.kind.label(),
+                regarding: &entry.regarding,
+                api_version: &entry.api_version,
+                uid: &entry.uid,
+                mood: if entry.kind.warns() { Mood::Warning } else { Mood::Normal },
+                reason: entry.kind.label(),
                 action: "Reconcile",
-                note: &record.message,
-                at: record.at,
+                note: &entry.message,
+                at: entry.at,
             })
             .await;
         if let Err(error) = written {
-            tracing::debug!(environment = %record.environment, %error, "an Event could not be written");
+            tracing::debug!(about = %entry.regarding, %error, "an Event could not be written");
         }
     }
 }

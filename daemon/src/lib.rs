@@ -34,3 +34,4 @@ mod service_account;
 mod settings;
 mod status;
 mod tally;
+mod trust;

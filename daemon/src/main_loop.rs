@@ -54,6 +54,8 @@ pub(crate) enum Event {
     Environment(Box<Followed<Environment>>),
     /// A repository was looked at.
     Looked(RepositoryName, Result<Source, Failure>),
+    /// The commit that environments of a repository are at is not trusted any more.
+    Distrusted(RepositoryName, Failure),
     /// Owned objects changed.
     Live(BTreeSet<Change>),
     /// Pods of an unhealthy workload changed.
@@ -157,6 +159,7 @@ impl Loop {
                 Followed::Synced => self.all_read(ENVIRONMENTS),
             },
             Event::Looked(name, looked) => self.looked(&name, looked),
+            Event::Distrusted(name, failure) => self.distrusted(&name, failure),
             Event::Live(changes) => self.live(&changes),
             Event::Pods(name) => {
                 if let Some(watched) = self.environments.get_mut(&name) {
@@ -182,10 +185,11 @@ impl Loop {
             known => {
                 let follower = Follower::start(self.ground.clone(), Arc::clone(&resource));
                 match known {
-                    // Another address or ref: what was seen before is of no use.
+                    // Another address or ref, or other rules of trust: what was seen before is of no use.
                     Some(known) => {
                         let same = known.resource.spec.url == resource.spec.url
-                            && known.resource.spec.reference == resource.spec.reference;
+                            && known.resource.spec.reference == resource.spec.reference
+                            && known.resource.spec.verify == resource.spec.verify;
                         let source = known.source.take().filter(|_| same);
                         *known = Tracked { resource, follower, source, failure: None };
                     }
@@ -231,6 +235,15 @@ impl Loop {
         }
         let of_it = |watched: &&mut Watched| watched.repository() == *name;
         self.environments.values_mut().filter(of_it).for_each(Watched::looked);
+    }
+
+    /// Takes a commit back: what it says is neither applied anew nor put back. The cluster stays as it is.
+    fn distrusted(&mut self, name: &RepositoryName, failure: Failure) {
+        let Some(repository) = self.repositories.get_mut(name) else { return };
+        repository.failure = Some(failure);
+        if repository.source.take().is_some() {
+            self.touch(name);
+        }
     }
 
     /// Has every environment of a repository look again, at another commit than the one that may be under way.

@@ -174,8 +174,8 @@ impl Metrics {
 
     /// Counts one record.
     pub(crate) fn record(&self, record: &Record) {
-        let Counters { records, operations, corrections, drifts, .. } = &self.counters;
-        records.with_label_values(&[record.kind.label()]).inc();
+        let Counters { operations, corrections, drifts, .. } = &self.counters;
+        self.count(record.kind);
         let EnvironmentName { namespace, name } = &record.environment;
         let drifted = |action: &str| drifts.with_label_values(&[namespace.as_str(), name, action]).inc();
         let seconds = record.took.map(|took| took.as_secs_f64());
@@ -188,6 +188,11 @@ impl Metrics {
             RecordKind::DriftFound => drifted(DRIFT_ACTIONS[1]),
             _ => {}
         }
+    }
+
+    /// Counts one fact of this kind.
+    pub(crate) fn count(&self, kind: RecordKind) {
+        self.counters.records.with_label_values(&[kind.label()]).inc();
     }
 
     /// Counts one write to the cluster.

@@ -1,7 +1,7 @@
 //! Following repositories: one task for each, so that one that hangs costs the others nothing.
 //!
 //! A look is an ls-remote; only a new commit is fetched. A poll, a file watch or a kick says "look again", never what
-//! changed.
+//! changed. Where signatures are verified, a commit becomes the source only once it is trusted (`trust.rs`).
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -29,10 +29,12 @@ use crate::{
     clock::Clock,
     credentials,
     gather::Source,
+    journal::Journal,
     main_loop::Event,
     metrics::{Look, Metrics},
     report,
     status::{self, Verdict},
+    trust::{Doubt, Trust},
 };
 
 /// Kicks that may wait: any number of them means one look.
@@ -49,6 +51,7 @@ pub(crate) struct Ground {
     pub(crate) workers: Workers,
     pub(crate) clock: Clock,
     pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) journal: Journal,
     /// Where mirrors are kept.
     pub(crate) mirrors: PathBuf,
     pub(crate) file_urls: FileUrls,
@@ -66,7 +69,18 @@ impl Follower {
         let (kick, kicks) = mpsc::channel(KICKS_MAX);
         let written = resource.status.clone().unwrap_or_default();
         let revision = written.revision.clone();
-        let follow = Follow { ground, resource, written, revision, credentials: None, failures: 0, fetched: false };
+        let trust = Trust::of(&ground.cluster, &resource);
+        let follow = Follow {
+            ground,
+            resource,
+            written,
+            revision,
+            credentials: None,
+            trust,
+            told: None,
+            failures: 0,
+            fetched: false,
+        };
         let task = tokio::spawn(follow.run(kicks)).abort_handle();
         Self { task, kick }
     }
@@ -99,9 +113,29 @@ struct Follow {
     revision: Option<RevisionStatus>,
     /// Read once, and again when they are refused: a rotated Secret makes the old one fail.
     credentials: Option<Credentials>,
+    /// What has to be signed by whom; absent: nothing.
+    trust: Option<Trust>,
+    /// The commit that environments were last told of.
+    told: Option<CommitId>,
     failures: u32,
     /// Whether the last look had to fetch.
     fetched: bool,
+}
+
+/// Why a look gave no commit to apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Unfound {
+    Fetch(Failure),
+    Trust(Doubt),
+}
+
+impl Unfound {
+    fn failure(&self) -> &Failure {
+        match self {
+            Self::Fetch(failure)
+            | Self::Trust(Doubt::Mirror(failure) | Doubt::Keys(failure) | Doubt::Untrusted(failure)) => failure,
+        }
+    }
 }
 
 impl Follow {
@@ -109,44 +143,105 @@ impl Follow {
         let remembered = self.remembered().await;
         if self.resource.spec.suspend {
             let never = "it is suspended and was never read: set spec.suspend to false".to_owned();
-            self.tell(remembered.ok_or(Failure { class: Class::Wait, message: never })).await;
+            let remembered = remembered.and_then(|found| found.ok_or(Failure { class: Class::Wait, message: never }));
+            self.tell(remembered).await;
             self.write_status(Ok(())).await;
             return;
         }
-        if let Some(source) = remembered {
+        if let Ok(Some(source)) = remembered {
             self.tell(Ok(source)).await;
         }
         let mut watch = self.file_watch();
         loop {
             let begun = Instant::now();
-            let looked = self.look().await;
+            let looked = match self.trusted_look().await {
+                Err(Unfound::Trust(doubt)) => Err(Unfound::Trust(self.fall_back(doubt).await)),
+                looked => looked,
+            };
             let result = match &looked {
-                Err(_) => Look::Failed,
-                Ok(_) if self.fetched => Look::Fetched,
-                Ok(_) => Look::Unchanged,
+                Err(Unfound::Fetch(_)) => Look::Failed,
+                _ if self.fetched => Look::Fetched,
+                _ => Look::Unchanged,
             };
             self.ground.metrics.look(&name(&self.resource), result, begun.elapsed());
             let wait = self.wait(looked.as_ref().err());
             let outcome = looked.as_ref().map(|_| ()).map_err(Clone::clone);
             match &looked {
                 Ok(source) => self.revision = Some(report::state::revision_status(&source.revision)),
-                Err(failure) if failure.class == Class::Retry => {}
-                Err(_) => self.credentials = None,
+                Err(Unfound::Fetch(failure)) if failure.class != Class::Retry => self.credentials = None,
+                Err(Unfound::Fetch(_) | Unfound::Trust(_)) => {}
             }
-            self.tell(looked).await;
+            self.tell(looked.map_err(|unfound| unfound.failure().clone())).await;
             self.write_status(outcome).await;
             let due = Instant::now() + wait;
             tokio::select! {
                 () = tokio::time::sleep_until(due) => {}
                 kicked = kicks.recv() => if kicked.is_none() { return },
                 () = changed(&mut watch) => {}
+                () = rotated(&mut self.trust) => {}
             }
         }
     }
 
+    /// Looks, and judges what was found.
+    async fn trusted_look(&mut self) -> Result<Source, Unfound> {
+        let mut source = self.look().await.map_err(Unfound::Fetch)?;
+        // What was trusted once is where each new commit counts from.
+        let verified = self.revision.as_ref().filter(|revision| revision.signer.is_some());
+        let since = verified.and_then(|revision| CommitId::parse(&revision.commit).ok());
+        if let Some(trust) = &mut self.trust {
+            let signer = trust.judge(&source, since, self.ground.clock.now()).await.map_err(Unfound::Trust)?;
+            source.revision.signer = Some(signer.to_string());
+        }
+        Ok(source)
+    }
+
+    /// Keeps environments at the last commit that was trusted, as long as that is so, and returns the doubt with what
+    /// comes of it.
+    async fn fall_back(&mut self, doubt: Doubt) -> Doubt {
+        match self.remembered().await {
+            Ok(Some(source)) if self.told.as_ref() != Some(&source.revision.commit) => self.tell(Ok(source)).await,
+            Ok(_) => {}
+            Err(why) => {
+                self.told = None;
+                let stays = "the cluster stays as it is, and nothing is corrected";
+                let doubt = match doubt {
+                    Doubt::Untrusted(failure) if failure == why => Doubt::Untrusted(with(failure, stays)),
+                    Doubt::Untrusted(failure) => Doubt::Untrusted(with(
+                        failure,
+                        &format!("nor is what was applied before: {}\n{stays}", why.message),
+                    )),
+                    other => other,
+                };
+                let failure = Unfound::Trust(doubt.clone()).failure().clone();
+                // A closed channel means that the daemon stops.
+                let _ = self.ground.events.send(Event::Distrusted(name(&self.resource), failure)).await;
+                return doubt;
+            }
+        }
+        doubt
+    }
+
     /// Returns the commit that the status names, if the mirror still has it: environments go on from it while the Git
-    /// server is down.
-    async fn remembered(&self) -> Option<Source> {
+    /// server is down, or a newer commit is not trusted.
+    ///
+    /// # Errors
+    /// Why it is not trusted any more.
+    async fn remembered(&mut self) -> Result<Option<Source>, Failure> {
+        let Some(mut source) = self.in_mirror_still().await else { return Ok(None) };
+        let Some(trust) = &mut self.trust else { return Ok(Some(source)) };
+        match trust.judge(&source, None, self.ground.clock.now()).await {
+            Ok(signer) => source.revision.signer = Some(signer.to_string()),
+            Err(Doubt::Untrusted(failure)) => return Err(failure),
+            // It was trusted when it was applied, and nothing says otherwise.
+            Err(Doubt::Keys(_) | Doubt::Mirror(_)) => {
+                source.revision.signer = self.revision.as_ref().and_then(|revision| revision.signer.clone());
+            }
+        }
+        Ok(Some(source).filter(|source| source.revision.signer.is_some()))
+    }
+
+    async fn in_mirror_still(&self) -> Option<Source> {
         let commit = CommitId::parse(&self.revision.as_ref()?.commit).ok()?;
         let mirror = self.mirror(&self.url().ok()?);
         let source = tokio::task::spawn_blocking(move || {
@@ -276,15 +371,17 @@ impl Follow {
         }
     }
 
-    fn wait(&mut self, failure: Option<&Failure>) -> Duration {
+    fn wait(&mut self, unfound: Option<&Unfound>) -> Duration {
         let random = self.ground.clock.random();
         let interval = poll::jittered(self.resource.spec.interval.get().max(Duration::from_secs(1)), random);
-        match failure {
-            None => {
+        match unfound {
+            // The repository can be read, and its next commit may be trusted.
+            None | Some(Unfound::Trust(Doubt::Untrusted(_))) => {
                 self.failures = 0;
                 interval
             }
-            Some(failure) => {
+            Some(unfound) => {
+                let failure = unfound.failure();
                 self.failures += 1;
                 backoff::delay(failure.class, self.failures, random)
             }
@@ -295,12 +392,15 @@ impl Follow {
         Failure { class: error.class(), message: chain(error) }
     }
 
-    async fn tell(&self, looked: Result<Source, Failure>) {
+    async fn tell(&mut self, looked: Result<Source, Failure>) {
+        if let Ok(source) = &looked {
+            self.told = Some(source.revision.commit.clone());
+        }
         // A closed channel means that the daemon stops.
         let _ = self.ground.events.send(Event::Looked(name(&self.resource), looked)).await;
     }
 
-    async fn write_status(&mut self, outcome: Result<(), Failure>) {
+    async fn write_status(&mut self, outcome: Result<(), Unfound>) {
         let now = self.ground.clock.now();
         let status = RepositoryStatus {
             observed_generation: self.resource.metadata.generation,
@@ -312,6 +412,12 @@ impl Follow {
         }
         let (namespace, name) = name(&self.resource);
         let uid = self.resource.metadata.uid.clone().unwrap_or_default();
+        let said = |status: &RepositoryStatus| status.conditions.first().map(|ready| ready.message.clone());
+        if let (Err(Unfound::Trust(Doubt::Untrusted(_))), Some(message)) = (&outcome, said(&status))
+            && said(&self.written).as_ref() != Some(&message)
+        {
+            self.ground.journal.untrusted((&namespace, &name), &uid, message, now);
+        }
         match status::write::<Repository>(&self.ground.cluster, (&namespace, &name), &uid, "", &status).await {
             Ok(_) => self.written = status,
             Err(error) => tracing::warn!(repository = name, "the status could not be written: {}", chain(&error)),
@@ -321,7 +427,7 @@ impl Follow {
 
 fn conditions(
     resource: &Repository,
-    outcome: &Result<(), Failure>,
+    outcome: &Result<(), Unfound>,
     revision: Option<&RevisionStatus>,
     before: &[Condition],
     now: jiff::Timestamp,
@@ -330,12 +436,22 @@ fn conditions(
     let (ready, reason, message) = match outcome {
         _ if resource.spec.suspend => (true, "Suspended", format!("suspended at {at}: no new commits are looked for")),
         Ok(()) => (true, "Fetched", format!("at {at}")),
-        Err(failure) => (false, "FetchFailed", failure.message.clone()),
+        Err(Unfound::Fetch(failure) | Unfound::Trust(Doubt::Mirror(failure))) => {
+            (false, "FetchFailed", failure.message.clone())
+        }
+        Err(Unfound::Trust(Doubt::Keys(failure))) => (false, "TrustedKeysInvalid", failure.message.clone()),
+        Err(Unfound::Trust(Doubt::Untrusted(failure))) => {
+            (false, "UntrustedCommit", format!("{}\nenvironments stay at {at}", failure.message))
+        }
     };
-    let stalled = outcome.as_ref().is_err_and(|failure| failure.class != Class::Retry);
+    let stalled = outcome.as_ref().is_err_and(|unfound| unfound.failure().class != Class::Retry);
     let verdict =
         Verdict { holds: &[(condition::READY, ready), (condition::STALLED, stalled)], reason, message: &message };
     status::conditions(&verdict, before, resource.metadata.generation, now)
+}
+
+fn with(failure: Failure, more: &str) -> Failure {
+    Failure { message: format!("{}\n{more}", failure.message), ..failure }
 }
 
 /// Returns a failure that a person or a change has to help with.
@@ -352,6 +468,14 @@ async fn changed(watch: &mut Option<LocalWatch>) {
                 *watch = None;
             }
         }
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until the trusted keys are others; where nothing is verified, for ever.
+async fn rotated(trust: &mut Option<Trust>) {
+    match trust {
+        Some(trust) => trust.changed().await,
         None => std::future::pending().await,
     }
 }

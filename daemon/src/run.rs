@@ -148,8 +148,14 @@ pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
     let index = Arc::new(Mutex::new(Index::default()));
     metrics_of.overview().index = Some(Arc::clone(&index));
     let (watches, news) = Watches::new(cluster.clone(), index);
-    let context =
-        Arc::new(Context::new(cluster.clone(), default_service_account, watches, metrics_of, journal, clock.clone()));
+    let context = Arc::new(Context::new(
+        cluster.clone(),
+        default_service_account,
+        watches,
+        metrics_of,
+        journal.clone(),
+        clock.clone(),
+    ));
     tasks.spawn(forward(news, events.clone(), stop.clone()));
     tasks.spawn(watch_over(Arc::clone(&context), stop.clone()));
     scan(&context, &clock, &stop).await;
@@ -157,7 +163,7 @@ pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
     let file_urls = if allow_file_repositories { FileUrls::Allowed } else { FileUrls::Refused };
     let workers = Workers::new(worker_command(&data, &safe_directories)?.spawner(), WORKERS_MAX);
     let metrics = context.metrics.clone();
-    let ground = Ground { cluster, metrics, workers, clock, events, mirrors: data.join("mirrors"), file_urls };
+    let ground = Ground { cluster, metrics, workers, clock, events, journal, mirrors: data.join("mirrors"), file_urls };
     let main = Loop::new(context, ground, readiness, stop.clone()).run(queue);
     supervise(main, tasks, stop).await
 }

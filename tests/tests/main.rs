@@ -17,6 +17,8 @@ mod outage;
 mod replaced;
 #[path = "main/repositories.rs"]
 mod repositories;
+#[path = "main/signatures.rs"]
+mod signatures;
 #[path = "main/standing.rs"]
 mod standing;
 #[path = "main/tenancy.rs"]

@@ -23,6 +23,7 @@ use crate::{condition::Condition, duration::DurationText};
     printcolumn = r#"{"name":"Ref","type":"string","jsonPath":".status.revision.ref"}"#,
     printcolumn = r#"{"name":"Commit","type":"string","jsonPath":".status.revision.commit"}"#,
     printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Signer","type":"string","priority":1,"jsonPath":".status.revision.signer"}"#,
     printcolumn = r#"{"name":"Status","type":"string","priority":1,"jsonPath":".status.conditions[?(@.type==\"Ready\")].message"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
@@ -49,6 +50,9 @@ pub struct RepositorySpec {
     /// of one's own; for ssh `identity`, `known_hosts`, and `password` where the private key is encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretReference>,
+    /// Whose commits are applied: only those signed by a trusted key; absent: everybody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verify>,
     /// Stops looking for new commits; environments stay at the last one seen.
     #[serde(default, skip_serializing_if = "is_false")]
     pub suspend: bool,
@@ -75,6 +79,28 @@ pub struct Reference {
     pub branch: String,
 }
 
+/// Which signatures a commit needs to be applied.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verify {
+    /// Which commits have to be signed.
+    #[serde(default)]
+    pub mode: VerifyMode,
+    /// The Secret (same namespace) with the trusted keys: OpenPGP certificates as `*.asc` or `*.gpg`, SSH keys as
+    /// `allowed_signers`, SSH keys that are trusted no more as `revoked_keys`.
+    pub secret_ref: SecretReference,
+}
+
+/// Which commits have to be signed.
+#[derive(JsonSchema, Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VerifyMode {
+    /// The commit that is applied.
+    #[default]
+    Head,
+    /// Also every commit that came since the last one that was applied, merged branches included.
+    EachCommit,
+}
+
 /// The name of a Secret in the same namespace.
 #[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -94,7 +120,7 @@ pub struct RepositoryStatus {
     /// `Ready`, `Reconciling`, `Stalled`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
-    /// The newest commit seen.
+    /// The newest commit seen; with `verify`, the newest trusted one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<RevisionStatus>,
 }
@@ -114,4 +140,7 @@ pub struct RevisionStatus {
     pub committed: String,
     /// The first line of its message.
     pub subject: String,
+    /// Who signed it, with the key's fingerprint; only where signatures are verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
 }

@@ -54,8 +54,26 @@ pub(crate) struct Followed {
     pub(crate) kind: Kind,
     /// Absent: all namespaces.
     pub(crate) namespace: Option<String>,
-    /// A label selector.
-    pub(crate) selector: String,
+    pub(crate) selected: Selected,
+}
+
+/// What is followed of a kind in these namespaces.
+#[derive(Debug, Clone)]
+pub(crate) enum Selected {
+    /// Objects that this label selector fits.
+    Labels(String),
+    /// The object of this name.
+    Name(String),
+}
+
+impl Selected {
+    /// Returns the parameter of a request.
+    fn parameter(&self) -> (&'static str, String) {
+        match self {
+            Self::Labels(selector) => ("labelSelector", selector.clone()),
+            Self::Name(name) => ("fieldSelector", format!("metadata.name={name}")),
+        }
+    }
 }
 
 /// One watch, and what it tells of it.
@@ -119,9 +137,10 @@ impl<F: FnMut(Observation)> Follow<F> {
         let action = Action::of("list", gvk.to_string());
         self.cluster.connections.tell(Traffic::Listed);
         self.observe(Observation::Listing(gvk.clone()));
+        let (selects, selector) = self.followed.selected.parameter();
         let (mut at, mut next) = (String::new(), String::new());
         loop {
-            let mut parameters = vec![("labelSelector", self.followed.selector.as_str()), ("limit", PAGE)];
+            let mut parameters = vec![(selects, selector.as_str()), ("limit", PAGE)];
             parameters.extend((!next.is_empty()).then_some(("continue", next.as_str())));
             let uri = format!("{}{}", self.collection(), path::query(parameters));
             let mut page = self.cluster.send(Ask::get(action.clone(), uri)).await?.value(&action)?;
@@ -193,8 +212,9 @@ impl<F: FnMut(Observation)> Follow<F> {
 
     fn watch_uri(&self, at: &str) -> String {
         let seconds = self.seconds.to_string();
+        let (selects, selector) = self.followed.selected.parameter();
         let query = path::query([
-            ("labelSelector", self.followed.selector.as_str()),
+            (selects, selector.as_str()),
             ("watch", "true"),
             ("allowWatchBookmarks", "true"),
             ("timeoutSeconds", &seconds),

@@ -16,6 +16,7 @@ pub mod index;
 pub mod parent;
 pub mod pods;
 pub mod resources;
+pub mod secret_watch;
 pub mod take;
 pub mod tenure;
 pub mod traffic;

@@ -15,7 +15,7 @@ use tokio::{sync::watch, task::AbortHandle};
 use crate::{
     cluster::Cluster,
     error::ApiError,
-    follow::{Follow, Followed},
+    follow::{Follow, Followed, Selected},
     index::{Observation, Seen},
 };
 
@@ -66,8 +66,8 @@ impl Cluster {
                 differs
             });
         };
-        let (namespace, selector) = (Some(namespace.to_owned()), selector.to_owned());
-        let follow = Follow::new(self.clone(), Followed { kind: pod_kind(), namespace, selector }, tell);
+        let (namespace, selected) = (Some(namespace.to_owned()), Selected::Labels(selector.to_owned()));
+        let follow = Follow::new(self.clone(), Followed { kind: pod_kind(), namespace, selected }, tell);
         PodWatch { troubles, task: tokio::spawn(follow.run()).abort_handle() }
     }
 

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cluster::Cluster,
-    follow::{Follow, Followed},
+    follow::{Follow, Followed, Selected},
     index::{Index, Observation},
 };
 use news::{News, Sender};
@@ -99,7 +99,7 @@ impl Watches {
             drop(index);
             sender.send(changes);
         };
-        let followed = Followed { kind, namespace: None, selector: PART_OF.to_owned() };
+        let followed = Followed { kind, namespace: None, selected: Selected::Labels(PART_OF.to_owned()) };
         let follow = Follow::new(self.cluster.clone(), followed, tell);
         // Woken in any case, a panic too: somebody may be waiting for tasks that ended.
         let wake = WakeOnDrop(self.sender.clone());
@@ -130,7 +130,7 @@ impl Watches {
             let changes = lock(&index).observe_scaler(observation);
             sender.send(changes);
         };
-        let followed = Followed { kind: kind.clone(), namespace: None, selector: String::new() };
+        let followed = Followed { kind: kind.clone(), namespace: None, selected: Selected::Labels(String::new()) };
         let follow = Follow::new(self.cluster.clone(), followed, tell);
         running.tasks.spawn(async move {
             let _wake = wake;

@@ -200,6 +200,9 @@ pub struct Revision {
     pub committed: jiff::Timestamp,
     /// The first line of its message.
     pub subject: String,
+    /// Who signed it, where that was verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub enum RecordKind {
     Failed,
     /// Something was refused.
     Refused,
+    /// A commit was not applied, because no trusted key has signed it.
+    Untrusted,
     /// A commit's prunes wait for a person's word.
     Blocked,
     /// Objects were deleted.
@@ -41,10 +43,11 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind, in the order of the enum: for metrics that exist before they are counted.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Applied,
         Self::Failed,
         Self::Refused,
+        Self::Untrusted,
         Self::Blocked,
         Self::Pruned,
         Self::Adopted,
@@ -63,6 +66,7 @@ impl RecordKind {
             Self::Applied => "Applied",
             Self::Failed => "Failed",
             Self::Refused => "Refused",
+            Self::Untrusted => "Untrusted",
             Self::Blocked => "Blocked",
             Self::Pruned => "Pruned",
             Self::Adopted => "Adopted",
@@ -78,7 +82,10 @@ impl RecordKind {
 
     /// Returns whether a person should look.
     pub fn warns(self) -> bool {
-        matches!(self, Self::Failed | Self::Refused | Self::Blocked | Self::DriftFound | Self::DriftCorrected)
+        matches!(
+            self,
+            Self::Failed | Self::Refused | Self::Untrusted | Self::Blocked | Self::DriftFound | Self::DriftCorrected
+        )
     }
 }
 

@@ -9,6 +9,7 @@
 pub mod directory;
 pub mod error;
 mod globals;
+mod history;
 mod known_hosts;
 pub mod mirror;
 pub mod poll;

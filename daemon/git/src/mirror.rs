@@ -83,6 +83,7 @@ impl Mirror {
                 author: one_line(&format!("{name} <{email}>")),
                 committed,
                 subject: one_line(&subject),
+                signer: None,
             })
         })
     }
@@ -105,7 +106,8 @@ impl Mirror {
         Ok(result)
     }
 
-    fn with_commit<T>(
+    /// Runs one reading of a commit that has to be there.
+    pub(crate) fn with_commit<T>(
         &self,
         commit: &CommitId,
         read: impl FnOnce(&Repository, &git2::Commit<'_>) -> Result<T, git2::Error>,

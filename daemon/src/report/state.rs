@@ -46,6 +46,7 @@ pub(crate) fn revision_status(revision: &Revision) -> RevisionStatus {
         author: revision.author.clone(),
         committed: revision.committed.to_string(),
         subject: revision.subject.clone(),
+        signer: revision.signer.clone(),
     }
 }
 /// Returns the attempt; the time of the one before is kept where nothing else differs, so that the status stays equal.

@@ -149,6 +149,7 @@ fn messages_are_sentences_with_the_next_step() {
         author: "A <a@example.com>".into(),
         committed: jiff::Timestamp::UNIX_EPOCH,
         subject: "subject".into(),
+        signer: None,
     };
     let check = |facts: Facts, expected: &str| {
         assert_eq!(stand(&Facts { revision: Some(revision.clone()), ..facts }).message, expected);

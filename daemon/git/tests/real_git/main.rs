@@ -2,6 +2,7 @@
 //! real worker processes.
 
 mod faults;
+mod history;
 mod http;
 mod https;
 mod local;

@@ -83,7 +83,10 @@ fn commit(status: &EnvironmentStatus, attempt: Option<&Attempt>, now: Timestamp)
     let ago = age::since(&attempt.at, now).map(|age| format!(", {age} ago")).unwrap_or_default();
     let entry = status.history.iter().find(|entry| entry.revision.commit == attempt.commit);
     match entry.map(|entry| &entry.revision) {
-        Some(known) => screen::first_line(&format!("{short} {:?} by {}{ago}", known.subject, known.author)),
+        Some(known) => {
+            let signed = known.signer.as_ref().map(|signer| format!(", signed by {signer}")).unwrap_or_default();
+            screen::first_line(&format!("{short} {:?} by {}{signed}{ago}", known.subject, known.author))
+        }
         None => format!("{short}{ago}"),
     }
 }

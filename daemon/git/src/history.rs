@@ -1,0 +1,42 @@
+//! Commits as signatures cover them: their bytes, and which of them are new.
+
+use git2::{ObjectType, Oid, Sort};
+use plumb_core::commit::CommitId;
+
+use crate::{error::GitError, mirror::Mirror};
+
+impl Mirror {
+    /// Returns a commit byte for byte as Git stores it; nothing if it is longer than this.
+    pub fn raw_commit(&self, commit: &CommitId, bytes_max: usize) -> Result<Option<Vec<u8>>, GitError> {
+        self.with_commit(commit, |repository, found| {
+            let database = repository.odb()?;
+            let (bytes, _) = database.read_header(found.id())?;
+            if bytes > bytes_max {
+                return Ok(None);
+            }
+            let object = database.read(found.id())?;
+            if object.kind() != ObjectType::Commit {
+                return Err(git2::Error::from_str("an object that was a commit is none any more"));
+            }
+            Ok(Some(object.data().to_vec()))
+        })
+    }
+
+    /// Returns the commits that can be reached from one and not from another, merged branches included, parents first;
+    /// at most so many.
+    ///
+    /// *Errors:* one of the two is not in the mirror.
+    pub fn commits_since(&self, head: &CommitId, since: &CommitId, most: usize) -> Result<Vec<CommitId>, GitError> {
+        self.with_commit(since, |_, _| Ok(()))?;
+        self.with_commit(head, |repository, found| {
+            let mut walk = repository.revwalk()?;
+            walk.set_sorting(Sort::TOPOLOGICAL | Sort::REVERSE)?;
+            walk.push(found.id())?;
+            walk.hide(Oid::from_str(since.as_str())?)?;
+            let id = |found: Result<Oid, git2::Error>| {
+                CommitId::parse(&found?.to_string()).map_err(|error| git2::Error::from_str(&error.to_string()))
+            };
+            walk.take(most).map(id).collect()
+        })
+    }
+}
