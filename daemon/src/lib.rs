@@ -27,6 +27,7 @@ mod metrics;
 mod places;
 mod pods;
 mod reconcile;
+mod reference;
 mod report;
 mod repositories;
 mod rules;

@@ -3,7 +3,11 @@
 //! A look is an ls-remote; only a new commit is fetched. A poll, a file watch or a kick says "look again", never what
 //! changed. Where signatures are verified, a commit becomes the source only once it is trusted (`trust.rs`).
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use k8s_openapi::api::core::v1::Secret;
 use plumb_api::{
@@ -12,12 +16,17 @@ use plumb_api::{
     repository::RevisionStatus,
 };
 use plumb_cluster::{cluster::Cluster, resources};
-use plumb_core::{backoff, class::Class, commit::CommitId, operation::Failure};
+use plumb_core::{
+    backoff,
+    class::Class,
+    commit::{CommitId, RefName},
+    operation::Failure,
+};
 use plumb_git::{
     error::GitError,
     mirror::Mirror,
     poll,
-    remote::{Credentials, FileUrls, RefSelector, Remote, RemoteUrl},
+    remote::{Advertised, Credentials, FileUrls, RefSelector, Remote, RemoteUrl, Wanted},
     watch::LocalWatch,
     workers::Workers,
 };
@@ -32,7 +41,7 @@ use crate::{
     journal::Journal,
     main_loop::Event,
     metrics::{Look, Metrics},
-    report,
+    reference, report,
     status::{self, Verdict},
     trust::{Doubt, Trust},
 };
@@ -254,8 +263,8 @@ impl Follow {
             Some(Source { mirror, revision })
         });
         let mut source = source.await.ok()??;
-        let reference = self.revision.as_ref()?.reference.as_deref()?;
-        source.revision.reference = plumb_core::commit::RefName::parse(reference).ok();
+        let reference = self.revision.as_ref()?.reference.as_deref();
+        source.revision.reference = reference.and_then(|name| RefName::parse(name).ok());
         Some(source)
     }
 
@@ -276,15 +285,11 @@ impl Follow {
 
     async fn look_at(&mut self, remote: &Remote) -> Result<Source, Failure> {
         let mirror = self.mirror(&remote.url);
-        let selector = self.selector()?;
-        let workers = &self.ground.workers;
-        let advertised = workers.advertised(remote, &selector).await.map_err(|error| self.failure(&error))?;
-        let held = self.in_mirror(&mirror, &advertised.commit).await;
-        self.fetched = !held;
-        let advertised = match held {
-            true => advertised,
-            false => workers.fetch(remote, &mirror, &advertised).await.map_err(|error| self.failure(&error))?,
+        let advertised = match reference::wanted(self.resource.spec.reference.as_ref()).map_err(wait)? {
+            Wanted::Ref(selector) => self.bring(remote, &mirror, &selector).await,
+            Wanted::Commit(commit) => self.pin(remote, &mirror, &commit).await,
         };
+        let advertised = advertised.map_err(|error| self.failure(&error))?;
         let (path, commit) = (mirror.clone(), advertised.commit.clone());
         let revision = tokio::task::spawn_blocking(move || Mirror::open_or_create(&path)?.revision(&commit)).await;
         let revision = revision.map_err(|error| Failure { class: Class::Bug, message: error.to_string() })?;
@@ -293,20 +298,26 @@ impl Follow {
         Ok(Source { mirror, revision })
     }
 
+    async fn bring(&mut self, remote: &Remote, mirror: &Path, selector: &RefSelector) -> Result<Advertised, GitError> {
+        let advertised = self.ground.workers.advertised(remote, selector).await?;
+        self.fetched = !self.in_mirror(mirror, &advertised.commit).await;
+        match self.fetched {
+            false => Ok(advertised),
+            true => self.ground.workers.fetch(remote, mirror, &advertised).await,
+        }
+    }
+
+    async fn pin(&mut self, remote: &Remote, mirror: &Path, commit: &CommitId) -> Result<Advertised, GitError> {
+        // Also makes the mirror; that the commit is there does not say that we may still read it.
+        self.fetched = !self.in_mirror(mirror, commit).await;
+        self.ground.workers.pin(remote, mirror, commit).await
+    }
+
     /// Returns whether the mirror has the commit already; makes the mirror if it is not there.
-    async fn in_mirror(&self, mirror: &std::path::Path, commit: &CommitId) -> bool {
+    async fn in_mirror(&self, mirror: &Path, commit: &CommitId) -> bool {
         let (path, commit) = (mirror.to_owned(), commit.clone());
         let held = tokio::task::spawn_blocking(move || Mirror::open_or_create(&path)?.holds(&commit));
         matches!(held.await, Ok(Ok(true)))
-    }
-
-    fn selector(&self) -> Result<RefSelector, Failure> {
-        match &self.resource.spec.reference {
-            None => Ok(RefSelector::Head),
-            Some(reference) => {
-                RefSelector::branch(&reference.branch).map_err(|error| wait(format!("spec.ref.branch: {error}")))
-            }
-        }
     }
 
     fn url(&self) -> Result<RemoteUrl, Failure> {

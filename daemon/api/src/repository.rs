@@ -70,13 +70,28 @@ pub(crate) fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// What to follow in a repository.
-#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What to follow in a repository: exactly one of these.
+#[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("[has(self.branch), has(self.tag), has(self.semver), has(self.commit)].filter(given, given).size() == 1").message("write exactly one of branch, tag, semver and commit"))]
 pub struct Reference {
     /// A branch, without `refs/heads/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[^\s~^:?*\[\\]+$"), length(min = 1, max = 255))]
-    pub branch: String,
+    pub branch: Option<String>,
+    /// A tag, without `refs/tags/`. A tag that is moved is followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[^\s~^:?*\[\\]+$"), length(min = 1, max = 255))]
+    pub tag: Option<String>,
+    /// A range of versions, as Flux and Helm read them, such as `>=1.0 <2`, `~1.2`, `^1`, `1.x` or `1.2 - 2.3`: the newest tag in
+    /// it is followed. Pre-releases count only where the range names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255))]
+    pub semver: Option<String>,
+    /// The full id of a commit that a branch or tag leads to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9a-f]{40}$"))]
+    pub commit: Option<String>,
 }
 
 /// Which signatures a commit needs to be applied.

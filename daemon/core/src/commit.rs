@@ -98,6 +98,11 @@ impl RefName {
         Self::parse(&format!("refs/heads/{name}"))
     }
 
+    /// Returns the ref of a tag.
+    pub fn tag(name: &str) -> Result<Self, InvalidName> {
+        Self::parse(&format!("refs/tags/{name}"))
+    }
+
     /// Returns the full name.
     pub fn as_str(&self) -> &str {
         &self.0

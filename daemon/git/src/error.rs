@@ -176,6 +176,37 @@ pub enum GitError {
         /// Some of those that exist, as a sentence.
         existing: String,
     },
+    /// The wanted tag does not exist.
+    #[error("{url} has no tag {tag}; {existing}")]
+    TagNotFound {
+        /// The repository.
+        url: String,
+        /// The wanted tag.
+        tag: String,
+        /// Some of those that exist, as a sentence.
+        existing: String,
+    },
+    /// No tag is a version in the wanted range.
+    #[error("{url} has no tag that is a version in the range {range:?}; {existing}")]
+    NoTagInRange {
+        /// The repository.
+        url: String,
+        /// The range.
+        range: String,
+        /// The newest versions that exist, as a sentence.
+        existing: String,
+    },
+    /// No ref leads to the wanted commit.
+    #[error(
+        "no branch or tag that {url} lists leads to commit {commit}; check spec.ref.commit, or push a branch or tag that \
+         holds it"
+    )]
+    CommitNotListed {
+        /// The repository.
+        url: String,
+        /// The wanted commit.
+        commit: CommitId,
+    },
     /// The remote's HEAD points at a branch without commits.
     #[error("HEAD of {url} points at no commit; name a branch in spec.ref: it has {existing}")]
     HeadUnborn {
@@ -303,6 +334,9 @@ impl GitError {
             | Self::RepositoryNotFound { .. }
             | Self::Empty { .. }
             | Self::BranchNotFound { .. }
+            | Self::TagNotFound { .. }
+            | Self::NoTagInRange { .. }
+            | Self::CommitNotListed { .. }
             | Self::HeadUnborn { .. }
             | Self::Unsupported { .. }
             | Self::ForeignOwner { .. }
@@ -335,6 +369,9 @@ impl GitError {
             Self::RepositoryNotFound { .. } => "RepositoryNotFound",
             Self::Empty { .. } => "RepositoryEmpty",
             Self::BranchNotFound { .. } => "BranchNotFound",
+            Self::TagNotFound { .. } => "TagNotFound",
+            Self::NoTagInRange { .. } => "NoTagInRange",
+            Self::CommitNotListed { .. } => "CommitNotListed",
             Self::HeadUnborn { .. } => "HeadUnborn",
             Self::Unsupported { .. } => "UnsupportedRepository",
             Self::ForeignOwner { .. } => "ForeignOwner",

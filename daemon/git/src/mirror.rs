@@ -135,6 +135,11 @@ pub(crate) fn upstream(reference: Option<&RefName>) -> String {
     format!("{UPSTREAM}{}", name.trim_start_matches("refs/").replace('%', "%25").replace('/', "%2F"))
 }
 
+/// Returns the mirror's ref for a commit that a Repository names by its id.
+pub(crate) fn pinned(commit: &CommitId) -> String {
+    format!("{UPSTREAM}commit%2F{commit}")
+}
+
 /// Removes what a killed worker left half-written.
 ///
 /// *Assumptions:* no other fetch into this mirror is running (`workers` sees to it).

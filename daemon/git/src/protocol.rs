@@ -5,6 +5,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use plumb_core::commit::CommitId;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -32,6 +33,8 @@ pub(crate) enum Job {
     Advertise(RefSelector),
     /// Bring one ref's commits into the mirror.
     Fetch { mirror: PathBuf, what: Advertised },
+    /// Make sure that the mirror holds a commit, and that a ref which the server lists leads to it.
+    Pin { mirror: PathBuf, commit: CommitId },
 }
 
 /// The answer to the request with the same id.

@@ -15,6 +15,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use plumb_core::commit::CommitId;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time,
@@ -91,12 +92,21 @@ impl Workers {
         self.request(remote, Job::Fetch { mirror: mirror.to_owned(), what: what.clone() }).await
     }
 
+    /// Makes sure that the mirror holds a commit which some ref that the remote lists leads to, and fetches it if need be.
+    ///
+    /// *Assumptions:* as for [`Workers::fetch`].
+    ///
+    /// *Errors:* `CommitNotListed` also for a commit that the mirror holds and no ref leads to any more.
+    pub async fn pin(&self, remote: &Remote, mirror: &Path, commit: &CommitId) -> Result<Advertised, GitError> {
+        self.request(remote, Job::Pin { mirror: mirror.to_owned(), commit: commit.clone() }).await
+    }
+
     async fn request(&self, remote: &Remote, job: Job) -> Result<Advertised, GitError> {
         let seconds = remote.timeout.as_secs().max(1);
         let server = remote.url.server();
         let mirror = match &job {
             Job::Advertise(_) => None,
-            Job::Fetch { mirror, .. } => Some(mirror.as_path()),
+            Job::Fetch { mirror, .. } | Job::Pin { mirror, .. } => Some(mirror.as_path()),
         };
         let admitted = time::timeout(remote.timeout, self.shared.admission.admit(&server, mirror)).await;
         let Ok(_place) = admitted else { return Err(GitError::Busy { url: remote.url.to_string(), seconds }) };

@@ -140,3 +140,48 @@ fn a_force_push_is_followed_and_a_deleted_branch_leaves_everything_as_it_is() {
     });
     assert_eq!(site.get("configmap", "a").expect("it")["data"]["k"], "3", "nothing is deleted because a branch is");
 }
+
+#[test]
+fn a_tag_a_range_and_a_commit_are_followed_and_only_one_of_them_is_taken() {
+    let served = Served::new("refs", None);
+    let commit = |value: &str| {
+        let file = config_map("a", "k", value);
+        served.copy.commit_and_push(&[("app/a.yaml", &file)], value).expect("a push")
+    };
+    let tag = |name: &str| {
+        served.copy.git(&["tag", "--force", "-m", name, name]).expect("a tag");
+        served.copy.git(&["push", "--quiet", "--force", "origin", &format!("refs/tags/{name}")]).expect("a push");
+    };
+    let first = commit("1");
+    tag("v1.9.0");
+    let second = commit("2");
+    tag("v1.10.0");
+    let third = commit("3");
+    served.repository(json!({ "ref": { "semver": "1.x" } }));
+    served.site.environment("app", "app", json!({}));
+    served.site.wait_applied("app", &second);
+    let repository = served.site.get("repositories.plumb.dev", "repo").expect("it");
+    assert_eq!(repository["status"]["revision"]["ref"], "refs/tags/v1.10.0");
+    tag("v1.11.0");
+    served.site.wait_applied("app", &third);
+
+    served.site.kubectl(&["delete", "repositories.plumb.dev", "repo"]).expect("a deletion");
+    served.repository(json!({ "ref": { "commit": first } }));
+    served.site.wait_applied("app", &first);
+    served.site.kubectl(&["delete", "repositories.plumb.dev", "repo"]).expect("a deletion");
+    served.repository(json!({ "ref": { "tag": "v1.10.0" } }));
+    served.site.wait_applied("app", &second);
+    served.copy.git(&["checkout", "--quiet", "main"]).expect("a checkout");
+    tag("v1.10.0");
+    served.site.wait_applied("app", &third);
+
+    let both = json!({
+        "apiVersion": "plumb.dev/v1alpha1",
+        "kind": "Repository",
+        "metadata": { "name": "both", "namespace": served.site.namespace },
+        "spec": { "url": served.server.url("shop"), "ref": { "tag": "v1.9.0", "branch": "main" } },
+    });
+    let refused = lab::shared().kubectl_with_input(&["apply", "--server-side", "-f", "-"], &both.to_string());
+    let refused = refused.expect_err("two refs").to_string();
+    assert!(refused.contains("exactly one of branch, tag, semver and commit"), "{refused}");
+}

@@ -29,46 +29,75 @@ pub(super) fn perform(remote: &Remote, path: &Path, job: &Job, settings: &Settin
     match job {
         Job::Advertise(selector) => look_up(remote, &source, selector),
         Job::Fetch { mirror, what } => {
-            let selector = what.reference.clone().map_or(RefSelector::Head, RefSelector::Branch);
-            let found = look_up(remote, &source, &selector)?;
-            mirror::clear_leftovers(mirror);
-            let target = mirror::open(mirror)?;
-            copy(&source, &target, &found).map_err(|error| mirror::fault(mirror, &error))?;
+            let found = look_up(remote, &source, &RefSelector::again(what.reference.as_ref()))?;
+            bring(&source, mirror, &found, &mirror::upstream(found.reference.as_ref()))?;
+            Ok(found)
+        }
+        Job::Pin { mirror, commit } => {
+            let leads = leads_to(&source, commit).map_err(|error| fault::of_local(&error, remote))?;
+            if !leads {
+                return Err(GitError::CommitNotListed { url: remote.url.to_string(), commit: commit.clone() });
+            }
+            let found = Advertised { reference: None, commit: commit.clone() };
+            bring(&source, mirror, &found, &mirror::pinned(commit))?;
             Ok(found)
         }
     }
 }
 
+/// Copies into the mirror at a path.
+fn bring(source: &Repository, mirror: &Path, found: &Advertised, name: &str) -> Result<(), GitError> {
+    mirror::clear_leftovers(mirror);
+    let target = mirror::open(mirror)?;
+    copy(source, &target, found, name).map_err(|error| mirror::fault(mirror, &error))
+}
+
+/// Returns whether any ref of the repository is the commit or comes after it.
+fn leads_to(source: &Repository, commit: &CommitId) -> Result<bool, git2::Error> {
+    let wanted = Oid::from_str(commit.as_str())?;
+    if source.find_commit(wanted).is_err() {
+        return Ok(false);
+    }
+    let mut tips = Vec::new();
+    for reference in source.references()?.flatten() {
+        // What is no commit, and a ref that leads nowhere, leads to no commit.
+        tips.extend(reference.peel_to_commit().ok().map(|tip| tip.id()));
+    }
+    Ok(tips.contains(&wanted) || tips.into_iter().any(|tip| source.graph_descendant_of(tip, wanted).unwrap_or(false)))
+}
+
 fn look_up(remote: &Remote, source: &Repository, selector: &RefSelector) -> Result<Advertised, GitError> {
-    let name = match selector {
-        RefSelector::Head => "HEAD",
-        RefSelector::Branch(name) => name.as_str(),
-    };
     let fault = |error: &git2::Error| fault::of_local(error, remote);
-    let found = source.find_reference(name).and_then(|reference| {
+    let names = || -> Result<Vec<String>, GitError> {
+        let references = source.references().map_err(|error| fault(&error))?;
+        Ok(references.flatten().filter_map(|reference| reference.name().ok().map(str::to_owned)).collect())
+    };
+    let name = match selector {
+        // Only for a range all names are needed.
+        RefSelector::Newest(_) => advertised::name(&remote.url, names()?.iter().map(String::as_str), selector)?,
+        _ => advertised::name(&remote.url, std::iter::empty(), selector)?,
+    };
+    let found = source.find_reference(&name).and_then(|reference| {
         let target = reference.symbolic_target()?.map(str::to_owned);
         Ok((target, reference.peel_to_commit()?.id()))
     });
     let (target, id) = match found {
         Ok(found) => found,
         Err(error) if matches!(error.code(), ErrorCode::NotFound | ErrorCode::UnbornBranch) => {
-            let references = source.references().map_err(|error| fault(&error))?;
-            let names: Vec<_> =
-                references.flatten().filter_map(|reference| reference.name().ok().map(str::to_owned)).collect();
-            return Err(advertised::missing(&remote.url, names.iter().map(String::as_str), selector));
+            return Err(advertised::missing(&remote.url, names()?.iter().map(String::as_str), selector));
         }
         Err(error) => return Err(fault(&error)),
     };
     let reference = match selector {
         RefSelector::Head => target.and_then(|target| RefName::parse(&target).ok()),
-        RefSelector::Branch(name) => Some(name.clone()),
+        _ => RefName::parse(&name).ok(),
     };
     let commit = CommitId::parse(&id.to_string()).map_err(|error| GitError::Worker { detail: error.to_string() })?;
     Ok(Advertised { reference, commit })
 }
 
-/// Copies the commit with all that it needs and the mirror lacks, then moves the mirror's ref.
-fn copy(source: &Repository, target: &Repository, found: &Advertised) -> Result<(), git2::Error> {
+/// Copies the commit with all that it needs and the mirror lacks, then moves the mirror's ref of this name.
+fn copy(source: &Repository, target: &Repository, found: &Advertised, name: &str) -> Result<(), git2::Error> {
     let wanted = Oid::from_str(found.commit.as_str())?;
     let database = target.odb()?;
     // Without a ref, what is there comes from a first fetch that was cut off, and may lack something.
@@ -93,7 +122,7 @@ fn copy(source: &Repository, target: &Repository, found: &Advertised) -> Result<
         pack.foreach(|bytes| writer.write_all(bytes).is_ok())?;
         writer.commit()?;
     }
-    target.reference(&mirror::upstream(found.reference.as_ref()), wanted, true, "fetch")?;
+    target.reference(name, wanted, true, "fetch")?;
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! Repositories behind http, https and ssh.
 
+mod pin;
+
 use std::{
     io,
     panic::{self, AssertUnwindSafe},
@@ -48,6 +50,10 @@ pub(super) fn perform(remote: &Remote, job: &Job, scratch: &Scratch) -> Result<A
             mirror::clear_leftovers(mirror);
             fetch(remote, &conversation, &mirror::open(mirror)?, what)
         }
+        Job::Pin { mirror, commit } => {
+            mirror::clear_leftovers(mirror);
+            pin::perform(remote, &conversation, &mirror::open(mirror)?, commit)
+        }
     }
 }
 
@@ -67,20 +73,29 @@ fn fetch(
     what: &Advertised,
 ) -> Result<Advertised, GitError> {
     let source = what.reference.as_ref().map_or("HEAD", |name| name.as_str());
-    let target = mirror::upstream(what.reference.as_ref());
+    // The plus takes a branch that was force-pushed, and a tag that was moved.
+    let refspec = format!("+{source}:{}", mirror::upstream(what.reference.as_ref()));
+    let heads = download(remote, conversation, mirror, &[refspec])?;
+    let found = advertised::select(&remote.url, &heads, &RefSelector::again(what.reference.as_ref()))?;
+    Ok(Advertised { reference: what.reference.clone(), ..found })
+}
+
+/// Brings refs into the mirror, and returns what the server has.
+fn download(
+    remote: &Remote,
+    conversation: &Conversation<'_>,
+    mirror: &Repository,
+    refspecs: &[String],
+) -> Result<Vec<Head>, GitError> {
     let fetched = (|| {
         let mut connection = mirror.remote_anonymous(remote.url.as_str())?;
-        // The plus takes a branch that was force-pushed.
-        connection.download(&[format!("+{source}:{target}")], Some(&mut conversation.options()))?;
+        connection.download(refspecs, Some(&mut conversation.options()))?;
         let heads = heads(connection.list()?);
         connection.update_tips(None, RemoteUpdateFlags::empty(), AutotagOption::None, None)?;
         connection.disconnect()?;
         Ok(heads)
     })();
-    let heads = fetched.map_err(|error| of_fetch(&error, conversation, mirror))?;
-    let selector = what.reference.clone().map_or(RefSelector::Head, RefSelector::Branch);
-    let found = advertised::select(&remote.url, &heads, &selector)?;
-    Ok(Advertised { reference: what.reference.clone(), ..found })
+    fetched.map_err(|error| of_fetch(&error, conversation, mirror))
 }
 
 /// Tells a failing disk from a failing server.

@@ -8,12 +8,13 @@ use plumb_core::{
     problem::Problem,
     source::SourceTree,
 };
-use plumb_git::remote::{FileUrls, RefSelector, RemoteUrl};
+use plumb_git::remote::{FileUrls, RemoteUrl};
 use plumb_render::position;
 use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::schema;
+use crate::reference;
 use crate::rules;
 
 /// Returns what is wrong with an object of plumb's own kinds; nothing for all others.
@@ -66,8 +67,8 @@ fn beyond_the_schema(manifest: &Manifest) -> Vec<schema::Fault> {
         if let Err(error) = RemoteUrl::parse(&spec.url, FileUrls::Allowed) {
             add("spec.url", error.to_string());
         }
-        if let Some(Err(error)) = spec.reference.map(|reference| RefSelector::branch(&reference.branch)) {
-            add("spec.ref.branch", error.to_string());
+        if let Err(message) = reference::wanted(spec.reference.as_ref()) {
+            add("spec.ref", message.trim_start_matches("spec.ref: ").to_owned());
         }
     }
     faults

@@ -12,13 +12,13 @@ use plumb_core::{commit::CommitId, source::SourceTree};
 use plumb_git::{
     error::GitError,
     mirror::Mirror,
-    remote::{FileUrls, RefSelector, Remote, RemoteUrl},
+    remote::{FileUrls, RefSelector, Remote, RemoteUrl, Wanted},
     workers::Workers,
 };
 
 use crate::{
     cli::{allow, connection::Session, error::CliError, render},
-    credentials,
+    credentials, reference,
     settings::Settings,
 };
 
@@ -53,16 +53,24 @@ impl Source {
         let remote = remote(session, namespace, &repository).await?;
         let status = environment.status.clone().unwrap_or_default();
         let commit = revision.and_then(|written| allow::resolve(written, &status).ok());
-        // What is no commit that is known can only be a branch.
-        let branch = if commit.is_some() { None } else { revision };
-        let selector = selector(&repository, branch)?;
+        let wanted = match &commit {
+            Some(commit) => Wanted::Commit(commit.clone()),
+            // What is no commit that is known can only be a branch.
+            None => wanted(&repository, revision)?,
+        };
         let git = |source: GitError| CliError::Git { name: format!("{namespace}/{name}"), source };
         let place = tempfile::tempdir().map_err(CliError::Scratch)?;
         let mirror = Mirror::open_or_create(&place.path().join("mirror.git")).map_err(git)?;
         let command = crate::run::worker_command(place.path(), &[]).map_err(CliError::Worker)?;
         let workers = Workers::new(command.spawner(), 1);
-        let advertised = workers.advertised(&remote, &selector).await.map_err(git)?;
-        let fetched = workers.fetch(&remote, mirror.path(), &advertised).await.map_err(git)?;
+        let fetched = match wanted {
+            Wanted::Ref(selector) => {
+                let advertised = workers.advertised(&remote, &selector).await.map_err(git)?;
+                workers.fetch(&remote, mirror.path(), &advertised).await
+            }
+            Wanted::Commit(commit) => workers.pin(&remote, mirror.path(), &commit).await,
+        };
+        let fetched = fetched.map_err(git)?;
         let commit = commit.unwrap_or(fetched.commit);
         let tree = mirror.snapshot(&commit).and_then(|snapshot| snapshot.read(&settings.path)).map_err(git)?;
         let shown = PathBuf::from(tree.root.as_str());
@@ -70,10 +78,15 @@ impl Source {
     }
 }
 
-fn selector(repository: &Repository, branch: Option<&str>) -> Result<RefSelector, CliError> {
-    let followed = repository.spec.reference.as_ref().map(|reference| reference.branch.as_str());
-    let Some(branch) = branch.or(followed) else { return Ok(RefSelector::Head) };
-    RefSelector::branch(branch).map_err(|_| CliError::NoCommit { written: branch.to_owned(), known: Vec::new() })
+/// Returns what to fetch: a branch that was written, else what the Repository follows.
+fn wanted(repository: &Repository, written: Option<&str>) -> Result<Wanted, CliError> {
+    let Some(written) = written else {
+        let name = repository.metadata.name.clone().unwrap_or_default();
+        let followed = reference::wanted(repository.spec.reference.as_ref());
+        return followed.map_err(|message| CliError::Repository { name, message });
+    };
+    let branch = RefSelector::branch(written);
+    branch.map(Wanted::Ref).map_err(|_| CliError::NoCommit { written: written.to_owned(), known: Vec::new() })
 }
 
 async fn remote(session: &Session, namespace: &str, repository: &Repository) -> Result<Remote, CliError> {
