@@ -58,7 +58,8 @@ fn the_api_server_refuses_what_the_schemas_forbid() {
     );
     check("Repository", json!({ "url": "git.example.com/x.git" }), "spec.url");
     check("Repository", json!({ "url": "https://git.example.com/x.git", "interval": "5" }), "spec.interval");
-    check("Repository", json!({ "url": "https://git.example.com/x.git", "verify": {} }), "unknown field");
+    check("Repository", json!({ "url": "https://git.example.com/x.git", "verify": {} }), "spec.verify.secretRef");
+    check("Repository", json!({ "url": "https://git.example.com/x.git", "webhook": {} }), "unknown field");
     check("Environment", json!({ "repository": "r", "path": "/a" }), "relative to the repository's root");
     check("Environment", json!({ "repository": "r", "path": "a/../b" }), "has no '..'");
     check("Environment", json!({ "repository": "r", "path": "a", "sync": { "pruneLimit": "150%" } }), "pruneLimit");

@@ -135,10 +135,10 @@ mod tests {
     fn only_git_below_the_root_is_run() {
         let check = |line: &str, expected: Option<(&str, &str)>| {
             let expected = expected.map(|(service, path)| (service, PathBuf::from(path)));
-            assert_eq!(service(Path::new("/root"), line), expected, "{line}");
+            assert_eq!(service(Path::new("/srv"), line), expected, "{line}");
         };
-        check("git-upload-pack '/shop.git'", Some(("upload-pack", "/root/shop.git")));
-        check("git-receive-pack 'shop.git'", Some(("receive-pack", "/root/shop.git")));
+        check("git-upload-pack '/shop.git'", Some(("upload-pack", "/srv/shop.git")));
+        check("git-receive-pack 'shop.git'", Some(("receive-pack", "/srv/shop.git")));
         check("git-upload-pack '/../shop.git'", None);
         check("git-upload-archive '/shop.git'", None);
         check("sh", None);
