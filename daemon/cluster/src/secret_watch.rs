@@ -49,7 +49,7 @@ impl SecretWatch {
         let differs = |version: &Version| *version != Version::Unknown && version != known;
         if self.version.wait_for(differs).await.is_err() {
             // The watch has ended: there is no change that it could tell of.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -101,7 +101,7 @@ impl fmt::Display for MissingRight {
         let what = self.what();
         match &self.namespace {
             Some(namespace) => {
-                write!(f, " may not {what} in namespace {namespace}; give it this rule in a Role there: ")?
+                write!(f, " may not {what} in namespace {namespace}; give it this rule in a Role there: ")?;
             }
             None => write!(f, " may not {what}; give it this rule in a ClusterRole: ")?,
         }

@@ -52,10 +52,8 @@ pub(crate) fn commit(raw: &[u8]) -> Result<Signed, Untrusted> {
             b"tree" | b"parent" | b"author" | b"committer" => {
                 return Err(Untrusted::malformed("a header stands twice or out of order"));
             }
-            name if name == ours.as_bytes() => {
-                if signature.replace(field.lines()).is_some() {
-                    return Err(Untrusted::malformed("it has two signatures"));
-                }
+            name if name == ours.as_bytes() && signature.replace(field.lines()).is_some() => {
+                return Err(Untrusted::malformed("it has two signatures"));
             }
             _ => {}
         }

@@ -15,7 +15,7 @@ pub(crate) enum CliError {
         /// The path.
         path: PathBuf,
         #[source]
-        source: GitError,
+        source: Box<GitError>,
     },
     /// Files are wrong, where valid ones are needed to go on.
     #[error("the files are not valid:\n{}", lines(.0))]
@@ -75,7 +75,7 @@ pub(crate) enum CliError {
         /// Its namespace and name.
         name: String,
         #[source]
-        source: GitError,
+        source: Box<GitError>,
     },
     /// There is no place for a mirror.
     #[error("cannot make a temporary directory")]

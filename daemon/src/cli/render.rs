@@ -33,7 +33,8 @@ pub(crate) fn perform(arguments: &RenderArgs) -> Result<Outcome, CliError> {
 
 /// Reads the files below a path of this machine.
 pub(crate) fn read(path: &Path) -> Result<SourceTree, CliError> {
-    plumb_git::directory::read(path).map_err(|source| CliError::Unreadable { path: path.to_owned(), source })
+    plumb_git::directory::read(path)
+        .map_err(|source| CliError::Unreadable { path: path.to_owned(), source: Box::new(source) })
 }
 
 /// Renders the files that were read below `path`, or says everything that is wrong with them.

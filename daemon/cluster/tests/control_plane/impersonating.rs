@@ -153,7 +153,7 @@ async fn what_a_namespace_holds_is_named_only_as_far_as_the_service_account_may_
     let hidden = format!("object {}/(not shown)", bench.namespace);
     let own = names(&bench.cluster).await;
     assert!(own.contains(&secret_name) && own.contains(&plain), "{own:?}");
-    assert_eq!(names(&deployer(&bench)).await, [hidden.clone()]);
+    assert_eq!(names(&deployer(&bench)).await, std::slice::from_ref(&hidden));
     grant(&bench, "look", "list", &config_map()).await;
     let mut seen = names(&deployer(&bench)).await;
     seen.sort();

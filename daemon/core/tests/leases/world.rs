@@ -100,7 +100,7 @@ impl World {
 
     fn start(&mut self, index: usize, count: u32, life: u32) -> Replica {
         let me = Identity::new(format!("replica-{index}-{life}"));
-        let timing = Timing::new(LEASE).unwrap();
+        let timing = Timing::new(LEASE).expect("a lease's length");
         Replica {
             shards: Shards::new(me, None, timing, count),
             count,
@@ -294,7 +294,7 @@ impl World {
 
     fn give_up_waiting(&mut self, replica: usize) {
         let now = self.clock(replica);
-        let after = Timing::new(LEASE).unwrap().request_timeout();
+        let after = Timing::new(LEASE).expect("a lease's length").request_timeout();
         let late = |(_, (sent, _)): &(&u64, &(Duration, Request))| now.uptime > *sent + after;
         let late: Vec<u64> = self.replicas[replica].open.iter().filter(late).map(|(id, _)| *id).collect();
         let to = &mut self.replicas[replica];

@@ -58,7 +58,7 @@ impl Source {
             // What is no commit that is known can only be a branch.
             None => wanted(&repository, revision)?,
         };
-        let git = |source: GitError| CliError::Git { name: format!("{namespace}/{name}"), source };
+        let git = |source: GitError| CliError::Git { name: format!("{namespace}/{name}"), source: Box::new(source) };
         let place = tempfile::tempdir().map_err(CliError::Scratch)?;
         let mirror = Mirror::open_or_create(&place.path().join("mirror.git")).map_err(git)?;
         let command = crate::run::worker_command(place.path(), &[]).map_err(CliError::Worker)?;
