@@ -130,8 +130,8 @@ impl World {
 
     fn clock(&mut self, replica: usize) -> Now {
         let seed = self.random(u64::MAX);
-        let wall =
-            Timestamp::from_microsecond(1_700_000_000_000_000 + self.uptime(replica).as_micros() as i64).unwrap();
+        let wall = Timestamp::from_microsecond(1_700_000_000_000_000 + self.uptime(replica).as_micros() as i64)
+            .expect("a time of this century");
         Now { uptime: self.uptime(replica), wall, seed }
     }
 
