@@ -65,4 +65,14 @@ fn the_api_server_refuses_what_the_schemas_forbid() {
     check("Environment", json!({ "repository": "r", "path": "a", "sync": { "pruneLimit": "150%" } }), "pruneLimit");
     check("Environment", json!({ "repository": "r", "path": "a", "drift": { "mode": "Ignore" } }), "Unsupported value");
     check("Environment", json!({ "path": "a" }), "spec.repository");
+    let rule = |current: &str| json!({ "apiVersion": "example.com/v1", "kind": "Database", "current": current });
+    let with = |rules: Value| json!({ "repository": "r", "path": "a", "health": rules });
+    check("Environment", with(json!([rule("true"), rule("false")])), "Duplicate value");
+    check("Environment", with(json!([rule("")])), "spec.health[0].current");
+    check("Environment", with(json!([rule(&"a".repeat(1025))])), "spec.health[0].current");
+    check(
+        "Environment",
+        with(json!([{ "apiVersion": "a b", "kind": "c", "current": "d" }])),
+        "spec.health[0].apiVersion",
+    );
 }
