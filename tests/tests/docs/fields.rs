@@ -62,11 +62,17 @@ fn every_field_of_the_resources_is_described_with_its_default() {
     }
 }
 
-/// Collects what has to be written: the required fields of the spec, and of the items of its lists.
+/// Collects what has to be written: the required fields of the spec, and of the items of all lists below it.
 fn required_fields(path: &str, schema: &Value, found: &mut BTreeSet<String>) {
     let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
     found.extend(required.map(|field| format!("{path}.{field}")));
+    lists_below(path, schema, found);
+}
+
+fn lists_below(path: &str, schema: &Value, found: &mut BTreeSet<String>) {
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        required_fields(&format!("{path}.{name}[]"), &property["items"], found);
+        let path = format!("{path}.{name}");
+        required_fields(&format!("{path}[]"), &property["items"], found);
+        lists_below(&path, property, found);
     }
 }
