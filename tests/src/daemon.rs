@@ -92,6 +92,11 @@ impl Daemon {
         .expect("a file of the directory");
     }
 
+    /// Returns the directory in which it keeps mirrors and homes of workers.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// Returns its process id.
     pub fn id(&self) -> u32 {
         self.child.id()

@@ -2,6 +2,7 @@
 //!
 //! Owns nothing beyond the processes and folders that it makes. Must never wait for a fixed time.
 
+pub mod canary;
 pub mod daemon;
 pub mod http;
 pub mod reader;

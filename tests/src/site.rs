@@ -1,6 +1,9 @@
 //! A site: a namespace, a Git repository and the Environments that point at it. Tests keep apart by site.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    path::Path,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use lab::{
     ControlPlane,
@@ -69,6 +72,11 @@ impl Site {
         self.plane
             .kubectl_with_input(&["apply", "--server-side", "--force-conflicts", "-f", "-"], &object.to_string())
             .expect("an object that the API server takes");
+    }
+
+    /// Returns an administrator's kubeconfig.
+    pub fn kubeconfig(&self) -> &Path {
+        self.plane.kubeconfig()
     }
 
     /// Runs kubectl in the namespace.

@@ -23,3 +23,5 @@ mod signatures;
 mod standing;
 #[path = "main/tenancy.rs"]
 mod tenancy;
+#[path = "main/traversal.rs"]
+mod traversal;
