@@ -12,6 +12,9 @@ use system_tests::{
 };
 use tempfile::TempDir;
 
+/// Links of one tree: where each stands, and where it points.
+type Links<'a> = &'a [(&'a str, &'a str)];
+
 /// A file on the disk of the daemon, which can read it, and what must not be told of it.
 struct Bait {
     folder: TempDir,
@@ -58,7 +61,7 @@ fn links_out_of_the_snapshot_are_refused_and_what_they_point_at_is_never_read() 
     daemon::shared();
     let (site, bait) = (Site::new(lab::shared(), "links"), Bait::new());
     let (absolute, climbing) = (bait.absolute("manifest.yaml"), bait.climbing("manifest.yaml"));
-    let cases: &[(&str, &[(&str, &str)], &str)] = &[
+    let cases: &[(&str, Links<'_>, &str)] = &[
         ("absolute", &[("absolute/a.yaml", &absolute)], "absolute"),
         ("unparsable", &[("unparsable/a.yaml", &bait.absolute("password"))], "absolute"),
         ("directory", &[("directory/sub", bait.path().to_str().expect("a path in UTF-8"))], "absolute"),
