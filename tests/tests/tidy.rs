@@ -166,7 +166,8 @@ fn the_core_can_not_reach_the_world() {
 
 #[test]
 fn signatures_are_judged_without_the_world() {
-    const PURE: [&str; 8] = ["base64", "jiff", "lab", "pgp", "proptest", "signature", "ssh-key", "thiserror"];
+    const PURE: [&str; 9] =
+        ["base64", "jiff", "lab", "pgp", "proptest", "signature", "ssh-key", "thiserror", "wildmatch"];
     check_dependencies("a verdict depends on bytes, keys and a time (style 2)", "daemon/signature", |name| {
         !PURE.contains(&name)
     });

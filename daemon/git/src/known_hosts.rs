@@ -8,6 +8,7 @@
 mod tests;
 
 use openssl::{base64, hash::MessageDigest, pkey::PKey, sha, sign::Signer};
+use wildmatch::WildMatch;
 
 use crate::remote::SshHost;
 
@@ -110,37 +111,13 @@ impl Names {
     fn cover(&self, name: &str) -> bool {
         match self {
             Self::Patterns(patterns) => {
-                let named = |pattern: &&String| covers(pattern.as_bytes(), name.as_bytes());
-                let excluded = patterns.iter().any(|pattern| {
-                    pattern.strip_prefix('!').is_some_and(|pattern| covers(pattern.as_bytes(), name.as_bytes()))
-                });
-                !excluded && patterns.iter().filter(|pattern| !pattern.starts_with('!')).any(|it| named(&it))
+                let covers = |pattern: &str| WildMatch::new(pattern).matches(name);
+                let excluded = patterns.iter().any(|pattern| pattern.strip_prefix('!').is_some_and(covers));
+                !excluded && patterns.iter().any(|pattern| !pattern.starts_with('!') && covers(pattern))
             }
             Self::Hashed { salt, digest } => hashed(salt, name).is_some_and(|found| found == *digest),
         }
     }
-}
-
-/// Returns whether a pattern with `*` and `?` covers the whole name, in steps bounded by the product of both lengths.
-fn covers(pattern: &[u8], name: &[u8]) -> bool {
-    let (mut p, mut n) = (0, 0);
-    // Where the last star stands, and up to where it has taken the name so far.
-    let mut star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        match (pattern.get(p), star) {
-            (Some(b'*'), _) => {
-                star = Some((p, n));
-                p += 1;
-            }
-            (Some(&wanted), _) if wanted == b'?' || wanted == name[n] => (p, n) = (p + 1, n + 1),
-            (_, Some((at, taken))) => {
-                star = Some((at, taken + 1));
-                (p, n) = (at + 1, taken + 1);
-            }
-            (_, None) => return false,
-        }
-    }
-    pattern[p..].iter().all(|rest| *rest == b'*')
 }
 
 /// Computes HMAC-SHA1 of a name, as `ssh-keygen -H` hides names.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use wildmatch::WildMatch;
+
 /// A comma-separated list of patterns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Patterns(Vec<Pattern>);
@@ -26,7 +28,7 @@ impl Patterns {
     pub(crate) fn fit(&self, text: &str) -> bool {
         let fits = |except: bool| {
             let mut patterns = self.0.iter().filter(move |pattern| pattern.except == except);
-            patterns.any(|pattern| fits(pattern.text.as_bytes(), text.as_bytes()))
+            patterns.any(|pattern| WildMatch::new(&pattern.text).matches(text))
         };
         fits(false) && !fits(true)
     }
@@ -38,33 +40,6 @@ impl fmt::Display for Patterns {
             self.0.iter().map(|pattern| format!("{}{}", if pattern.except { "!" } else { "" }, pattern.text));
         f.write_str(&patterns.collect::<Vec<_>>().join(","))
     }
-}
-
-/// Matches in time proportional to the product of the lengths, whatever the number of stars.
-fn fits(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    // Where to go on if what follows the last star does not fit here.
-    let mut back: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                back = Some((p + 1, t));
-                p += 1;
-            }
-            Some(byte) if *byte == b'?' || *byte == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => match back {
-                Some((after, from)) => {
-                    (p, t) = (after, from + 1);
-                    back = Some((after, from + 1));
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|byte| *byte == b'*')
 }
 
 #[cfg(test)]
