@@ -21,7 +21,7 @@ use plumb_core::{
     source::Inputs,
 };
 
-use crate::tally::Tally;
+use crate::{report::state, tally::Tally};
 
 /// What one commit renders to at one path.
 #[derive(Debug, Clone)]
@@ -62,6 +62,13 @@ pub(crate) struct Known {
     pub(crate) rendered: Option<Rendered>,
     /// The last desired state.
     pub(crate) resolved: Option<Resolved>,
+}
+
+impl Known {
+    /// Returns the digest of what was read, as the status shows it; empty where nothing was.
+    pub(crate) fn digest(&self) -> String {
+        self.rendered.as_ref().map(|rendered| state::digest(&rendered.inputs)).unwrap_or_default()
+    }
 }
 
 /// What is remembered of one environment.

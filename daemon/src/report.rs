@@ -29,6 +29,7 @@ pub(crate) struct Outcome {
     /// The wave that is waited for.
     pub(crate) waiting: Option<Waiting>,
 }
+
 /// Records a pass that planned and acted.
 pub(crate) async fn finish(context: &Context, pass: &mut Pass, outcome: Outcome) {
     let now = context.clock.now();
@@ -78,15 +79,10 @@ pub(crate) async fn unplanned(context: &Context, pass: &mut Pass, facts: Facts) 
     if !text.is_empty() && scribe.pass.memory.refused.insert(key) {
         scribe.record(RecordKind::Failed, Vec::new(), standing.message.clone(), |record| record.class = class);
     }
-    if let (Some(revision), false) = (&facts.revision, facts.problems.is_empty()) {
-        let inputs = scribe
-            .pass
-            .memory
-            .wanted
-            .rendered
-            .as_ref()
-            .map(|rendered| state::digest(&rendered.inputs))
-            .unwrap_or_default();
+    // A commit that may not begin is not begun by being wrong.
+    let begun = !facts.problems.is_empty() && !scribe.pass.settings.policy.waiting;
+    if let (Some(revision), true) = (&facts.revision, begun) {
+        let inputs = scribe.pass.memory.wanted.digest();
         status.last_attempted =
             Some(state::attempt(scribe.pass, revision, inputs, status.last_attempted.as_ref(), now));
     }

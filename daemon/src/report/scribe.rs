@@ -19,7 +19,7 @@ use plumb_core::{
 
 use super::{
     Outcome,
-    state::{attempt, digest, drift_status, history_entry},
+    state::{attempt, drift_status, history_entry},
 };
 use crate::{act::Deeds, context::Context, drift, memory::Unfinished, reconcile::Pass, settings, tally::Tally};
 
@@ -117,7 +117,9 @@ impl Scribe<'_> {
     pub(super) fn requests(&mut self, status: &mut EnvironmentStatus) {
         for (annotation, kind) in [(request::SYNC, None), (request::ALLOW_PRUNE, Some(RecordKind::Allowed))] {
             let Some(asked) = settings::request(&self.pass.resource, annotation) else { continue };
-            let early = annotation == request::SYNC && !self.pass.synced;
+            // What is to begin at any hour is asked for until it has begun: a dependency may hold it up.
+            let held = asked.now && self.pass.held.is_some();
+            let early = annotation == request::SYNC && (!self.pass.synced || held);
             if early || status.handled.get(annotation) == Some(&asked.id) {
                 continue;
             }
@@ -173,8 +175,7 @@ impl Scribe<'_> {
         revision: &Revision,
         status: &mut EnvironmentStatus,
     ) -> Unfinished {
-        let inputs =
-            self.pass.memory.wanted.rendered.as_ref().map(|rendered| digest(&rendered.inputs)).unwrap_or_default();
+        let inputs = self.pass.memory.wanted.digest();
         let before = self.pass.memory.unfinished.take();
         if let Some(replaced) = before.as_ref().filter(|before| before.inputs != inputs) {
             self.superseded(replaced, revision, status);
