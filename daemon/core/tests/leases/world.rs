@@ -29,7 +29,7 @@ pub(crate) enum Fault {
     Kill,
     /// Is told to stop; another one starts once it has.
     Stop,
-    /// Somebody deletes a Lease by hand that nobody uses.
+    /// Somebody deletes a Lease by hand whose holder has ended, or that has none.
     DeleteLease,
 }
 
@@ -99,7 +99,7 @@ impl World {
     }
 
     fn start(&mut self, index: usize, count: u32, life: u32) -> Replica {
-        let me = Identity::new(format!("replica-{index}-{life}"));
+        let me = Identity::new(named(index, life));
         let timing = Timing::new(LEASE).expect("a lease's length");
         Replica {
             shards: Shards::new(me, None, timing, count),
@@ -112,6 +112,10 @@ impl World {
             stopping: false,
             open: BTreeMap::new(),
         }
+    }
+
+    fn name(&self, replica: usize) -> Identity {
+        Identity::new(named(replica, self.replicas[replica].life))
     }
 
     /// Returns a number below `bound`.
@@ -173,9 +177,11 @@ impl World {
                 self.replicas[replica].shards.stop();
             }
             Fault::DeleteLease => {
-                // What somebody deletes who writes is open to everybody at once: that is what the documents warn of.
-                let written: BTreeSet<Shard> = self.writers().into_iter().map(|(_, (shard, _))| shard).collect();
-                let shard = self.leases.keys().find(|shard| !written.contains(*shard)).copied();
+                // What is deleted while its holder lives is open to everybody at once: that is what the documents warn
+                // of. Its holder may write already, or be on the way to it.
+                let lives = |holder: &Identity| (0..self.replicas.len()).any(|index| self.name(index) == *holder);
+                let is_unused = |lease: &Lease| !lease.holder.as_ref().is_some_and(lives);
+                let shard = self.leases.iter().find(|(_, (lease, _))| is_unused(lease)).map(|(shard, _)| *shard);
                 if let Some(shard) = shard {
                     self.leases.remove(&shard);
                     self.tell(shard);
@@ -330,4 +336,8 @@ impl World {
     pub(crate) fn terms(&self) -> Vec<(usize, Term)> {
         self.writers()
     }
+}
+
+fn named(replica: usize, life: u32) -> String {
+    format!("replica-{replica}-{life}")
 }
