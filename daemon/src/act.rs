@@ -18,7 +18,7 @@ use plumb_core::{
     kinds::{Kind, Kinds},
     object::{Gvk, ObjectKey},
     operation::{Effect, EffectId, Failure, Operation, Outcome, Step},
-    plan::{Applied, Apply, Prune, Reason},
+    plan::{Applied, Apply, HandOver, Prune, Reason},
     right::MissingRight,
 };
 use tokio_util::sync::CancellationToken;
@@ -42,6 +42,8 @@ pub(crate) struct Deeds {
     pub(crate) changed: Vec<ObjectKey>,
     pub(crate) corrected: Vec<ObjectKey>,
     pub(crate) pruned: Vec<ObjectKey>,
+    /// Objects that were handed over, and to whom.
+    pub(crate) handed: Vec<(ObjectKey, EnvironmentName)>,
     pub(crate) adopted: Vec<(ObjectKey, Vec<String>)>,
     /// The parent's scope, if it was written, and its new resourceVersion.
     pub(crate) recorded: Option<(Inventory, String)>,
@@ -71,6 +73,7 @@ enum Done {
     Recorded(Inventory, String),
     Applied { apply: Apply, applied: Option<Applied>, created: bool, adopted: Vec<String>, warnings: Vec<String> },
     Pruned(ObjectKey),
+    Handed(ObjectKey, EnvironmentName),
     Established,
 }
 
@@ -112,6 +115,7 @@ impl Actor<'_> {
     ) -> (EffectId, Result<Done, Box<Undone>>) {
         let (action, result) = match effect {
             Effect::Record(scope) => ("record", self.in_turn(self.record(scope)).await),
+            Effect::HandOver(hand_over) => ("hand_over", self.in_turn(self.hand_over(hand_over)).await),
             Effect::Apply(apply) => ("apply", self.in_turn(self.apply(apply)).await),
             Effect::Await(definition) => ("await", self.established(&definition, stop).await),
             Effect::Prune(prune) => ("prune", self.in_turn(self.prune(prune)).await),
@@ -136,6 +140,7 @@ impl Actor<'_> {
     async fn record(&self, scope: Inventory) -> Result<Done, Box<Undone>> {
         match self.context.cluster.write_parent(self.environment, self.uid, &scope, TOOLING).await {
             Ok(parent) => {
+                self.context.claims().recorded(self.environment, &scope);
                 let version = parent["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
                 Ok(Done::Recorded(scope, version))
             }
@@ -190,7 +195,7 @@ impl Actor<'_> {
 
     async fn prune(&self, prune: Prune) -> Result<Done, Box<Undone>> {
         self.permit(&prune.key)?;
-        let kind = self.kind_of(&prune)?;
+        let kind = self.kind_of(&prune.key, &prune.api_version)?;
         let state = Precondition { uid: prune.uid, resource_version: prune.resource_version };
         self.context.index().write_begins(&prune.key);
         match self.cluster.delete(&kind, &prune.key, &state).await {
@@ -210,16 +215,42 @@ impl Actor<'_> {
         }
     }
 
+    async fn hand_over(&self, hand_over: HandOver) -> Result<Done, Box<Undone>> {
+        let HandOver { key, api_version, uid, resource_version, to } = hand_over;
+        self.permit(&key)?;
+        let kind = self.kind_of(&key, &api_version)?;
+        // The plan is some moments old: from here on, the taker's parent keeps saying where the object is.
+        if !self.context.claims().may_move(&key, self.environment, &to) {
+            let message = format!("{key}: environment {to} is not ready to take it over; it is looked at again");
+            let failure = Failure { class: Class::Retry, message };
+            return Err(Box::new(Undone { failure, key: Some(key), fields: Vec::new(), missing: None }));
+        }
+        self.context.index().write_begins(&key);
+        let state = Precondition { uid, resource_version };
+        let (giver, taker) = (self.environment.applyset_id(), to.applyset_id());
+        let given = self.cluster.hand_over(&kind, &key, &state, &giver, &taker).await;
+        let changes = match &given {
+            Ok(object) => self.context.index().answer(object),
+            Err(_) => self.context.index().write_failed(&key),
+        };
+        self.context.watches.tell(changes);
+        self.context.claims().moved(&key);
+        match given {
+            Ok(_) => Ok(Done::Handed(key, to)),
+            Err(error) => Err(Undone::of(&error, Some(key))),
+        }
+    }
+
     /// Returns the kind at the version that the object was read at.
-    fn kind_of(&self, prune: &Prune) -> Result<Kind, Box<Undone>> {
-        let gvk = Gvk::new(&prune.api_version, &prune.key.kind);
+    fn kind_of(&self, key: &ObjectKey, api_version: &str) -> Result<Kind, Box<Undone>> {
+        let gvk = Gvk::new(api_version, &key.kind);
         self.kinds.find(&gvk).present().cloned().ok_or_else(|| {
             Box::new(Undone {
                 failure: Failure {
                     class: Class::Retry,
-                    message: format!("{}: the cluster no longer serves {gvk}; it is looked at again", prune.key),
+                    message: format!("{key}: the cluster no longer serves {gvk}; it is looked at again"),
                 },
-                key: Some(prune.key.clone()),
+                key: Some(key.clone()),
                 fields: Vec::new(),
                 missing: None,
             })
@@ -277,7 +308,7 @@ fn refused(desired: &DesiredObject, by: &Owner) -> Box<Undone> {
     let (origin, key) = (&desired.origin, &desired.key);
     let message = match by {
         Owner::Environment(by) => format!(
-            "{origin}: {key}: environment {by} owns it; neither of the two applies or prunes it until one of them lets it go"
+            "{origin}: {key}: environment {by} owns it; it stays with that one until it leaves one of the two paths"
         ),
         Owner::ApplySet { id, parent } => {
             format!("{origin}: {key}: it belongs to the ApplySet {id} of {parent}; take it out of that set first")
@@ -320,6 +351,7 @@ impl Deeds {
             Done::Established => {}
             Done::Recorded(scope, version) => self.recorded = Some((scope, version)),
             Done::Pruned(key) => self.pruned.push(key),
+            Done::Handed(key, to) => self.handed.push((key, to)),
             Done::Applied { apply, applied, created, adopted, warnings } => {
                 let key = apply.key;
                 if let Some(applied) = applied {

@@ -11,6 +11,7 @@ use std::{
 
 use plumb_cluster::{cluster::Cluster, error::ApiError, index::Index, watches::Watches};
 use plumb_core::{
+    claims::Claims,
     environment::EnvironmentName,
     health::pod::Trouble,
     identity::{Identity, InvalidServiceAccount, ServiceAccount},
@@ -21,7 +22,7 @@ use plumb_core::{
 use plumb_render::Renders;
 use tokio::{sync::Semaphore, time::Instant};
 
-use crate::{claims::Claims, clock::Clock, journal::Journal, metrics::Metrics, settings::Settings};
+use crate::{clock::Clock, journal::Journal, metrics::Metrics, settings::Settings};
 
 /// Requests under way in all: the API server takes 200 writes at once and gains nothing past 16, but a few slow ones
 /// (webhooks) must not hold up the rest.

@@ -19,6 +19,7 @@ use plumb_cluster::{
     index::{Observation, Seen},
 };
 use plumb_core::{
+    claims::Claim,
     class::Class,
     commit::{CommitId, Revision},
     desired::Desired,
@@ -39,9 +40,9 @@ use plumb_core::{
 use crate::{
     act::failure,
     chain::chain,
-    claims::Stir,
     context::Context,
     memory::{Known, Resolved},
+    others::{Others, others},
     reconcile::Pass,
     report::state,
 };
@@ -70,7 +71,8 @@ pub(crate) struct Gathered {
     pub(crate) live: Live,
     pub(crate) predictions: BTreeMap<ObjectKey, Fingerprint>,
     pub(crate) contents: BTreeMap<ObjectKey, Presence<Vec<ObjectKey>>>,
-    pub(crate) claims: BTreeMap<ObjectKey, EnvironmentName>,
+    pub(crate) claims: BTreeMap<ObjectKey, Claim>,
+    pub(crate) incoming: BTreeSet<ObjectKey>,
     pub(crate) undecided: Vec<EnvironmentName>,
     pub(crate) scanned: bool,
     pub(crate) settled: bool,
@@ -129,7 +131,8 @@ pub(crate) async fn gather(context: &Context, pass: &mut Pass, acting: &Cluster)
     let desired = Arc::clone(&resolved.desired);
     pass.memory.wanted.resolved = Some(resolved);
     let live = live(context, pass, &desired, &served.kinds).await;
-    let (claims, undecided, stir) = others(context, pass, (&desired, &ahead), &newest.revision.commit, &live);
+    let Others { claims, incoming, undecided, stir } =
+        others(context, pass, (&desired, &ahead), &newest.revision.commit, &live);
     pass.stir = stir;
     let mut gathered = Gathered {
         inputs: inputs.clone(),
@@ -137,6 +140,7 @@ pub(crate) async fn gather(context: &Context, pass: &mut Pass, acting: &Cluster)
         live,
         desired,
         claims,
+        incoming,
         undecided,
         predictions: BTreeMap::new(),
         contents: BTreeMap::new(),
@@ -271,7 +275,7 @@ async fn stay(pass: &mut Pass, newest: &Source) -> Source {
 }
 
 /// What the newest commit wants besides the one that the environment is kept at.
-enum Ahead {
+pub(crate) enum Ahead {
     /// It is the commit that the pass is about.
     Same,
     /// It desires these.
@@ -301,35 +305,6 @@ async fn look_ahead(context: &Context, pass: &mut Pass) -> Result<Ahead, NotGath
         Err(NotGathered::Source(failure)) if failure.class == Class::Wait => Ok(Ahead::Unreadable),
         Err(why) => Err(why),
     }
-}
-
-/// Says what this environment desires, and returns what the others desire of the same objects, and who of them has yet
-/// to say so.
-fn others(
-    context: &Context,
-    pass: &Pass,
-    (desired, ahead): (&Desired, &Ahead),
-    newest: &CommitId,
-    live: &Live,
-) -> (BTreeMap<ObjectKey, EnvironmentName>, Vec<EnvironmentName>, Stir) {
-    // What could not be settled is desired all the same.
-    let mut wishes: BTreeSet<ObjectKey> = desired.objects.keys().chain(&desired.unsettled).cloned().collect();
-    let mut claims = context.claims();
-    let stir = match ahead {
-        Ahead::Same => claims.announce(&pass.settings.name, wishes, newest),
-        Ahead::Wishes(coming) => {
-            wishes.extend(coming.iter().cloned());
-            claims.announce(&pass.settings.name, wishes, newest)
-        }
-        Ahead::Unreadable => {
-            let stir = claims.announce(&pass.settings.name, wishes, pass.commit());
-            claims.gave_up(&pass.settings.name);
-            stir
-        }
-    };
-    let ours: BTreeSet<&ObjectKey> = desired.objects.keys().chain(live.objects.keys()).collect();
-    let claimed = ours.into_iter().filter_map(|key| Some((key.clone(), claims.other(key, &pass.settings.name)?)));
-    (claimed.collect(), claims.undecided(&pass.settings.name, newest), stir)
 }
 
 /// Asks by dry-run about the objects that nobody remembers and that the local comparison can't decide.

@@ -15,6 +15,7 @@ use plumb_api::{Environment, Repository};
 use plumb_cluster::{index::change::Change, resources::Followed};
 use plumb_core::{
     backoff,
+    claims::Stir,
     class::Class,
     dependency::Dependencies,
     environment::{ApplySetId, EnvironmentName, FieldManager},
@@ -24,7 +25,6 @@ use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    claims::Stir,
     context::Context,
     gather::Source,
     http::Readiness,

@@ -10,6 +10,7 @@ use std::{
 
 use plumb_api::{Environment, environment::Attempt};
 use plumb_core::{
+    claims::{Stance, Stir},
     class::Class,
     commit::CommitId,
     desired::DesiredObject,
@@ -28,7 +29,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     act::{Actor, Deeds},
-    claims::Stir,
     context::Context,
     drift,
     gather::{self, Gathered, Held, NotGathered, Source},
@@ -94,6 +94,7 @@ impl Pass {
             settled: gathered.settled,
             contents: &gathered.contents,
             claims: &gathered.claims,
+            incoming: &gathered.incoming,
             undecided: &gathered.undecided,
             environments: &self.environments,
             recorded: self.memory.recorded.clone(),
@@ -187,7 +188,8 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     let again = introduced || !deeds.pruned.is_empty();
     let opened = opened(&deeds);
     let retry = retry(&gathered, &plan);
-    let claimed = plan.refusals.iter().any(|refusal| matches!(refusal.why, Why::Claimed { .. }));
+    let claimed = plan.refusals.iter().any(|refusal| refusal.why.is_about_others());
+    pass.stir.others.extend(concerned(&plan, &deeds));
     let unhealthy = health::unhealthy(&gathered.desired, &live);
     let left = waiting.map(|waiting| waiting.left(pass.settings.timeout.get(), context.clock.now()));
     let outcome = report::Outcome { started, plan, deeds, found, facts, waiting };
@@ -213,6 +215,17 @@ fn waiting(context: &Context, pass: &Pass, gathered: &Gathered, plan: &Plan, liv
 /// Returns whether something was made that other environments may wait for.
 fn opened(deeds: &Deeds) -> bool {
     deeds.created.iter().any(|key| Rank::of(&key.group_kind()) <= Rank::Definitions)
+}
+
+/// Returns the environments that can go on now: those that have got an object, and those that give one to this one, whose
+/// parent says by now where it is.
+fn concerned(plan: &Plan, deeds: &Deeds) -> BTreeSet<EnvironmentName> {
+    let giver = |refusal: &Refusal| match &refusal.why {
+        Why::Awaited { from, stance: Stance::Gives } => Some(from.clone()),
+        _ => None,
+    };
+    let givers = plan.refusals.iter().filter_map(giver);
+    givers.chain(deeds.handed.iter().map(|(_, to)| to.clone())).collect()
 }
 
 /// Returns what a pass leaves at the least; `retry` is what calls for another try besides failures.

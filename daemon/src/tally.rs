@@ -13,6 +13,7 @@ pub(crate) struct Tally {
     pub(crate) changed: usize,
     pub(crate) corrected: usize,
     pub(crate) pruned: usize,
+    pub(crate) handed_over: usize,
     pub(crate) unchanged: usize,
 }
 
@@ -24,13 +25,14 @@ impl Tally {
             changed: deeds.changed.len(),
             corrected: deeds.corrected.len(),
             pruned: deeds.pruned.len(),
+            handed_over: deeds.handed.len(),
             unchanged,
         }
     }
 
     /// Returns whether anything that a commit asks for was written.
     pub(crate) fn wrote(&self) -> bool {
-        self.created + self.changed + self.pruned > 0
+        self.created + self.changed + self.pruned + self.handed_over > 0
     }
 
     /// Returns the counts of an operation that this pass ends: what the passes before it wrote, it found unchanged.
@@ -41,6 +43,7 @@ impl Tally {
             changed: self.changed + before.changed,
             corrected: self.corrected + before.corrected,
             pruned: self.pruned + before.pruned,
+            handed_over: self.handed_over + before.handed_over,
             unchanged: self.unchanged.saturating_sub(written),
         }
     }
@@ -48,12 +51,13 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { created, changed, corrected, pruned, unchanged } = *self;
+        let Self { created, changed, corrected, pruned, handed_over, unchanged } = *self;
         let counts = [
             (created, "created"),
             (changed, "changed"),
             (corrected, "corrected"),
             (pruned, "pruned"),
+            (handed_over, "handed over"),
             (unchanged, "unchanged"),
         ];
         let named = counts.iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}"));
@@ -79,7 +83,7 @@ mod tests {
     fn an_operation_that_waited_counts_no_object_twice() {
         let waited = Tally { created: 1, changed: 2, unchanged: 4, ..Tally::default() };
         let ended = Tally { pruned: 3, unchanged: 7, ..Tally::default() };
-        let whole = Tally { created: 1, changed: 2, corrected: 0, pruned: 3, unchanged: 4 };
+        let whole = Tally { created: 1, changed: 2, corrected: 0, pruned: 3, handed_over: 0, unchanged: 4 };
         assert_eq!(ended.after(waited), whole);
     }
 }

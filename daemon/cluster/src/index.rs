@@ -140,6 +140,11 @@ impl Index {
         (self.kinds.len() - unknown, unknown)
     }
 
+    /// Returns the environment to which an object belongs, by its label and that environment's manager.
+    pub fn owner(&self, key: &ObjectKey) -> Option<&ApplySetId> {
+        self.owners.get(key)
+    }
+
     /// Returns the whole object, if it is not as expected; its only use is to say who changed what.
     pub fn object(&self, key: &ObjectKey) -> Option<Value> {
         self.entry(key)?.raw.as_ref()?.parse()

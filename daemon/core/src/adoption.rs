@@ -108,7 +108,9 @@ pub fn part_of(object: &Value) -> Option<ApplySetId> {
 /// Plans the taking over of what other tools own of the object; nothing if they own nothing, or if the object lacks
 /// the uid and resourceVersion that the patch must test.
 pub fn migrate(object: &Value, ours: &FieldManager) -> Option<Migration> {
-    let (theirs, mut rest) = split(object, |entry| entry.subresource.is_none() && is_taken_over(&entry.manager));
+    let own = |entry: &ManagedFields| entry.manager == *ours && !entry.is_apply_of(ours);
+    let taken = |entry: &ManagedFields| is_taken_over(&entry.manager) || own(entry);
+    let (theirs, mut rest) = split(object, |entry| entry.subresource.is_none() && taken(entry));
     if theirs.is_empty() {
         return None;
     }
@@ -123,7 +125,23 @@ pub fn migrate(object: &Value, ours: &FieldManager) -> Option<Migration> {
     if last_applied.lookup(object).is_some() {
         patch.push(json!({"op": "remove", "path": format!("/metadata/annotations/{}", escaped(LAST_APPLIED))}));
     }
-    Some(Migration { patch, from: theirs.into_iter().map(|entry| entry.manager).collect() })
+    let from = theirs.into_iter().map(|entry| entry.manager).filter(|manager| manager != ours).collect();
+    Some(Migration { patch, from })
+}
+
+/// Plans the joining of what a manager has got by patches with what it applied: a patch that hands an object over leaves
+/// the label in an entry of its own. Nothing if there is no such entry.
+pub fn join(object: &Value, manager: &FieldManager) -> Option<Vec<Value>> {
+    let patched = |entry: &ManagedFields| entry.manager == *manager && !entry.is_apply_of(manager);
+    let (gained, mut rest) = split(object, |entry| entry.subresource.is_none() && patched(entry));
+    if gained.is_empty() {
+        return None;
+    }
+    let fields = gained.iter().fold(FieldSet::default(), |all, entry| all.union(&entry.fields));
+    merge(&mut rest, manager, object, &fields, &gained);
+    let mut patch = preconditions(object)?;
+    patch.push(json!({"op": "replace", "path": "/metadata/managedFields", "value": rest}));
+    Some(patch)
 }
 
 /// Plans the handing over of an object to another environment, which applies it next; nothing if the giver owns nothing

@@ -8,6 +8,7 @@
 pub mod adoption;
 pub mod attribution;
 pub mod backoff;
+pub mod claims;
 pub mod class;
 pub mod commit;
 pub mod dependency;

@@ -14,7 +14,7 @@ use crate::{
     inventory::Inventory,
     object::{self, GroupKind, ObjectKey},
     order::{Place, Rank},
-    plan::{Apply, Plan, Prune},
+    plan::{Apply, HandOver, Plan, Prune},
 };
 
 /// Writes of one operation that are under way at once: the server gains nothing from more (about 16 saturate it), and
@@ -29,6 +29,8 @@ pub type EffectId = u32;
 pub enum Effect {
     /// Write this scope to the parent.
     Record(Inventory),
+    /// Give an object to another environment.
+    HandOver(HandOver),
     /// Apply an object.
     Apply(Apply),
     /// Wait until a definition is Established.
@@ -69,6 +71,8 @@ pub enum Step {
 pub struct Summary {
     /// Applies that succeeded.
     pub applied: usize,
+    /// Objects that were handed over.
+    pub handed_over: usize,
     /// Deletes that succeeded.
     pub pruned: usize,
     /// Whether it was given up before all of it was started.
@@ -81,6 +85,7 @@ pub struct Summary {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     Widen,
+    HandOver,
     Apply(Place),
     Establish(Place),
     Prune(usize),
@@ -144,6 +149,7 @@ impl Operation {
         let effect = self.under_way.remove(&id).expect("because only effects that were started have outcomes");
         match (effect, outcome) {
             (Effect::Apply(_), Outcome::Done) => self.summary.applied += 1,
+            (Effect::HandOver(_), Outcome::Done) => self.summary.handed_over += 1,
             (Effect::Prune(_), Outcome::Done) => self.summary.pruned += 1,
             (Effect::Record(_) | Effect::Await(_), Outcome::Done) => {}
             (effect, Outcome::Failed(failure)) => self.failed(effect, failure),
@@ -177,6 +183,7 @@ impl Operation {
                 self.abandoned = true;
                 None
             }
+            Effect::HandOver(hand_over) => Some(hand_over.key),
             Effect::Apply(apply) => Some(apply.key),
             Effect::Await(key) => Some(key),
             Effect::Prune(prune) => Some(prune.key),
@@ -187,7 +194,8 @@ impl Operation {
     /// Goes to the next phase that has work and queues it; called only when nothing is queued or under way.
     fn advance(&mut self) {
         self.phase = match self.phase {
-            Phase::Widen => self.next_place(None),
+            Phase::Widen => Phase::HandOver,
+            Phase::HandOver => self.next_place(None),
             Phase::Apply(place) if place.rank == Rank::Definitions => Phase::Establish(place),
             Phase::Apply(place) | Phase::Establish(place) => self.next_place(Some(place)),
             Phase::Prune(index) if index + 1 < self.plan.prunes.len() => Phase::Prune(index + 1),
@@ -199,6 +207,7 @@ impl Operation {
             self.phase = Phase::Finished;
         }
         let effects: Vec<Effect> = match self.phase {
+            Phase::HandOver => self.plan.handovers.iter().cloned().map(Effect::HandOver).collect(),
             Phase::Apply(place) => self.plan.applies[&place].iter().cloned().map(Effect::Apply).collect(),
             Phase::Establish(place) => self.definitions(place).into_iter().map(Effect::Await).collect(),
             Phase::Prune(index) => self

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
+    environment::EnvironmentName,
     fingerprint::Fingerprint,
     inventory::Inventory,
     object::{self, ObjectKey},
@@ -34,6 +35,8 @@ pub use wait::Wait;
 pub struct Plan {
     /// The parent's scope, to be written before anything is applied; absent: it already covers everything.
     pub widen: Option<Inventory>,
+    /// Objects that go to another environment, which desires them, before anything is applied.
+    pub handovers: Vec<HandOver>,
     /// Applies, by wave and rank; those of one place go side by side.
     pub applies: BTreeMap<Place, Vec<Apply>>,
     /// The wave that is not applied and healthy yet, and what is left out until it is.
@@ -60,7 +63,8 @@ pub struct Plan {
 impl Plan {
     /// Returns whether acting on it would write nothing.
     pub fn is_empty(&self) -> bool {
-        self.widen.is_none() && self.applies.is_empty() && self.prunes.is_empty() && self.narrow.is_none()
+        let scope = self.widen.is_none() && self.narrow.is_none();
+        scope && self.handovers.is_empty() && self.applies.is_empty() && self.prunes.is_empty()
     }
 
     /// Returns every apply, also those that wait for a wave.
@@ -116,6 +120,21 @@ pub struct Prune {
     pub resource_version: String,
 }
 
+/// One object that is given to another environment: it keeps its identity and every value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HandOver {
+    /// Which object.
+    pub key: ObjectKey,
+    /// The `apiVersion` it was read at.
+    pub api_version: String,
+    /// Precondition: its UID.
+    pub uid: String,
+    /// Precondition: its resourceVersion.
+    pub resource_version: String,
+    /// Who gets it.
+    pub to: EnvironmentName,
+}
+
 /// One live object that differs without a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Drift {
@@ -143,6 +162,8 @@ pub fn plan(input: &Input<'_>) -> Plan {
     let mut plan = Plan::default();
     let mut pending = BTreeMap::new();
     for desired in input.desired.objects.values() {
+        let contested = judge::contested(desired, input).map(|by| Why::Contested { by: by.clone() });
+        plan.refusals.extend(contested.map(|why| Refusal { key: Some(desired.key.clone()), why }));
         match judge::judge(desired, input) {
             Verdict::Unchanged => plan.unchanged += 1,
             Verdict::Learned(applied) => {
@@ -181,7 +202,8 @@ fn scope(input: &Input<'_>, plan: &mut Plan) {
     // Where the record is lost, kinds that can't be seen now are looked for until they can.
     let lost = || Inventory { kinds: input.live.unknown.keys().cloned().collect(), ..Inventory::default() };
     let recorded = input.recorded.clone().unwrap_or_else(lost);
-    let needed = Inventory::of(input.desired.objects.keys().chain(input.live.objects.keys()));
+    let owned = input.live.objects.keys().chain(input.incoming);
+    let needed = Inventory::of(input.desired.objects.keys().chain(owned));
     if input.recorded.is_none() || !input.annotated || !recorded.covers(&needed) {
         plan.widen = Some(recorded.union(&needed));
         return;
@@ -203,7 +225,8 @@ fn hold(plan: &mut Plan, input: &Input<'_>) {
     plan.widen = None;
     plan.narrow = None;
     let corrections = if input.policy.drift == DriftMode::Correct { plan.drifts.len() } else { 0 };
-    let held = corrections + plan.all_applies().count() + plan.all_prunes().count();
+    let held = corrections + plan.all_applies().count() + plan.all_prunes().count() + plan.handovers.len();
+    plan.handovers.clear();
     plan.applies.clear();
     plan.prunes.clear();
     plan.wait = None;

@@ -25,6 +25,8 @@ pub enum RecordKind {
     Pruned,
     /// An object made by another tool was taken over.
     Adopted,
+    /// An object was given to another environment, which desires it.
+    HandedOver,
     /// An object drifted, and was left.
     DriftFound,
     /// An object drifted, and was put back.
@@ -43,7 +45,7 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind, in the order of the enum: for metrics that exist before they are counted.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Applied,
         Self::Failed,
         Self::Refused,
@@ -51,6 +53,7 @@ impl RecordKind {
         Self::Blocked,
         Self::Pruned,
         Self::Adopted,
+        Self::HandedOver,
         Self::DriftFound,
         Self::DriftCorrected,
         Self::Allowed,
@@ -70,6 +73,7 @@ impl RecordKind {
             Self::Blocked => "Blocked",
             Self::Pruned => "Pruned",
             Self::Adopted => "Adopted",
+            Self::HandedOver => "HandedOver",
             Self::DriftFound => "DriftFound",
             Self::DriftCorrected => "DriftCorrected",
             Self::Allowed => "Allowed",

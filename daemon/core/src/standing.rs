@@ -11,7 +11,7 @@ use crate::{
     gate::Wait,
     health::HealthStatus,
     operation::Failure,
-    plan::{Refusal, Why},
+    plan::Refusal,
     problem::Problem,
     right::{self, Forbidden},
 };
@@ -168,7 +168,7 @@ fn trouble(facts: &Facts) -> Trouble {
     let retried = facts.failures.iter().any(|failure| failure.class == Class::Retry);
     add("ApplyFailed", retried, facts.failures.iter().map(|failure| failure.message.clone()).collect());
     // The others speak within one pass each.
-    let awaited = |refusal: &&Refusal| matches!(refusal.why, Why::Undecided { .. });
+    let awaited = |refusal: &&Refusal| refusal.why.awaits_others();
     let refused = |refusal: &&Refusal| !refusal.why.blocks() && !refusal.why.harmless() && !awaited(refusal);
     let passing = facts.refusals.iter().filter(refused).all(|refusal| refusal.why.passes());
     add("Refused", passing, facts.refusals.iter().filter(refused).map(ToString::to_string).collect());

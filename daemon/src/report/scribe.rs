@@ -101,7 +101,9 @@ impl Scribe<'_> {
         let now: BTreeMap<String, &Why> = plan
             .refusals
             .iter()
-            .filter(|refusal| !matches!(refusal.why, Why::Suspended { .. } | Why::Deleting | Why::Undecided { .. }))
+            .filter(|refusal| {
+                !matches!(refusal.why, Why::Suspended { .. } | Why::Deleting) && !refusal.why.awaits_others()
+            })
             .map(|refusal| (refusal.to_string(), &refusal.why))
             .collect();
         for (text, why) in &now {
@@ -157,6 +159,9 @@ impl Scribe<'_> {
         for (key, from) in &deeds.adopted {
             let message = format!("{key} was taken over from {}", from.join(", "));
             self.record(RecordKind::Adopted, vec![key.clone()], message, |_| {});
+        }
+        for (key, to) in &deeds.handed {
+            self.record(RecordKind::HandedOver, vec![key.clone()], format!("{key} was handed over to {to}"), |_| {});
         }
         if !deeds.pruned.is_empty() {
             let names: Vec<_> = deeds.pruned.iter().take(10).map(ToString::to_string).collect();
@@ -289,7 +294,7 @@ impl Scribe<'_> {
             plan.refusals.iter().any(refuses).then_some("Failed")
         } else if plan.wait.as_ref().is_some_and(Wait::holds) {
             facts.wait.late.is_some().then_some("Failed")
-        } else if plan.refusals.iter().any(|refusal| matches!(refusal.why, Why::Undecided { .. })) {
+        } else if plan.refusals.iter().any(|refusal| refusal.why.awaits_others()) {
             None
         } else {
             Some("Applied")

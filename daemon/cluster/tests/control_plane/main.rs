@@ -9,6 +9,7 @@ mod applying;
 mod bench;
 #[cfg(test)]
 mod deleting;
+mod handing_over;
 #[cfg(test)]
 mod impersonating;
 #[cfg(test)]

@@ -186,3 +186,25 @@ fn handing_over_renames_the_entry_and_the_label() {
     assert_eq!(effect(&patch(&live)), [label, renamed]);
     assert_eq!(hand_over(&live, &FieldManager::new("plumb-cccccccccccc"), &taker), None);
 }
+
+#[test]
+fn what_a_patch_left_in_an_entry_of_its_own_is_joined() {
+    let label = || json!({"f:metadata": {"f:labels": {(format!("f:{PART_OF}")): {}}}});
+    let data = || json!({"f:data": {"f:a": {}}});
+    let person = entry("kubectl-edit", "Update", None, json!({"f:data": {"f:b": {}}}));
+    let status = entry(ours().as_str(), "Update", Some("status"), json!({"f:status": {}}));
+    let mut both = data();
+    both["f:metadata"] = label()["f:metadata"].clone();
+    let live = object(vec![
+        person.clone(),
+        entry(ours().as_str(), "Update", None, label()),
+        status.clone(),
+        entry(ours().as_str(), "Apply", None, data()),
+    ]);
+    assert_eq!(
+        effect(&join(&live, &ours()).expect("a patch")),
+        [json!({"op": "replace", "path": "/metadata/managedFields",
+                "value": [person.clone(), status, entry(ours().as_str(), "Apply", None, both)]})]
+    );
+    assert_eq!(join(&object(vec![person, entry(ours().as_str(), "Apply", None, data())]), &ours()), None);
+}

@@ -37,6 +37,7 @@ fn plan(applies: &[(Rank, &str)], prunes: &[(Rank, &str)]) -> Plan {
 fn name(effect: &Effect) -> String {
     match effect {
         Effect::Record(scope) => format!("record {}", scope.kinds.first().expect("a kind")),
+        Effect::HandOver(hand_over) => format!("hand over {}", hand_over.key),
         Effect::Apply(apply) => format!("apply {}", apply.key),
         Effect::Await(key) => format!("await {}", key.name),
         Effect::Prune(prune) => format!("prune {}", prune.key),

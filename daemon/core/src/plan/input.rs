@@ -1,10 +1,11 @@
 //! What the planner looks at: gathered before, never read while planning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    claims::Claim,
     commit::CommitId,
     desired::Desired,
     environment::{EnvironmentName, FieldManager},
@@ -44,8 +45,10 @@ pub struct Input<'a> {
     pub settled: bool,
     /// What of others a namespace or definition holds that might be pruned.
     pub contents: &'a BTreeMap<ObjectKey, Presence<Vec<ObjectKey>>>,
-    /// Objects that another environment of the same cluster desires, and which one.
-    pub claims: &'a BTreeMap<ObjectKey, EnvironmentName>,
+    /// Objects that other environments of the same cluster desire or own, and which ones.
+    pub claims: &'a BTreeMap<ObjectKey, Claim>,
+    /// Objects that others are handing over to this environment at this moment.
+    pub incoming: &'a BTreeSet<ObjectKey>,
     /// Environments whose wishes at this commit are not known yet: one of them may desire what this one would prune.
     pub undecided: &'a [EnvironmentName],
     /// The field managers of all environments that exist.

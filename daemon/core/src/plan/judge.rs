@@ -1,7 +1,15 @@
 //! The verdict on one desired object: leave it, apply it, or refuse it.
 
 use super::{Apply, DriftKind, Reason, input::Applied, input::Input, refusal::Why, wait};
-use crate::{desired::DesiredObject, live::LiveObject, object::ObjectKey, policy::DriftMode, presence::Presence};
+use crate::{
+    claims::{Claim, Stance},
+    desired::DesiredObject,
+    environment::EnvironmentName,
+    live::LiveObject,
+    object::ObjectKey,
+    policy::DriftMode,
+    presence::Presence,
+};
 
 /// What is to be done with one desired object.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +35,7 @@ pub fn to_predict(input: &Input<'_>) -> Vec<ObjectKey> {
     let undecided = due.filter(|desired| {
         let Presence::Present(live) = input.live.find(&desired.key) else { return false };
         !input.policy.is_held()
-            && !input.claims.contains_key(&desired.key)
+            && claimed(desired, input).is_none()
             && refused(live, input).is_none()
             && !input.applied.contains_key(&desired.key)
             && live.fingerprint.is_some()
@@ -37,8 +45,8 @@ pub fn to_predict(input: &Input<'_>) -> Vec<ObjectKey> {
 }
 
 pub(super) fn judge(desired: &DesiredObject, input: &Input<'_>) -> Verdict {
-    if let Some(by) = input.claims.get(&desired.key) {
-        return Verdict::Refused(Why::Claimed { by: by.clone() });
+    if let Some(why) = claimed(desired, input) {
+        return Verdict::Refused(why);
     }
     match input.live.find(&desired.key) {
         // Also where this commit's own definition brings the kind's version: it may have objects at another one.
@@ -54,26 +62,62 @@ pub(super) fn judge(desired: &DesiredObject, input: &Input<'_>) -> Verdict {
     }
 }
 
+/// Returns another environment that desires an object which is and stays this environment's.
+pub(super) fn contested<'a>(desired: &DesiredObject, input: &'a Input<'_>) -> Option<&'a EnvironmentName> {
+    let by = input.claims.get(&desired.key)?.by.first()?;
+    let known = !matches!(input.live.find(&desired.key), Presence::Unknown);
+    (known && claimed(desired, input).is_none()).then_some(by)
+}
+
+/// Returns why an object that others desire or own too is not this environment's to apply: whoever has it keeps it, and
+/// what nobody has nobody gets until only one of them desires it.
+fn claimed(desired: &DesiredObject, input: &Input<'_>) -> Option<Why> {
+    let Claim { by, held, .. } = input.claims.get(&desired.key)?;
+    let owner = held.as_ref().map(|held| held.by.clone());
+    let rival = by.iter().find(|by| Some(*by) != owner.as_ref());
+    match (held, rival) {
+        (Some(held), None) if held.stance == Stance::Keeps => Some(Why::Claimed { by: held.by.clone(), owner }),
+        (Some(held), None) => Some(Why::Awaited { from: held.by.clone(), stance: held.stance }),
+        (Some(_), Some(rival)) => Some(Why::Claimed { by: rival.clone(), owner }),
+        (None, Some(rival)) if !keeps(desired, input) => Some(Why::Claimed { by: rival.clone(), owner: None }),
+        (None, _) => None,
+    }
+}
+
+/// Returns whether an object that others desire too is this environment's: by its label, or because it applied it before
+/// the object went missing.
+fn keeps(desired: &DesiredObject, input: &Input<'_>) -> bool {
+    match input.live.find(&desired.key) {
+        Presence::Present(live) => live.is_owned_by(&input.environment.applyset_id()),
+        Presence::Absent => was_there(desired, input),
+        // Whoever it belongs to, nothing is done about it.
+        Presence::Unknown => true,
+    }
+}
+
 fn refused(live: &LiveObject, input: &Input<'_>) -> Option<Why> {
     if live.deleting {
         return Some(Why::Deleting);
     }
     let claimant = live.claimants.iter().find_map(|manager| input.environments.get(manager));
-    claimant.filter(|by| *by != input.environment).map(|by| Why::Claimed { by: by.clone() })
+    claimant.filter(|by| *by != input.environment).map(|by| Why::Claimed { by: by.clone(), owner: None })
 }
 
 /// Not there, or without our label: a first apply, which is never forced.
 fn missing(desired: &DesiredObject, input: &Input<'_>) -> Verdict {
     let apply = |reason| Apply { key: desired.key.clone(), reason, force: false };
-    let remembered = input.applied.get(&desired.key);
-    let was_there = match remembered {
-        Some(applied) => applied.manifest == desired.fingerprint,
-        None => input.settled,
-    };
-    if was_there {
+    if was_there(desired, input) {
         Verdict::Drifted(DriftKind::Missing, apply(Reason::Correct))
     } else {
         Verdict::Apply(apply(Reason::Create))
+    }
+}
+
+/// Returns whether an object that is not there was there as it is desired now.
+fn was_there(desired: &DesiredObject, input: &Input<'_>) -> bool {
+    match input.applied.get(&desired.key) {
+        Some(applied) => applied.manifest == desired.fingerprint,
+        None => input.settled,
     }
 }
 

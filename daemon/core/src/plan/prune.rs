@@ -1,16 +1,18 @@
-//! What may be deleted: the guards, one after the other, and the limits over all of them.
+//! What may be deleted or handed over: the guards, one after the other, and the limits over all deletions.
 //!
 //! Nothing is ever deleted because something could not be read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Plan, Prune,
+    HandOver, Plan, Prune,
     input::Input,
     refusal::{Refusal, Why},
 };
 use crate::{
+    claims::Claim,
     desired::DesiredObject,
+    environment::EnvironmentName,
     live::{LiveObject, PruneWish},
     object::ObjectKey,
     order::Rank,
@@ -21,7 +23,15 @@ use crate::{
 /// be read before planning.
 pub fn to_inspect(input: &Input<'_>) -> Vec<ObjectKey> {
     let candidates = candidates(input).filter(|live| is_holder(&live.key) && live.prune != PruneWish::Force);
-    candidates.filter(|live| guard(live, input, 0).is_none()).map(|live| live.key.clone()).collect()
+    candidates.filter(|live| fate(live, input, 0) == Fate::Pruned).map(|live| live.key.clone()).collect()
+}
+
+/// What is to become of an owned object that is no longer desired.
+#[derive(Debug, Clone, PartialEq)]
+enum Fate {
+    Pruned,
+    Handed(EnvironmentName),
+    Kept(Why),
 }
 
 /// Adds the prunes to a plan that says already what is applied and what is refused: what a refused object replaces
@@ -31,10 +41,14 @@ pub(super) fn prune(input: &Input<'_>, plan: &mut Plan) {
     let mut awaiting: Vec<Refusal> = Vec::new();
     for live in candidates(input) {
         let refuse = |why| Refusal { key: Some(live.key.clone()), why };
-        match guard(live, input, plan.refused).or_else(|| contents(live, input)) {
-            Some(why @ Why::Undecided { .. }) => awaiting.push(refuse(why)),
-            Some(why) => plan.refusals.push(refuse(why)),
-            None => prunes.push(live),
+        match fate(live, input, plan.refused) {
+            Fate::Handed(to) => plan.handovers.push(hand_over(live, to)),
+            Fate::Kept(why @ Why::Undecided { .. }) => awaiting.push(refuse(why)),
+            Fate::Kept(why) => plan.refusals.push(refuse(why)),
+            Fate::Pruned => match contents(live, input) {
+                Some(why) => plan.refusals.push(refuse(why)),
+                None => prunes.push(live),
+            },
         }
     }
     keep_full_holders(input, plan, &mut prunes);
@@ -72,17 +86,62 @@ fn candidates<'a>(input: &'a Input<'_>) -> impl Iterator<Item = &'a LiveObject> 
     live().filter(move |live| !desired(&live.key) && !kept.contains(live.uid.as_str()) && !live.deleting)
 }
 
-/// Returns why one object must be kept, or nothing; `refused` counts the desired objects that are not applied.
-fn guard(live: &LiveObject, input: &Input<'_>, refused: usize) -> Option<Why> {
+fn hand_over(live: &LiveObject, to: EnvironmentName) -> HandOver {
+    HandOver {
+        key: live.key.clone(),
+        api_version: live.api_version.clone(),
+        uid: live.uid.clone(),
+        resource_version: live.resource_version.clone(),
+        to,
+    }
+}
+
+/// Judges one object; `refused` counts the desired objects that are not applied.
+fn fate(live: &LiveObject, input: &Input<'_>, refused: usize) -> Fate {
     if let Some(reason) = input.live.unknown.get(&live.key.group_kind()) {
-        return Some(Why::Unknown { reason: reason.clone() });
+        return Fate::Kept(Why::Unknown { reason: reason.clone() });
     }
-    if let Some(by) = input.claims.get(&live.key) {
-        return Some(Why::Claimed { by: by.clone() });
+    if let Some(claim) = input.claims.get(&live.key) {
+        return wanted(live, claim, input);
     }
+    match guard(live, input, refused) {
+        Some(why) => Fate::Kept(why),
+        None => Fate::Pruned,
+    }
+}
+
+/// Judges an object that others desire: it goes to the one that does, once that one's parent says where it is. What is
+/// refused of this environment does not hold it up: two environments that swap objects would wait for each other.
+fn wanted(live: &LiveObject, claim: &Claim, input: &Input<'_>) -> Fate {
+    let mut by = claim.by.iter();
+    let (Some(to), None) = (by.next(), by.next()) else {
+        return Fate::Kept(Why::Wanted { by: claim.by.iter().cloned().collect() });
+    };
+    let mut others = live.claimants.iter().filter_map(|manager| input.environments.get(manager));
+    if let Some(other) = others.find(|other| *other != input.environment && *other != to) {
+        return Fate::Kept(Why::Claimed { by: other.clone(), owner: None });
+    }
+    let problems = input.desired.problems.len();
+    if problems > 0 {
+        return Fate::Kept(Why::Incomplete { problems });
+    }
+    if let Some(other) = input.undecided.first() {
+        return Fate::Kept(Why::Undecided { other: other.clone() });
+    }
+    if !live.is_owned_by(&input.environment.applyset_id()) {
+        return Fate::Kept(Why::ForeignLabel);
+    }
+    if !claim.covered {
+        return Fate::Kept(Why::HandingOver { to: to.clone() });
+    }
+    Fate::Handed(to.clone())
+}
+
+/// Returns why one object that nobody else desires must be kept, or nothing.
+fn guard(live: &LiveObject, input: &Input<'_>, refused: usize) -> Option<Why> {
     let claimant = live.claimants.iter().find_map(|manager| input.environments.get(manager));
     if let Some(by) = claimant.filter(|by| *by != input.environment) {
-        return Some(Why::Claimed { by: by.clone() });
+        return Some(Why::Claimed { by: by.clone(), owner: None });
     }
     if !input.policy.prune {
         return Some(Why::PruneOff);

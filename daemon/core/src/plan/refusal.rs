@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::{environment::EnvironmentName, object::ObjectKey};
+use crate::{claims::Stance, environment::EnvironmentName, object::ObjectKey};
 
 /// How many objects a sentence names before it only counts.
 const NAMED_MAX: usize = 3;
@@ -32,6 +32,30 @@ pub enum Why {
     Claimed {
         /// The other one.
         by: EnvironmentName,
+        /// Who owns it, where it is known: that one keeps it.
+        owner: Option<EnvironmentName>,
+    },
+    /// Desired by another environment too, and this one keeps it.
+    Contested {
+        /// The other one.
+        by: EnvironmentName,
+    },
+    /// Desired, but another environment still owns it.
+    Awaited {
+        /// The owner.
+        from: EnvironmentName,
+        /// What is to be expected of it.
+        stance: Stance,
+    },
+    /// No longer desired, but several other environments desire it.
+    Wanted {
+        /// They.
+        by: Vec<EnvironmentName>,
+    },
+    /// No longer desired, and handed over once the other environment's parent says where it is.
+    HandingOver {
+        /// The other one.
+        to: EnvironmentName,
     },
     /// No longer desired, but `sync.prune` is off.
     PruneOff,
@@ -102,20 +126,42 @@ impl Why {
 
     /// Returns whether the environment is as it should be all the same.
     pub fn harmless(&self) -> bool {
-        matches!(self, Self::PruneOff | Self::Protected | Self::Suspended { .. } | Self::Deleting)
+        matches!(
+            self,
+            Self::PruneOff
+                | Self::Protected
+                | Self::Suspended { .. }
+                | Self::Deleting
+                | Self::Contested { .. }
+                | Self::Wanted { .. }
+        )
     }
 
     /// Returns whether it may pass without a person: something has to become known, or to be gone, first.
     pub fn passes(&self) -> bool {
         matches!(
             self,
-            Self::Unknown { .. }
-                | Self::Deleting
-                | Self::Incomplete { .. }
-                | Self::Undecided { .. }
-                | Self::HoldsUnknown
-                | Self::Unrecorded
-        )
+            Self::Unknown { .. } | Self::Deleting | Self::Incomplete { .. } | Self::HoldsUnknown | Self::Unrecorded
+        ) || self.awaits_others()
+    }
+
+    /// Returns whether nothing is refused by it: the object is judged all the same.
+    pub fn is_note(&self) -> bool {
+        matches!(self, Self::Contested { .. })
+    }
+
+    /// Returns whether all it takes is a pass of another environment.
+    pub fn awaits_others(&self) -> bool {
+        match self {
+            Self::Undecided { .. } | Self::HandingOver { .. } => true,
+            Self::Awaited { stance, .. } => matches!(stance, Stance::Undecided | Stance::Gives),
+            _ => false,
+        }
+    }
+
+    /// Returns whether another environment's wishes or ownership are the reason.
+    pub fn is_about_others(&self) -> bool {
+        matches!(self, Self::Claimed { .. } | Self::Awaited { .. } | Self::Wanted { .. } | Self::HandingOver { .. })
     }
 
     /// Returns the closed label value of metrics and events.
@@ -124,6 +170,10 @@ impl Why {
             Self::Unknown { .. } => "Unknown",
             Self::Deleting => "Deleting",
             Self::Claimed { .. } => "Claimed",
+            Self::Contested { .. } => "Contested",
+            Self::Awaited { .. } => "Awaited",
+            Self::Wanted { .. } => "Wanted",
+            Self::HandingOver { .. } => "HandingOver",
             Self::PruneOff => "PruneOff",
             Self::Incomplete { .. } => "Incomplete",
             Self::Undecided { .. } => "Undecided",
@@ -156,9 +206,20 @@ impl fmt::Display for Why {
         match self {
             Self::Unknown { reason } => write!(f, "nothing is known of its kind ({reason}), so it is neither created nor pruned"),
             Self::Deleting => f.write_str("it is being deleted; it is applied again when it is gone"),
-            Self::Claimed { by } => write!(
+            Self::Claimed { by, owner } => claimed(f, by, owner.as_ref()),
+            Self::Contested { by } => write!(
                 f,
-                "environment {by} claims it too; neither of the two applies or prunes it until one of them lets it go"
+                "environment {by} desires it too; it stays with this one, which owns it, until it leaves one of the two paths"
+            ),
+            Self::Awaited { from, stance } => awaited(f, from, *stance),
+            Self::Wanted { by } => {
+                let by: Vec<_> = by.iter().map(ToString::to_string).collect();
+                let by = by.join(", ");
+                write!(f, "no longer in Git; kept until only one of the environments that desire it ({by}) does")
+            }
+            Self::HandingOver { to } => write!(
+                f,
+                "no longer in Git; handed over to environment {to}, which desires it, as soon as that one has recorded where it is"
             ),
             Self::PruneOff => f.write_str("no longer in Git; kept because sync.prune is false"),
             Self::Incomplete { problems } => write!(
@@ -201,6 +262,42 @@ impl fmt::Display for Why {
             ),
             Self::Suspended { writes } => write!(f, "suspended: {writes} write(s) wait (plumb resume)"),
         }
+    }
+}
+
+fn claimed(f: &mut fmt::Formatter<'_>, by: &EnvironmentName, owner: Option<&EnvironmentName>) -> fmt::Result {
+    match owner {
+        None => write!(
+            f,
+            "environment {by} desires it too; neither of the two applies or prunes it until it leaves one of the two paths"
+        ),
+        Some(owner) if owner == by => write!(
+            f,
+            "environment {by} owns it and desires it too; it stays with that one until it leaves one of the two paths"
+        ),
+        Some(owner) => write!(
+            f,
+            "environment {by} desires it too; it stays with environment {owner}, which owns it, until it leaves one of the two paths"
+        ),
+    }
+}
+
+fn awaited(f: &mut fmt::Formatter<'_>, from: &EnvironmentName, stance: Stance) -> fmt::Result {
+    write!(f, "environment {from} owns it")?;
+    match stance {
+        Stance::Keeps => f.write_str(" and desires it too"),
+        Stance::Undecided => f.write_str("; it is handed over when that one has said that it no longer desires it"),
+        Stance::Gives => f.write_str(" and hands it over"),
+        Stance::Suspended => write!(
+            f,
+            ", no longer desires it, and is suspended; it is handed over when that one is resumed (plumb resume {} -n {})",
+            from.name, from.namespace
+        ),
+        Stance::Unreadable => write!(
+            f,
+            " and can't be read, so that nobody knows whether it still desires it; correct that one first (plumb status {} -n {})",
+            from.name, from.namespace
+        ),
     }
 }
 

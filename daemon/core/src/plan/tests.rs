@@ -3,6 +3,7 @@
 mod fixture;
 mod guards;
 mod limits;
+mod moves;
 mod scope;
 mod verdicts;
 mod waves;

@@ -114,7 +114,8 @@ pub(super) fn order(input: &Input<'_>, plan: &mut Plan, pending: BTreeMap<Place,
 
 fn first_wave_not_done(input: &Input<'_>, plan: &Plan, pending: &BTreeMap<Place, Vec<Apply>>) -> Option<Wait> {
     let pending: BTreeSet<&ObjectKey> = pending.values().flatten().map(|apply| &apply.key).collect();
-    let refused: BTreeSet<&ObjectKey> = plan.refusals.iter().filter_map(|refusal| refusal.key.as_ref()).collect();
+    let refusals = plan.refusals.iter().filter(|refusal| !refusal.why.is_note());
+    let refused: BTreeSet<&ObjectKey> = refusals.filter_map(|refusal| refusal.key.as_ref()).collect();
     let is_open = |object: &&DesiredObject| {
         let key = &object.key;
         pending.contains(key) || refused.contains(key) || !is_healthy(key, input.live)

@@ -2,6 +2,7 @@
 
 use super::{Facts, Gated, LINE_LENGTH_MAX, PROBLEMS_MAX, Waited, stand};
 use crate::{
+    claims::Stance,
     class::Class,
     commit::{CommitId, RepoPath, Revision},
     dependency::Unmet,
@@ -85,16 +86,24 @@ fn every_trouble_has_a_reason_and_says_who_has_to_act() {
 
 #[test]
 fn a_refusal_is_harmless_or_passes_or_waits_for_a_person() {
-    let claimed = || Why::Claimed { by: other() };
-    for why in [Why::PruneOff, Why::Protected, Why::Suspended { writes: 1 }, Why::Deleting] {
+    let claimed = || Why::Claimed { by: other(), owner: None };
+    let awaited = |stance| Why::Awaited { from: other(), stance };
+    let contested = [Why::Contested { by: other() }, Why::Wanted { by: vec![other()] }];
+    let meant = [Why::PruneOff, Why::Protected, Why::Suspended { writes: 1 }, Why::Deleting];
+    for why in meant.into_iter().chain(contested) {
         check(("Applied", "ready"), |f| f.refusals = vec![refusal(why)]);
     }
-    check(("Progressing", "reconciling"), |f| f.refusals = vec![refusal(Why::Undecided { other: other() })]);
+    let others = [Why::Undecided { other: other() }, Why::HandingOver { to: other() }];
+    for why in others.into_iter().chain([awaited(Stance::Gives), awaited(Stance::Undecided)]) {
+        check(("Progressing", "reconciling"), |f| f.refusals = vec![refusal(why)]);
+    }
     for why in [unknown(), Why::HoldsUnknown, Why::Unrecorded, Why::Incomplete { problems: 1 }] {
         check(("Refused", "reconciling"), |f| f.refusals = vec![refusal(why)]);
     }
     let waiting = [
         claimed(),
+        awaited(Stance::Suspended),
+        awaited(Stance::Unreadable),
         Why::ForeignLabel,
         Why::Owned { by: "Database a".into() },
         Why::Malformed { value: "no".into() },

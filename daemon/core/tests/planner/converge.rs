@@ -63,6 +63,7 @@ fn run(world: &mut World, cut: &Cut) -> Result<bool, TestCaseError> {
     let plan = world.plan(&seen);
     prop_assert_eq!(oracle::unsafe_prunes(world, &seen, &plan), Vec::<String>::new());
     prop_assert_eq!(oracle::out_of_order(world, &seen, &plan), Vec::<String>::new());
+    prop_assert_eq!(oracle::unsafe_handovers(world, &seen, &plan), Vec::<String>::new());
     let empty = plan.is_empty();
     world.memory.extend(plan.learned.clone());
     let mut operation = Operation::start(plan);
@@ -122,7 +123,7 @@ fn converges(world: &mut World) -> Result<(), TestCaseError> {
         let applies = plan.all_applies().map(|apply| &apply.key);
         applies.chain(plan.all_prunes().map(|prune| &prune.key)).any(|waiting| waiting == key)
     };
-    let refused = |key: &ObjectKey| waits(key) || plan.refusals.iter().any(|refusal| refusal.key.as_ref() == Some(key));
+    let refused = |key: &ObjectKey| waits(key) || oracle::refuses(&plan, key);
     prop_assert!(plan.wait.as_ref().is_none_or(|wait| wait.stuck), "{:#?}", plan);
     for (key, object) in &world.cluster {
         let unwanted = is_ours(object) && !seen.desired.objects.contains_key(key) && !object.deleting;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use plumb_core::{
+    claims::{Claim, Held, Stance},
     desired,
     inventory::Inventory,
     live::PruneWish,
@@ -227,9 +228,8 @@ fn build(cells: &[Cell], around: &Circumstances) -> World {
             if cell.remembered && is_ours(&object) {
                 world.memory.insert(key.clone(), applied(key, cell.base.unwrap_or_default()));
             }
-            let theirs = matches!(cell.fate, Fate::OtherEnvironment | Fate::Contested) && around.announced;
-            if theirs || cell.fate == Fate::Wanted {
-                world.claims.insert(key.clone(), other());
+            if around.announced || cell.fate == Fate::Wanted {
+                world.claims.extend(claim(cell).map(|claim| (key.clone(), claim)));
             }
             world.cluster.insert(key.clone(), object);
         }
@@ -314,6 +314,13 @@ fn live(uid: u64, key: &ObjectKey, cell: &Cell) -> Option<Object> {
         Fate::Forced => found.prune = PruneWish::Force,
     }
     Some(found)
+}
+
+/// Returns what another environment has to do with an object, if it has.
+fn claim(cell: &Cell) -> Option<Claim> {
+    let held = (cell.fate == Fate::OtherEnvironment).then(|| Held { by: other(), stance: Stance::Keeps });
+    let has = matches!(cell.fate, Fate::OtherEnvironment | Fate::Contested | Fate::Wanted);
+    has.then(|| Claim { by: [other()].into(), held, covered: cell.remembered })
 }
 
 /// Returns what the server made of the object when it was applied.

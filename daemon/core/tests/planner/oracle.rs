@@ -38,7 +38,9 @@ fn is_done(world: &World, desired: &DesiredObject) -> bool {
     let remembered = world.memory.get(&desired.key).is_some_and(|applied| applied.manifest == desired.fingerprint);
     world.cluster.get(&desired.key).is_some_and(|object| {
         let as_in_git = object.owned.as_ref() == Some(&served(&desired.manifest));
-        let known = !world.unknown.contains(&desired.key.group_kind()) && !world.claims.contains_key(&desired.key);
+        // What others desire too is this environment's as long as it owns it.
+        let free = !world.claims.contains_key(&desired.key) || is_ours(object) && object.claimants.is_empty();
+        let known = !world.unknown.contains(&desired.key.group_kind()) && free;
         let labelled = object.label.as_ref() == Some(&crate::universe::ours().applyset_id());
         (as_in_git || remembered || world.settled) && known && labelled && object.healthy && !object.deleting
     })
@@ -85,6 +87,36 @@ pub(crate) fn unsafe_prunes(world: &World, seen: &Seen, plan: &Plan) -> Vec<Stri
     found
 }
 
+/// Returns whether a plan leaves an object as it is, with a reason; that it is contested is none.
+pub(crate) fn refuses(plan: &Plan, key: &ObjectKey) -> bool {
+    let judged = plan.refusals.iter().filter(|refusal| !refusal.why.is_note());
+    judged.filter_map(|refusal| refusal.key.as_ref()).any(|refused| refused == key)
+}
+
+/// Returns every hand-over that must not be, with the reason.
+pub(crate) fn unsafe_handovers(world: &World, seen: &Seen, plan: &Plan) -> Vec<String> {
+    let mut found = Vec::new();
+    for hand_over in &plan.handovers {
+        let mut must = |holds: bool, what: &str| {
+            if !holds {
+                found.push(format!("{}: {what}", hand_over.key));
+            }
+        };
+        let object = world.cluster.get(&hand_over.key);
+        must(object.is_some_and(is_ours), "it is not ours to give");
+        must(object.is_some_and(|object| object.version.to_string() == hand_over.resource_version), "it has changed");
+        must(!seen.desired.objects.contains_key(&hand_over.key), "it is desired");
+        let claim = world.claims.get(&hand_over.key);
+        must(claim.is_some_and(|claim| claim.by.iter().eq([&hand_over.to])), "not only the taker desires it");
+        must(claim.is_some_and(|claim| claim.covered), "the taker's parent does not say where it is");
+        must(!world.unknown.contains(&hand_over.key.group_kind()), "its kind is unknown");
+        must(world.undecided.is_empty(), "another environment is undecided");
+        must(seen.desired.problems.is_empty(), "the commit did not settle in full");
+        must(!world.policy.suspended, "it is suspended");
+    }
+    found
+}
+
 /// Returns whether a holder may take this object, which it holds and which stays, with it.
 fn may_cascade(holder: &Object, held: &Object) -> bool {
     holder.prune == PruneWish::Force && !is_ours(held)
@@ -92,7 +124,7 @@ fn may_cascade(holder: &Object, held: &Object) -> bool {
 
 fn whole_plan(world: &World, seen: &Seen, plan: &Plan, count: usize) -> Vec<&'static str> {
     let allowed = world.policy.prune_allowed == Some(commit('1'));
-    let refused = |key: &ObjectKey| plan.refusals.iter().any(|refusal| refusal.key.as_ref() == Some(key));
+    let refused = |key: &ObjectKey| refuses(plan, key);
     let share = count * 100 <= seen.live.objects.len() * usize::from(world.policy.prune_limit.percent());
     let rules = [
         (world.policy.prune && !world.policy.suspended, "pruning is off"),

@@ -16,7 +16,7 @@ use crate::{
     generate::{Weather, worlds},
     oracle,
     universe::ours,
-    world::World,
+    world::{World, is_ours},
 };
 
 /// Returns every object that a plan would write, now or when a wave is healthy.
@@ -45,6 +45,7 @@ proptest! {
         let seen = world.look();
         let plan = world.plan(&seen);
         prop_assert_eq!(oracle::unsafe_prunes(&world, &seen, &plan), Vec::<String>::new());
+        prop_assert_eq!(oracle::unsafe_handovers(&world, &seen, &plan), Vec::<String>::new());
     }
 
     #[test]
@@ -61,7 +62,9 @@ proptest! {
         for key in touched(&plan) {
             let labelled = world.cluster.get(key).is_some_and(|object| object.label == Some(ours().applyset_id()));
             prop_assert!(seen.desired.objects.contains_key(key) || labelled, "{}", key);
-            prop_assert!(!world.claims.contains_key(key), "{} is another environment's", key);
+            let ours = world.cluster.get(key).is_none_or(is_ours);
+            let held = world.claims.get(key).is_some_and(|claim| claim.held.is_some());
+            prop_assert!(!held && (ours || !world.claims.contains_key(key)), "{} is another environment's", key);
             prop_assert!(!world.unknown.contains(&key.group_kind()), "{} is unknown", key);
         }
     }
@@ -72,7 +75,11 @@ proptest! {
         let plan = world.plan(&seen);
         let mut verdicts: BTreeMap<&ObjectKey, usize> = BTreeMap::new();
         let left = plan.drifts.iter().filter(|drift| !drift.corrected).map(|drift| &drift.key);
-        for key in touched(&plan).into_iter().chain(plan.refusals.iter().filter_map(|r| r.key.as_ref())).chain(left) {
+        let given = plan.handovers.iter().map(|hand_over| &hand_over.key);
+        // That it is contested is no verdict: the object is judged all the same.
+        let judged = plan.refusals.iter().filter(|refusal| !refusal.why.is_note());
+        let refused = judged.filter_map(|refusal| refusal.key.as_ref());
+        for key in touched(&plan).into_iter().chain(given).chain(refused).chain(left) {
             *verdicts.entry(key).or_default() += 1;
         }
         prop_assert!(verdicts.values().all(|count| *count == 1), "{:?}", verdicts);
@@ -109,16 +116,17 @@ fn started(plan: Plan, picks: &[usize]) -> Vec<Effect> {
     trace
 }
 
-/// Returns the place of an effect in an operation: widen, apply by wave and rank with definitions awaited, prune by
-/// reversed rank, narrow.
+/// Returns the place of an effect in an operation: widen, hand over, apply by wave and rank with definitions awaited, prune
+/// by reversed rank, narrow.
 fn step(effect: &Effect, widen: Option<&Inventory>, wave: impl Fn(&ObjectKey) -> Wave) -> (u8, Wave, u8) {
     let rank = |key: &ObjectKey| Rank::of(&key.group_kind()) as u8;
     match effect {
         Effect::Record(scope) if Some(scope) == widen => (0, Wave::default(), 0),
-        Effect::Record(_) => (3, Wave::default(), 0),
-        Effect::Apply(apply) => (1, wave(&apply.key), 2 * rank(&apply.key)),
-        Effect::Await(definition) => (1, wave(definition), 2 * rank(definition) + 1),
-        Effect::Prune(prune) => (2, Wave::default(), u8::MAX - rank(&prune.key)),
+        Effect::Record(_) => (4, Wave::default(), 0),
+        Effect::HandOver(_) => (1, Wave::default(), 0),
+        Effect::Apply(apply) => (2, wave(&apply.key), 2 * rank(&apply.key)),
+        Effect::Await(definition) => (2, wave(definition), 2 * rank(definition) + 1),
+        Effect::Prune(prune) => (3, Wave::default(), u8::MAX - rank(&prune.key)),
     }
 }
 
@@ -139,9 +147,11 @@ fn worlds_hold_every_refusal_and_many_prunes() {
     assert!(prunes > 60, "{prunes} of 600 plans prune");
     let expected = [
         "Claimed",
+        "Contested",
         "Deleting",
         "Emptied",
         "ForeignLabel",
+        "HandingOver",
         "Holds",
         "HoldsOwn",
         "HoldsUnknown",

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use plumb_core::{
+    claims::Claim,
     class::Class,
     desired::{self, Desired},
     environment::{ApplySetId, EnvironmentName, FieldManager},
@@ -14,7 +15,7 @@ use plumb_core::{
     live::{Live, LiveObject, PruneWish},
     object::{GroupKind, Manifest, ObjectKey},
     operation::{Effect, Failure, Outcome},
-    plan::{Applied, Apply, Input, Plan, Prune, judge, prune},
+    plan::{Applied, Apply, HandOver, Input, Plan, Prune, judge, prune},
     policy::Policy,
     presence::Presence,
 };
@@ -49,7 +50,7 @@ pub(crate) struct World {
     pub(crate) scanned: bool,
     pub(crate) memory: BTreeMap<ObjectKey, Applied>,
     pub(crate) settled: bool,
-    pub(crate) claims: BTreeMap<ObjectKey, EnvironmentName>,
+    pub(crate) claims: BTreeMap<ObjectKey, Claim>,
     pub(crate) undecided: Vec<EnvironmentName>,
     pub(crate) unknown: BTreeSet<GroupKind>,
     /// Whether what was last seen of unknown kinds is still shown.
@@ -110,6 +111,7 @@ impl World {
             settled: self.settled,
             contents: &seen.contents,
             claims: &self.claims,
+            incoming: &BTreeSet::new(),
             undecided: &self.undecided,
             environments: &[ours(), other()].map(|name| (name.applyset_id().manager(), name)).into(),
             recorded: self.recorded.clone(),
@@ -161,6 +163,7 @@ impl World {
                 self.annotated = true;
                 Outcome::Done
             }
+            Effect::HandOver(hand_over) => self.hand_over(hand_over),
             Effect::Apply(apply) => self.apply(apply, desired),
             Effect::Await(definition) if self.cluster.contains_key(definition) => Outcome::Done,
             Effect::Await(_) => failed("the definition is gone"),
@@ -203,6 +206,19 @@ impl World {
         // A workload's controller takes its time.
         object.healthy = key.kind != "Deployment";
         (object.owned, object.label, object.label_is_ours) = (Some(manifest), Some(id), true);
+        Outcome::Done
+    }
+
+    fn hand_over(&mut self, hand_over: &HandOver) -> Outcome {
+        let Some(object) = self.cluster.get_mut(&hand_over.key) else { return failed("it is gone") };
+        if object.uid.to_string() != hand_over.uid || object.version.to_string() != hand_over.resource_version {
+            return failed("somebody wrote in between");
+        }
+        assert!(is_ours(object), "{} is not ours to give", hand_over.key);
+        object.version += 1;
+        object.owned = None;
+        object.claimants.clear();
+        (object.label, object.label_is_ours) = (Some(hand_over.to.applyset_id()), false);
         Outcome::Done
     }
 

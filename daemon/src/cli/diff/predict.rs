@@ -9,6 +9,7 @@ use plumb_cluster::{
     index::{Index, Observation, Seen},
 };
 use plumb_core::{
+    claims::Claim,
     commit::CommitId,
     desired::{Desired, DesiredObject},
     environment::{EnvironmentName, FieldManager},
@@ -51,7 +52,8 @@ impl Gathered {
     /// Returns the planner's input. Nothing counts as applied before, so that every difference is a change.
     pub(super) fn input<'a>(&'a self, subject: &'a Subject<'_>, desired: &'a Desired) -> Input<'a> {
         const NOTHING_APPLIED: &BTreeMap<ObjectKey, plumb_core::plan::Applied> = &BTreeMap::new();
-        const NO_CLAIMS: &BTreeMap<ObjectKey, EnvironmentName> = &BTreeMap::new();
+        const NO_CLAIMS: &BTreeMap<ObjectKey, Claim> = &BTreeMap::new();
+        const NOTHING_COMES: &BTreeSet<ObjectKey> = &BTreeSet::new();
         Input {
             environment: subject.name(),
             commit: &self.commit,
@@ -62,6 +64,7 @@ impl Gathered {
             settled: false,
             contents: &self.contents,
             claims: NO_CLAIMS,
+            incoming: NOTHING_COMES,
             undecided: &[],
             environments: &self.environments,
             recorded: self.recorded.clone(),

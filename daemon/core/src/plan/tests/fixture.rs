@@ -1,11 +1,12 @@
 //! One situation to plan in, small enough to be changed in a line: the environment `team/shop` desires `ConfigMap a`,
 //! and has it and `ConfigMap old` as applied; all is known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use crate::{
+    claims::{Claim, Held, Stance},
     commit::{CommitId, RepoPath},
     desired::{self, Desired},
     environment::{ApplySetId, EnvironmentName, FieldManager},
@@ -33,7 +34,8 @@ pub(super) struct Situation {
     pub(super) predictions: BTreeMap<ObjectKey, Fingerprint>,
     pub(super) settled: bool,
     pub(super) contents: BTreeMap<ObjectKey, Presence<Vec<ObjectKey>>>,
-    pub(super) claims: BTreeMap<ObjectKey, EnvironmentName>,
+    pub(super) claims: BTreeMap<ObjectKey, Claim>,
+    pub(super) incoming: BTreeSet<ObjectKey>,
     pub(super) undecided: Vec<EnvironmentName>,
     pub(super) environments: BTreeMap<FieldManager, EnvironmentName>,
     pub(super) recorded: Option<Inventory>,
@@ -48,6 +50,10 @@ pub(super) fn ours() -> EnvironmentName {
 
 pub(super) fn other() -> EnvironmentName {
     EnvironmentName::new("team", "other")
+}
+
+pub(super) fn third() -> EnvironmentName {
+    EnvironmentName::new("team", "third")
 }
 
 pub(super) fn commit(digit: char) -> CommitId {
@@ -126,8 +132,9 @@ impl Situation {
             settled: false,
             contents: BTreeMap::new(),
             claims: BTreeMap::new(),
+            incoming: BTreeSet::new(),
             undecided: Vec::new(),
-            environments: [ours(), other()].map(|name| (name.applyset_id().manager(), name)).into(),
+            environments: [ours(), other(), third()].map(|name| (name.applyset_id().manager(), name)).into(),
             recorded: Some(Inventory { kinds: [config("a").group_kind()].into(), namespaces: ["shop".into()].into() }),
             annotated: true,
             scanned: true,
@@ -146,6 +153,18 @@ impl Situation {
         }
         situation.add_live(&config("old"));
         situation
+    }
+
+    /// Has other environments desire an object; `covered` says whether their parents know where it is.
+    pub(super) fn claim(&mut self, key: ObjectKey, by: &[EnvironmentName], covered: bool) {
+        let claim = Claim { by: by.iter().cloned().collect(), held: None, covered };
+        self.claims.insert(key, claim);
+    }
+
+    /// Has another environment own an object.
+    pub(super) fn hold(&mut self, key: ObjectKey, stance: Stance) {
+        let by = if stance == Stance::Keeps { [other()].into() } else { BTreeSet::new() };
+        self.claims.insert(key, Claim { by, held: Some(Held { by: other(), stance }), covered: true });
     }
 
     /// Desires an object that is live as applied.
@@ -228,6 +247,7 @@ impl Situation {
             settled: self.settled,
             contents: &self.contents,
             claims: &self.claims,
+            incoming: &self.incoming,
             undecided: &self.undecided,
             environments: &self.environments,
             recorded: self.recorded.clone(),

@@ -1,9 +1,9 @@
 //! Every guard of a prune: with it the object is kept and the reason said, without it the object would go.
 
-use super::fixture::{Situation, config, key, other, ours, pruned, refused};
+use super::fixture::{Situation, config, key, other, ours, pruned, refused, third};
 use crate::{
-    commit::RepoPath, environment::FieldManager, live::PruneWish, object::Origin, plan::prune, presence::Presence,
-    problem::Problem,
+    claims::Stance, commit::RepoPath, environment::FieldManager, live::PruneWish, object::Origin, plan::prune,
+    presence::Presence, problem::Problem,
 };
 
 const OLD: &str = "ConfigMap shop/old";
@@ -23,7 +23,8 @@ fn check(reason: &str, change: impl FnOnce(&mut Situation)) {
 fn every_guard_keeps_the_object_and_says_why() {
     check("PruneOff", |s| s.policy.prune = false);
     check("Unknown", |s| s.unknown(&config("old")));
-    check("Claimed", |s| _ = s.claims.insert(config("old"), other()));
+    check("Wanted", |s| s.claim(config("old"), &[other(), third()], true));
+    check("HandingOver", |s| s.claim(config("old"), &[other()], false));
     check("Claimed", |s| s.old().claimants = vec![other().applyset_id().manager()]);
     check("Undecided", |s| s.undecided = vec![other()]);
     check("ForeignLabel", |s| s.old().label_is_ours = false);
@@ -44,7 +45,8 @@ fn nothing_goes_while_what_may_replace_it_is_refused() {
         s.desire(&key("Service shop/new"));
         s.unknown(&key("Service shop/new"));
     });
-    check("Incomplete", |s| _ = s.claims.insert(config("a"), other()));
+    check("Incomplete", |s| s.hold(config("a"), Stance::Keeps));
+    check("Incomplete", |s| s.hold(config("a"), Stance::Gives));
     check("Incomplete", |s| s.live(&config("a")).deleting = true);
 }
 

@@ -2,6 +2,7 @@
 
 use super::fixture::{Situation, applied, config, key, manifest, other, refused};
 use crate::{
+    claims::Stance,
     kinds::Kinds,
     plan::{Applied, Drift, DriftKind, judge},
     policy::DriftMode,
@@ -95,9 +96,8 @@ fn what_is_not_known_or_not_ours_is_not_touched() {
     });
     check(&[], &["ConfigMap shop/new: Claimed"], |s| {
         s.desire(&config("new"));
-        s.claims.insert(config("new"), other());
+        s.claim(config("new"), &[other()], true);
     });
-    check(&[], &["ConfigMap shop/a: Claimed"], |s| _ = s.claims.insert(config("a"), other()));
     check(&[], &["ConfigMap shop/a: Claimed"], |s| {
         change(s, "2");
         s.live(&config("a")).claimants = vec![other().applyset_id().manager()];
@@ -238,7 +238,8 @@ fn a_dry_run_is_asked_only_where_nothing_else_decides() {
     check(false, gone);
     check(false, |s| s.unknown(&config("a")));
     check(false, |s| s.live(&config("a")).deleting = true);
-    check(false, |s| _ = s.claims.insert(config("a"), other()));
+    check(false, |s| s.hold(config("a"), Stance::Keeps));
+    check(true, |s| s.claim(config("a"), &[other()], true));
     check(false, |s| s.policy.suspended = true);
 }
 

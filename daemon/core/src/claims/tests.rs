@@ -1,0 +1,148 @@
+//! Tables of what environments say of each other's objects.
+
+use super::*;
+use crate::object::GroupKind;
+
+fn key(name: &str) -> ObjectKey {
+    ObjectKey { group: String::new(), kind: "ConfigMap".into(), namespace: Some("n".into()), name: name.into() }
+}
+
+fn commit(digit: char) -> CommitId {
+    CommitId::parse(&digit.to_string().repeat(40)).expect("an id")
+}
+
+fn name(name: &str) -> EnvironmentName {
+    EnvironmentName::new("n", name)
+}
+
+fn scope() -> Inventory {
+    Inventory { kinds: [GroupKind::new("", "ConfigMap")].into(), namespaces: ["n".to_owned()].into() }
+}
+
+/// Three environments of one repository, none of which has spoken.
+fn claims() -> Claims {
+    let mut claims = Claims::default();
+    ["a", "b", "c"].into_iter().for_each(|environment| claims.expect(&name(environment), "repo"));
+    claims
+}
+
+fn say(claims: &mut Claims, who: &str, desired: &[&str], digit: char) -> Stir {
+    let desired = desired.iter().map(|name| key(name)).collect();
+    let commit = commit(digit);
+    let recorded = Some(scope());
+    let announcement = Announcement { desired, coming: [].into(), commit: &commit, suspended: false, recorded };
+    claims.announce(&name(who), announcement)
+}
+
+fn others(claims: &Claims, of: &str) -> Vec<String> {
+    let claim = claims.claim(&key("x"), &name(of), None, &commit('2')).unwrap_or_default();
+    claim.by.into_iter().map(|name| name.name).collect()
+}
+
+#[test]
+fn an_object_that_moves_is_claimed_by_its_new_environment_before_the_old_one_may_prune() {
+    let mut claims = claims();
+    claims.forget(&name("c"));
+    say(&mut claims, "a", &["x"], '1');
+    assert_eq!(claims.undecided(&name("a"), &commit('1')), [name("b")]);
+    say(&mut claims, "b", &[], '1');
+    assert_eq!(claims.undecided(&name("a"), &commit('1')), []);
+    say(&mut claims, "a", &[], '2');
+    assert_eq!(claims.undecided(&name("a"), &commit('2')), [name("b")], "b has yet to see the second commit");
+    say(&mut claims, "b", &["x"], '2');
+    assert_eq!(claims.undecided(&name("a"), &commit('2')), []);
+    assert_eq!(others(&claims, "a"), ["b"]);
+}
+
+#[test]
+fn who_desires_the_same_is_told_when_another_begins_or_ceases_to() {
+    let mut claims = claims();
+    assert_eq!(say(&mut claims, "a", &["x"], '1').others, BTreeSet::new());
+    assert_eq!(say(&mut claims, "b", &["x", "y"], '1').others, BTreeSet::from([name("a")]));
+    let stir = say(&mut claims, "b", &["y"], '2');
+    assert_eq!(stir, Stir { others: [name("a")].into(), withdrew: true });
+    assert_eq!(say(&mut claims, "b", &["y"], '3'), Stir::default());
+}
+
+#[test]
+fn a_broken_environment_does_not_hold_up_the_others_but_keeps_its_wishes() {
+    let mut claims = claims();
+    claims.forget(&name("c"));
+    say(&mut claims, "b", &["x"], '1');
+    say(&mut claims, "a", &[], '2');
+    claims.gave_up(&name("b"));
+    assert_eq!(claims.undecided(&name("a"), &commit('2')), []);
+    assert_eq!(others(&claims, "a"), ["b"]);
+    claims.forget(&name("b"));
+    assert_eq!(others(&claims, "a"), Vec::<String>::new());
+}
+
+#[test]
+fn other_repositories_count_once_they_have_spoken() {
+    let mut claims = Claims::default();
+    claims.expect(&name("a"), "one");
+    claims.expect(&name("b"), "two");
+    assert_eq!(claims.undecided(&name("a"), &commit('1')), [name("b")]);
+    say(&mut claims, "b", &[], '7');
+    assert_eq!(claims.undecided(&name("a"), &commit('1')), []);
+}
+
+#[test]
+fn what_is_to_be_expected_of_an_owner() {
+    let check = |prepare: &dyn Fn(&mut Claims), expected| {
+        let mut claims = claims();
+        say(&mut claims, "b", &["x"], '2');
+        prepare(&mut claims);
+        let claim = claims.claim(&key("x"), &name("b"), Some(&name("a")), &commit('2')).expect("a claim");
+        assert_eq!(claim.held, Some(Held { by: name("a"), stance: expected }));
+    };
+    check(&|_| {}, Stance::Undecided);
+    check(&|claims| _ = say(claims, "a", &["x"], '1'), Stance::Undecided);
+    check(&|claims| _ = say(claims, "a", &["x"], '2'), Stance::Keeps);
+    check(&|claims| _ = say(claims, "a", &[], '2'), Stance::Gives);
+    let suspended = |claims: &mut Claims| {
+        let commit = commit('2');
+        let (desired, coming) = (BTreeSet::new(), BTreeSet::new());
+        let announcement = Announcement { desired, coming, commit: &commit, suspended: true, recorded: None };
+        claims.announce(&name("a"), announcement);
+    };
+    check(&suspended, Stance::Suspended);
+    let unreadable = |claims: &mut Claims| {
+        say(claims, "a", &["x"], '1');
+        claims.gave_up(&name("a"));
+    };
+    check(&unreadable, Stance::Unreadable);
+    check(&|claims| claims.forget(&name("a")), Stance::Undecided);
+}
+
+#[test]
+fn an_object_moves_only_to_the_one_that_desires_it_and_whose_parent_covers_it() {
+    let check = |prepare: &dyn Fn(&mut Claims), expected| {
+        let mut claims = claims();
+        say(&mut claims, "a", &[], '2');
+        say(&mut claims, "b", &["x"], '2');
+        prepare(&mut claims);
+        assert_eq!(claims.may_move(&key("x"), &name("a"), &name("b")), expected);
+        assert_eq!(claims.incoming(&name("b")), if expected { [key("x")].into() } else { BTreeSet::new() });
+    };
+    check(&|_| {}, true);
+    check(&|claims| _ = say(claims, "a", &["x"], '3'), false);
+    check(&|claims| _ = say(claims, "b", &[], '3'), false);
+    check(&|claims| _ = say(claims, "c", &["x"], '2'), false);
+    check(&|claims| claims.recorded(&name("b"), &Inventory::default()), false);
+    // A commit that has yet to begin: what it desires is not pruned, and not given to who would prune it.
+    let coming = |claims: &mut Claims| {
+        let (commit, recorded) = (commit('2'), Some(scope()));
+        let (desired, coming) = ([].into(), [key("x")].into());
+        let announcement = Announcement { desired, coming, commit: &commit, suspended: false, recorded };
+        claims.announce(&name("b"), announcement);
+        assert_eq!(others(claims, "a"), ["b"]);
+    };
+    check(&coming, false);
+    let mut claims = claims();
+    say(&mut claims, "a", &[], '2');
+    say(&mut claims, "b", &["x"], '2');
+    assert!(claims.may_move(&key("x"), &name("a"), &name("b")));
+    claims.moved(&key("x"));
+    assert_eq!(claims.incoming(&name("b")), BTreeSet::new());
+}
