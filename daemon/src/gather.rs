@@ -41,7 +41,7 @@ use crate::{
     act::failure,
     chain::chain,
     context::Context,
-    memory::{Known, Resolved},
+    memory::{Known, Memory, Resolved},
     others::{Others, others},
     reconcile::Pass,
     report::state,
@@ -130,7 +130,7 @@ pub(crate) async fn gather(context: &Context, pass: &mut Pass, acting: &Cluster)
     let resolved = ignore(context, pass, &served.kinds, resolved).await?;
     let desired = Arc::clone(&resolved.desired);
     pass.memory.wanted.resolved = Some(resolved);
-    let live = live(context, pass, &desired, &served.kinds).await;
+    let live = live(context, &pass.settings.name, &mut pass.memory, &desired, &served.kinds).await;
     let Others { claims, incoming, undecided, stir } =
         others(context, pass, (&desired, &ahead), &newest.revision.commit, &live);
     pass.stir = stir;
@@ -212,15 +212,21 @@ async fn read_again(context: &Context, desired: &Desired, key: &ObjectKey) -> Re
 }
 
 /// Makes sure that every kind the environment has or wants objects of is watched, and returns what is live.
-async fn live(context: &Context, pass: &mut Pass, desired: &Desired, kinds: &Kinds) -> Live {
+pub(crate) async fn live(
+    context: &Context,
+    name: &EnvironmentName,
+    memory: &mut Memory,
+    desired: &Desired,
+    kinds: &Kinds,
+) -> Live {
     let mut watched: BTreeMap<Gvk, Kind> = BTreeMap::new();
     let mut unknown = BTreeMap::new();
     for object in desired.objects.values().filter(|object| object.kind.defined_by.is_none()) {
         watched.insert(object.kind.gvk.clone(), object.kind.clone());
     }
     // Without a record, whatever the scan at the start has found may be this environment's.
-    let scanned = if pass.memory.recorded.is_none() { context.watches.watched() } else { BTreeSet::new() };
-    let recorded = pass.memory.recorded.iter().flat_map(|inventory| inventory.kinds.iter().cloned());
+    let scanned = if memory.recorded.is_none() { context.watches.watched() } else { BTreeSet::new() };
+    let recorded = memory.recorded.iter().flat_map(|inventory| inventory.kinds.iter().cloned());
     for kind in recorded.chain(scanned.iter().map(Gvk::group_kind)) {
         match kinds.preferred(&kind) {
             _ if watched.keys().any(|gvk| gvk.group_kind() == kind) => {}
@@ -236,25 +242,25 @@ async fn live(context: &Context, pass: &mut Pass, desired: &Desired, kinds: &Kin
     }
     let synced: BTreeSet<_> = watched.keys().map(Gvk::group_kind).collect();
     context.watches.ensure(watched.into_values());
-    let awaited = synced.difference(&pass.memory.unsynced).cloned().collect();
+    let awaited = synced.difference(&memory.unsynced).cloned().collect();
     context.watches.wait_synced(&awaited, SYNCED_WITHIN).await;
-    judge_again(context, pass, kinds).await;
-    let mut live = context.index().live(&pass.settings.name.applyset_id(), &synced);
+    judge_again(context, name, kinds).await;
+    let mut live = context.index().live(&name.applyset_id(), &synced);
     live.unknown.extend(unknown);
-    pass.memory.unsynced = live.unknown.keys().cloned().collect();
+    memory.unsynced = live.unknown.keys().cloned().collect();
     live
 }
 
 /// Reads the objects again whose health rule has changed. What can't be read stays unknown, and calls for another try.
-async fn judge_again(context: &Context, pass: &Pass, kinds: &Kinds) {
-    let id = pass.settings.name.applyset_id();
+async fn judge_again(context: &Context, name: &EnvironmentName, kinds: &Kinds) {
+    let id = name.applyset_id();
     let unjudged = context.index().unjudged(&id);
     for kind in unjudged.iter().filter_map(|gvk| kinds.find(gvk).present()) {
         let _turn = context.turns.acquire().await.expect("because the semaphore is never closed");
         match context.cluster.list_owned(kind, &id).await {
             Ok(objects) => objects.iter().for_each(|object| context.index().judge_again(object)),
             Err(error) => {
-                tracing::warn!(environment = %pass.settings.name, kind = %kind.gvk, "health is unknown: {}", chain(&error));
+                tracing::warn!(environment = %name, kind = %kind.gvk, "health is unknown: {}", chain(&error));
             }
         }
     }

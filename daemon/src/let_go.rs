@@ -1,9 +1,8 @@
 //! Letting go: the Environment is deleted, its objects stay, without plumb's label and without its ownership of fields.
+//!
+//! Must never do: delete, or change a value. What can't be let go of keeps its label, which is said; `sweep.rs` tries again.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use futures::{FutureExt as _, StreamExt as _, stream};
 use plumb_cluster::{cluster::Cluster, error::ApiError};
@@ -12,57 +11,53 @@ use plumb_core::{
     inventory::Inventory,
     kinds::Kinds,
     object::{Gvk, ObjectKey},
+    operation::Failure,
     presence::Presence,
     record::{Record, RecordKind},
 };
 
-use crate::{chain::chain, context::Context, settings::Settings};
+use crate::{act::failure, chain::chain, context::Context, settings::Settings};
 
 /// Objects let go of at once, for one environment.
 const IN_FLIGHT_MAX: usize = 16;
+
+/// What came of letting go.
+#[derive(Debug, Default)]
+pub(crate) struct Released {
+    /// They carry nothing of the environment any more.
+    pub(crate) gone: Vec<ObjectKey>,
+    /// They still do, for these reasons.
+    pub(crate) failed: Vec<(ObjectKey, Failure)>,
+}
 
 /// Lets go of everything that carries the environment's label, as far as it is known.
 pub(crate) async fn let_go(context: &Context, settings: &Settings, uid: &str, recorded: Inventory) {
     let name = &settings.name;
     let id = name.applyset_id();
-    context.index().judge_by(&id, &Arc::default());
     let owned: Vec<(ObjectKey, String)> = {
         let kinds: BTreeSet<_> = recorded.kinds;
         let mut index = context.index();
-        index.ignore(&id, &BTreeMap::new());
+        index.judge_by(&id, &Arc::default());
+        index.ignore(&id, &std::collections::BTreeMap::new());
         let live = index.live(&id, &kinds);
         live.objects.into_values().map(|live| (live.key, live.api_version)).collect()
     };
     if owned.is_empty() {
         return;
     }
-    let Ok(served) = context.served(&[]).await else {
-        tracing::warn!(environment = %name, "{} object(s) keep their label: the cluster could not be asked for its kinds", owned.len());
-        return;
-    };
-    let acting = match context.acting_for(settings) {
-        Ok(acting) => acting,
+    let kinds = match context.served(&[]).await {
+        Ok(served) => served.kinds,
         Err(error) => {
-            tracing::warn!(environment = %name, "{} object(s) keep their label: {error}", owned.len());
+            tracing::warn!(environment = %name, "{} object(s) keep their label for now: {}", owned.len(), chain(&error));
             return;
         }
     };
-    let letting_go = owned
-        .into_iter()
-        .map(|(key, version)| let_go_one(context, &acting, &served.kinds, &id, key, version).boxed())
-        .collect::<Vec<_>>();
-    let results: Vec<_> = stream::iter(letting_go).buffered(IN_FLIGHT_MAX).collect().await;
-    let (mut gone, mut failed) = (Vec::new(), 0);
-    for (key, result) in results {
-        match result {
-            Ok(()) => gone.push(key),
-            Err(error) => {
-                failed += 1;
-                tracing::warn!(environment = %name, object = %key, "not let go of: {}", chain(&error));
-            }
-        }
+    let acting = context.acting_for(settings).ok();
+    let Released { gone, failed } = release(context, acting.as_ref(), &kinds, &id, owned).await;
+    for (key, failure) in &failed {
+        tracing::warn!(environment = %name, object = %key, "not let go of: {}", failure.message);
     }
-    let kept = if failed > 0 { format!("; {failed} keep their label") } else { String::new() };
+    let kept = if failed.is_empty() { String::new() } else { format!("; {} keep their label for now", failed.len()) };
     let record = Record {
         at: context.clock.now(),
         environment: name.clone(),
@@ -77,9 +72,31 @@ pub(crate) async fn let_go(context: &Context, settings: &Settings, uid: &str, re
     context.journal.record(record, uid);
 }
 
-async fn let_go_one(
+/// Lets go of objects, with the rights of the environment if there are any, else with plumb's own: its label and its
+/// ownership are all that changes.
+pub(crate) async fn release(
     context: &Context,
-    acting: &Cluster,
+    acting: Option<&Cluster>,
+    kinds: &Kinds,
+    id: &ApplySetId,
+    objects: Vec<(ObjectKey, String)>,
+) -> Released {
+    let each = |(key, version)| release_one(context, acting, kinds, id, key, version).boxed();
+    let releasing: Vec<_> = objects.into_iter().map(each).collect();
+    let mut results = stream::iter(releasing).buffered(IN_FLIGHT_MAX);
+    let mut released = Released::default();
+    while let Some((key, result)) = results.next().await {
+        match result {
+            Ok(()) => released.gone.push(key),
+            Err(error) => released.failed.push((key, failure(&error, None))),
+        }
+    }
+    released
+}
+
+async fn release_one(
+    context: &Context,
+    acting: Option<&Cluster>,
     kinds: &Kinds,
     id: &ApplySetId,
     key: ObjectKey,
@@ -89,7 +106,12 @@ async fn let_go_one(
     let Presence::Present(kind) = kinds.find(&Gvk::new(&api_version, &key.kind)) else { return (key, Ok(())) };
     let _turn = context.turns.acquire().await.expect("because the semaphore is never closed");
     context.index().write_begins(&key);
-    let result = acting.let_go(kind, &key, &id.manager()).await.map(|_| ());
+    let own = &context.cluster;
+    let mut result = acting.unwrap_or(own).let_go(kind, &key, &id.manager()).await.map(|_| ());
+    // The service account, or its rights, may be gone before the Environment is.
+    if matches!(result, Err(ApiError::Forbidden { .. })) && acting.is_some() {
+        result = own.let_go(kind, &key, &id.manager()).await.map(|_| ());
+    }
     let changes = context.index().write_failed(&key);
     context.watches.tell(changes);
     (key, result)

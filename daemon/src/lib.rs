@@ -13,6 +13,7 @@ mod clock;
 mod connect;
 mod context;
 mod credentials;
+mod departure;
 mod drift;
 mod gather;
 mod health;

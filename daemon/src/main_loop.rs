@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     context::Context,
+    departure,
     gather::Source,
     http::Readiness,
     let_go,
@@ -367,7 +368,9 @@ impl Loop {
         if self.tasks.len() >= PASSES_MAX {
             return None;
         }
-        let read = |watched: &&Watched| !self.repositories.get(&watched.repository()).is_some_and(Tracked::is_unread);
+        let read = |watched: &&Watched| {
+            watched.is_departing() || !self.repositories.get(&watched.repository()).is_some_and(Tracked::is_unread)
+        };
         self.environments.values().filter(read).filter_map(Watched::due).min()
     }
 
@@ -400,7 +403,11 @@ impl Loop {
                 return;
             }
             if watched.is_deleted() {
-                if watched.may_let_go() {
+                if watched.has_departed() {
+                    let name = name.clone();
+                    self.tasks.spawn(async move { Ended::LetGo(name) });
+                    room -= 1;
+                } else if watched.may_let_go() {
                     let (context, name) = (Arc::clone(&self.context), name.clone());
                     let (settings, uid, kinds) = (watched.settings(), watched.uid(), watched.kinds());
                     self.tasks.spawn(async move {
@@ -415,7 +422,8 @@ impl Loop {
                 continue;
             }
             let repository = self.repositories.get(&watched.repository());
-            if repository.is_some_and(Tracked::is_unread) {
+            let departing = watched.is_departing();
+            if !departing && repository.is_some_and(Tracked::is_unread) {
                 continue;
             }
             let Some(Taken { settings, invalid, memory, resource, noticed, synced }) = watched.take(now) else {
@@ -445,7 +453,10 @@ impl Loop {
             let (context, stop) = (Arc::clone(&self.context), watched.stop(&self.stop));
             self.tasks.spawn(async move {
                 let begun = Instant::now();
-                let finished = reconcile(&context, pass, &stop).await;
+                let finished = match departing {
+                    true => departure::depart(&context, pass, &stop).await,
+                    false => reconcile(&context, pass, &stop).await,
+                };
                 context.metrics.pass(begun.elapsed(), finished.retry);
                 Ended::Pass(Box::new(finished))
             });

@@ -21,7 +21,7 @@ use plumb_core::{
     source::Inputs,
 };
 
-use crate::{report::state, tally::Tally};
+use crate::{departure::Leaving, report::state, tally::Tally};
 
 /// What one commit renders to at one path.
 #[derive(Debug, Clone)]
@@ -104,6 +104,8 @@ pub(crate) struct Memory {
     pub(crate) late: Option<WaitingStatus>,
     /// Refusals that have a record already.
     pub(crate) refused: BTreeSet<String>,
+    /// How far it has come with its departure.
+    pub(crate) leaving: Leaving,
     /// Whether the suspension was recorded.
     pub(crate) suspended: bool,
 }

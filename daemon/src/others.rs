@@ -56,9 +56,9 @@ pub(crate) fn others(
     let ours: BTreeSet<&ObjectKey> = desired.objects.keys().chain(live.objects.keys()).collect();
     let claimed = ours
         .into_iter()
-        .filter_map(|key| Some((key.clone(), claims.claim(key, name, owners.get(key), newest)?)))
+        .filter_map(|key| Some((key.clone(), claims.claim(key, name, owners.get(key), Some(newest))?)))
         .collect();
-    Others { claims: claimed, incoming: claims.incoming(name), undecided: claims.undecided(name, newest), stir }
+    Others { claims: claimed, incoming: claims.incoming(name), undecided: claims.undecided(name, Some(newest)), stir }
 }
 
 /// Returns the other environments that own some of the objects which this one desires.

@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     act::{Actor, Deeds},
     context::Context,
-    drift,
+    departure, drift,
     gather::{self, Gathered, Held, NotGathered, Source},
     health,
     memory::Memory,
@@ -86,7 +86,7 @@ impl Pass {
     pub(crate) fn input<'a>(&'a self, gathered: &'a Gathered) -> Input<'a> {
         Input {
             environment: &self.settings.name,
-            commit: self.commit(),
+            commit: Some(self.commit()),
             desired: &gathered.desired,
             live: &gathered.live,
             applied: &self.memory.applied,
@@ -134,6 +134,7 @@ impl Pass {
 /// Runs one pass.
 pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &CancellationToken) -> Finished {
     let started = context.clock.now();
+    departure::prepare(context, &mut pass).await;
     let acting = match context.acting_for(&pass.settings) {
         Ok(acting) => acting,
         Err(error) => return give_up(context, pass, NotGathered::Identity(service_account::invalid(&error))).await,
@@ -229,7 +230,7 @@ fn concerned(plan: &Plan, deeds: &Deeds) -> BTreeSet<EnvironmentName> {
 }
 
 /// Returns what a pass leaves at the least; `retry` is what calls for another try besides failures.
-fn finished(pass: Pass, retry: Option<Class>) -> Finished {
+pub(crate) fn finished(pass: Pass, retry: Option<Class>) -> Finished {
     let failures = pass.memory.failures.iter().map(|failure| failure.class);
     let forbidden = pass.memory.forbidden.iter().map(|forbidden| forbidden.failure.class);
     let retry = failures.chain(forbidden).chain(retry).chain(pass.unwritten).min();
@@ -345,6 +346,7 @@ fn facts(
         revision: pass.source.as_ref().ok().map(|source| source.revision.clone()),
         suspended: pass.settings.policy.suspended,
         gated: pass.gated(),
+        departing: Vec::new(),
         source: None,
         problems: gathered.desired.problems.clone(),
         problems_unknown: gathered.desired.unknown,

@@ -5,18 +5,19 @@ pub(crate) mod state;
 
 mod scribe;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use plumb_api::environment::WaitingStatus;
 use plumb_core::{
+    object::ObjectKey,
     plan::Plan,
     record::RecordKind,
     standing::{self, Facts},
     wave::Waiting,
 };
 
-use crate::{act::Deeds, context::Context, drift::Found, reconcile::Pass};
+use crate::{act::Deeds, context::Context, drift::Found, let_go::Released, reconcile::Pass};
 use scribe::Scribe;
 
 /// All that one pass led to.
@@ -87,4 +88,45 @@ pub(crate) async fn unplanned(context: &Context, pass: &mut Pass, facts: Facts) 
             Some(state::attempt(scribe.pass, revision, inputs, status.last_attempted.as_ref(), now));
     }
     state::write(context, pass, status, &standing, now).await;
+}
+
+/// Records a step of a departure, and says what it waits for.
+pub(crate) async fn departing(context: &Context, pass: &mut Pass, deeds: &Deeds, mut lines: Vec<String>) {
+    let now = context.clock.now();
+    let mut status = pass.memory.status.clone();
+    let revision = pass.source.as_ref().ok().map(|source| source.revision.clone());
+    let scribe = Scribe { context, pass, revision: revision.clone(), now };
+    scribe.deeds(deeds);
+    if lines.is_empty() {
+        lines.push("its objects are being deleted, as spec.deletion says".to_owned());
+    }
+    let facts = Facts { revision, departing: lines, ..Facts::default() };
+    let live = context.index().live(&pass.settings.name.applyset_id(), &BTreeSet::new());
+    status.inventory = Some(state::inventory(pass.memory.recorded.as_ref(), &live));
+    state::write(context, pass, status, &standing::stand(&facts), now).await;
+}
+
+/// Records what a departure has let go of, and why it was not deleted. The Environment is about to vanish: there is no
+/// status left to say it.
+pub(crate) fn departed(
+    context: &Context,
+    pass: &mut Pass,
+    Released { gone, failed }: &Released,
+    whys: &BTreeMap<ObjectKey, String>,
+) {
+    let now = context.clock.now();
+    let scribe = Scribe { context, pass, revision: None, now };
+    let mut by_why: BTreeMap<&str, Vec<ObjectKey>> = BTreeMap::new();
+    for key in gone {
+        by_why.entry(whys.get(key).map_or("", String::as_str)).or_default().push(key.clone());
+    }
+    for (why, keys) in by_why {
+        let message = format!("{} object(s) stay, no longer owned: {why}", keys.len());
+        scribe.record(RecordKind::LetGo, keys, message, |_| {});
+    }
+    for (key, failure) in failed {
+        let why = whys.get(key).map_or("", String::as_str);
+        let message = format!("{key} stays ({why}) and keeps its label: {}", failure.message);
+        scribe.record(RecordKind::Failed, vec![key.clone()], message, |record| record.class = Some(failure.class));
+    }
 }

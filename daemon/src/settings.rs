@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use plumb_api::{
     duration::DurationText,
-    environment::{Deletion, Drift, DriftMode, Environment, EnvironmentSpec, IgnoreRule, Sync, Target},
+    environment::{Drift, DriftMode, Environment, EnvironmentSpec, IgnoreRule, Sync, Target},
     request::{self, Request},
 };
 use plumb_core::{
@@ -50,12 +50,11 @@ pub(crate) struct Settings {
 /// the Environment can be left as it is and can say why.
 pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings, Option<Failure>) {
     let name = name(environment);
-    let EnvironmentSpec { repository, path, depends_on: _, target, sync, drift, health: _, deletion, suspend: _ } =
+    let EnvironmentSpec { repository, path, depends_on: _, target, sync, drift, health: _, deletion: _, suspend: _ } =
         &environment.spec;
     let Target { namespace, service_account_name } = target;
     let Sync { prune, prune_limit, timeout, windows } = sync;
     let Drift { mode, ignore } = drift;
-    let Deletion::Orphan = deletion;
     let Compiled { rules: health, wrong } = compiled;
     let mut wrong: Vec<String> = wrong.iter().map(|(field, fault)| format!("{field}: {fault}")).collect();
     let path = RepoPath::parse(path).unwrap_or_else(|error| {

@@ -5,6 +5,8 @@
 mod command_line;
 #[path = "main/credentials.rs"]
 mod credentials;
+#[path = "main/departure.rs"]
+mod departure;
 #[path = "main/fairness.rs"]
 mod fairness;
 #[path = "main/first_sync.rs"]

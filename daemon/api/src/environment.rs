@@ -224,6 +224,8 @@ pub enum Deletion {
     /// They stay; plumb lets go of them.
     #[default]
     Orphan,
+    /// They are deleted first, as far as they may be; the Environment is there until then.
+    Prune,
 }
 
 /// What is known of an environment; written only when it changes.

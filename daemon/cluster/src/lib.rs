@@ -12,6 +12,7 @@ pub mod contents;
 pub mod error;
 pub mod established;
 pub mod events;
+pub mod finalizer;
 pub mod hand_over;
 pub mod index;
 pub mod parent;

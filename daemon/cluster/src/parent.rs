@@ -40,12 +40,7 @@ impl Cluster {
     ) -> Result<Value, ApiError> {
         assert!(!uid.is_empty(), "the parent of {environment} has no uid: it would be created");
         let kind = environment_kind();
-        let key = ObjectKey {
-            group: GROUP.to_owned(),
-            kind: kind.gvk.kind.clone(),
-            namespace: Some(environment.namespace.clone()),
-            name: environment.name.clone(),
-        };
+        let key = environment_key(environment);
         let object = json!({
             "apiVersion": kind.gvk.api_version(),
             "kind": kind.gvk.kind,
@@ -71,7 +66,16 @@ impl Cluster {
     }
 }
 
-fn environment_kind() -> Kind {
+pub(crate) fn environment_key(environment: &EnvironmentName) -> ObjectKey {
+    ObjectKey {
+        group: GROUP.to_owned(),
+        kind: "Environment".to_owned(),
+        namespace: Some(environment.namespace.clone()),
+        name: environment.name.clone(),
+    }
+}
+
+pub(crate) fn environment_kind() -> Kind {
     Kind {
         gvk: Gvk { group: GROUP.to_owned(), version: VERSION.to_owned(), kind: "Environment".to_owned() },
         plural: "environments".to_owned(),

@@ -33,6 +33,8 @@ struct Claimant {
     /// It could not be read when it last tried: its older wishes stand.
     gave_up: bool,
     suspended: bool,
+    /// Its Environment is being deleted: it desires nothing any more.
+    leaving: bool,
     /// Where its parent says that its objects may be.
     recorded: Option<Inventory>,
 }
@@ -128,6 +130,19 @@ impl Claims {
         stir
     }
 
+    /// Takes down that an environment is being deleted and desires nothing any more, and returns what that changes for
+    /// others.
+    pub fn leave(&mut self, name: &EnvironmentName) -> Stir {
+        let claimant = self.environments.entry(name.clone()).or_default();
+        claimant.leaving = true;
+        claimant.coming.clear();
+        let withdrawn: Vec<ObjectKey> = std::mem::take(&mut claimant.desired).into_iter().collect();
+        let others = withdrawn.iter().flat_map(|key| self.desirers(key, name)).collect();
+        let stir = Stir { others, withdrew: !withdrawn.is_empty() };
+        self.withdraw(name, withdrawn);
+        stir
+    }
+
     /// Takes down where an environment's parent says that its objects may be.
     pub fn recorded(&mut self, name: &EnvironmentName, scope: &Inventory) {
         if let Some(claimant) = self.environments.get_mut(name) {
@@ -149,14 +164,14 @@ impl Claims {
         }
     }
 
-    /// Returns what others than `than`, which is at `commit`, have to do with an object; `owner` is the environment to
-    /// which it belongs. Nothing if no other one has.
+    /// Returns what others than `than`, which is at `commit` as far as that is known, have to do with an object; `owner` is
+    /// the environment to which it belongs. Nothing if no other one has.
     pub fn claim(
         &self,
         key: &ObjectKey,
         than: &EnvironmentName,
         owner: Option<&EnvironmentName>,
-        commit: &CommitId,
+        commit: Option<&CommitId>,
     ) -> Option<Claim> {
         let by = self.desirers(key, than);
         let owner = owner.filter(|owner| *owner != than);
@@ -169,7 +184,7 @@ impl Claims {
     }
 
     /// Returns the environments of whose wishes nothing is known yet at this commit of the same repository, or at all.
-    pub fn undecided(&self, than: &EnvironmentName, commit: &CommitId) -> Vec<EnvironmentName> {
+    pub fn undecided(&self, than: &EnvironmentName, commit: Option<&CommitId>) -> Vec<EnvironmentName> {
         let silent = self.environments.keys().filter(|name| *name != than && self.is_silent(name, than, commit));
         silent.cloned().collect()
     }
@@ -210,10 +225,18 @@ impl Claims {
         recorded && !claimant.coming.contains(key)
     }
 
-    fn stance(&self, owner: &EnvironmentName, key: &ObjectKey, than: &EnvironmentName, commit: &CommitId) -> Stance {
+    fn stance(
+        &self,
+        owner: &EnvironmentName,
+        key: &ObjectKey,
+        than: &EnvironmentName,
+        commit: Option<&CommitId>,
+    ) -> Stance {
         // An environment that nobody has told of yet is one that has yet to speak.
         let Some(claimant) = self.environments.get(owner) else { return Stance::Undecided };
-        if claimant.gave_up {
+        if claimant.leaving {
+            Stance::Gives
+        } else if claimant.gave_up {
             Stance::Unreadable
         } else if self.is_silent(owner, than, commit) {
             Stance::Undecided
@@ -226,13 +249,13 @@ impl Claims {
         }
     }
 
-    fn is_silent(&self, name: &EnvironmentName, than: &EnvironmentName, commit: &CommitId) -> bool {
-        let Some(claimant) = self.environments.get(name) else { return false };
+    fn is_silent(&self, name: &EnvironmentName, than: &EnvironmentName, commit: Option<&CommitId>) -> bool {
+        let Some(claimant) = self.environments.get(name).filter(|claimant| !claimant.leaving) else { return false };
         let repository = self.environments.get(than).map(|claimant| &claimant.repository);
         let same = name.namespace == than.namespace && repository == Some(&claimant.repository);
         let spoke = match &claimant.spoke {
             None => false,
-            Some(at) => !same || at == commit,
+            Some(at) => !same || commit.is_none_or(|commit| at == commit),
         };
         // One that never spoke may desire what another environment of the same commit lets go of.
         let excused = claimant.gave_up && (claimant.spoke.is_some() || !same);

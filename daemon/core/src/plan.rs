@@ -3,6 +3,7 @@
 //! Total, deterministic, synchronous. A [`Plan`] is plain data and leaves nothing to choose while acting:
 //! every write carries its precondition.
 
+pub mod departure;
 pub mod input;
 pub mod judge;
 pub mod prune;

@@ -34,6 +34,8 @@ pub struct Facts {
     pub suspended: bool,
     /// The newest commit, if it may not begin yet.
     pub gated: Option<Gated>,
+    /// Why its Environment, which is being deleted, is still there; empty if it is not being deleted.
+    pub departing: Vec<String>,
     /// Why there is nothing to apply: no repository, no commit, a path that is missing.
     pub source: Option<Failure>,
     /// What is wrong in the files.
@@ -158,6 +160,7 @@ fn trouble(facts: &Facts) -> Trouble {
         }
         found.lines.extend(lines);
     };
+    add("Deleting", true, facts.departing.clone());
     let source_retries = facts.source.as_ref().is_some_and(|failure| failure.class == Class::Retry);
     add("SourceNotReady", source_retries, facts.source.iter().map(|failure| failure.message.clone()).collect());
     add("InvalidFiles", facts.problems_unknown, facts.problems.iter().map(ToString::to_string).collect());

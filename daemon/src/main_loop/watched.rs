@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::Event;
 use crate::{
     context::Context,
+    departure,
     health::Workload,
     memory::Memory,
     pods,
@@ -117,7 +118,8 @@ impl Watched {
             .iter()
             .any(|name| asked(&before, name) != asked(&environment, name));
         let synced = asked(&before, request::SYNC) != asked(&environment, request::SYNC);
-        if before.metadata.generation != environment.metadata.generation || request {
+        let leaves = before.metadata.deletion_timestamp != environment.metadata.deletion_timestamp;
+        if before.metadata.generation != environment.metadata.generation || request || leaves {
             self.start_over();
             // What runs was planned for the older spec.
             self.pass.cancel();
@@ -204,8 +206,21 @@ impl Watched {
         self.successor.take_if(is_it);
     }
 
+    /// Returns whether its objects are to be deleted or let go of before it vanishes.
+    pub(super) fn is_departing(&self) -> bool {
+        let metadata = &self.resource.metadata;
+        metadata.deletion_timestamp.is_some() && departure::is_held(metadata)
+    }
+
     pub(super) fn is_deleted(&self) -> bool {
         self.deleted
+    }
+
+    /// Returns, once, whether a departure has left nothing to do.
+    pub(super) fn has_departed(&mut self) -> bool {
+        let departed = self.memory.as_ref().is_some_and(|memory| memory.leaving.done) && !self.letting_go;
+        self.letting_go |= departed;
+        departed
     }
 
     /// Returns, once, whether nothing stands in the way of letting the objects go.

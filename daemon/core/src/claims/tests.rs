@@ -35,7 +35,7 @@ fn say(claims: &mut Claims, who: &str, desired: &[&str], digit: char) -> Stir {
 }
 
 fn others(claims: &Claims, of: &str) -> Vec<String> {
-    let claim = claims.claim(&key("x"), &name(of), None, &commit('2')).unwrap_or_default();
+    let claim = claims.claim(&key("x"), &name(of), None, Some(&commit('2'))).unwrap_or_default();
     claim.by.into_iter().map(|name| name.name).collect()
 }
 
@@ -44,13 +44,13 @@ fn an_object_that_moves_is_claimed_by_its_new_environment_before_the_old_one_may
     let mut claims = claims();
     claims.forget(&name("c"));
     say(&mut claims, "a", &["x"], '1');
-    assert_eq!(claims.undecided(&name("a"), &commit('1')), [name("b")]);
+    assert_eq!(claims.undecided(&name("a"), Some(&commit('1'))), [name("b")]);
     say(&mut claims, "b", &[], '1');
-    assert_eq!(claims.undecided(&name("a"), &commit('1')), []);
+    assert_eq!(claims.undecided(&name("a"), Some(&commit('1'))), []);
     say(&mut claims, "a", &[], '2');
-    assert_eq!(claims.undecided(&name("a"), &commit('2')), [name("b")], "b has yet to see the second commit");
+    assert_eq!(claims.undecided(&name("a"), Some(&commit('2'))), [name("b")], "b has yet to see the second commit");
     say(&mut claims, "b", &["x"], '2');
-    assert_eq!(claims.undecided(&name("a"), &commit('2')), []);
+    assert_eq!(claims.undecided(&name("a"), Some(&commit('2'))), []);
     assert_eq!(others(&claims, "a"), ["b"]);
 }
 
@@ -71,7 +71,7 @@ fn a_broken_environment_does_not_hold_up_the_others_but_keeps_its_wishes() {
     say(&mut claims, "b", &["x"], '1');
     say(&mut claims, "a", &[], '2');
     claims.gave_up(&name("b"));
-    assert_eq!(claims.undecided(&name("a"), &commit('2')), []);
+    assert_eq!(claims.undecided(&name("a"), Some(&commit('2'))), []);
     assert_eq!(others(&claims, "a"), ["b"]);
     claims.forget(&name("b"));
     assert_eq!(others(&claims, "a"), Vec::<String>::new());
@@ -82,9 +82,9 @@ fn other_repositories_count_once_they_have_spoken() {
     let mut claims = Claims::default();
     claims.expect(&name("a"), "one");
     claims.expect(&name("b"), "two");
-    assert_eq!(claims.undecided(&name("a"), &commit('1')), [name("b")]);
+    assert_eq!(claims.undecided(&name("a"), Some(&commit('1'))), [name("b")]);
     say(&mut claims, "b", &[], '7');
-    assert_eq!(claims.undecided(&name("a"), &commit('1')), []);
+    assert_eq!(claims.undecided(&name("a"), Some(&commit('1'))), []);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn what_is_to_be_expected_of_an_owner() {
         let mut claims = claims();
         say(&mut claims, "b", &["x"], '2');
         prepare(&mut claims);
-        let claim = claims.claim(&key("x"), &name("b"), Some(&name("a")), &commit('2')).expect("a claim");
+        let claim = claims.claim(&key("x"), &name("b"), Some(&name("a")), Some(&commit('2'))).expect("a claim");
         assert_eq!(claim.held, Some(Held { by: name("a"), stance: expected }));
     };
     check(&|_| {}, Stance::Undecided);
@@ -145,4 +145,24 @@ fn an_object_moves_only_to_the_one_that_desires_it_and_whose_parent_covers_it() 
     assert!(claims.may_move(&key("x"), &name("a"), &name("b")));
     claims.moved(&key("x"));
     assert_eq!(claims.incoming(&name("b")), BTreeSet::new());
+}
+
+#[test]
+fn an_environment_that_leaves_desires_nothing_holds_up_nobody_and_gives_what_it_owns() {
+    let mut claims = claims();
+    claims.forget(&name("c"));
+    say(&mut claims, "a", &["x", "y"], '1');
+    say(&mut claims, "b", &["x"], '1');
+    let stir = claims.leave(&name("a"));
+    assert_eq!(stir, Stir { others: [name("b")].into(), withdrew: true });
+    assert_eq!(claims.undecided(&name("b"), Some(&commit('2'))), []);
+    let claim = claims.claim(&key("x"), &name("b"), Some(&name("a")), Some(&commit('2'))).expect("a claim");
+    assert_eq!(claim.held.map(|held| held.stance), Some(Stance::Gives));
+    assert_eq!(claims.leave(&name("a")), Stir::default(), "a second time changes nothing");
+    // It still waits for the others, also where it has no commit any more.
+    claims.expect(&name("d"), "repo");
+    assert_eq!(claims.undecided(&name("a"), None), [name("d")]);
+    say(&mut claims, "d", &[], '1');
+    assert_eq!(claims.undecided(&name("a"), None), []);
+    assert_eq!(claims.undecided(&name("a"), Some(&commit('2'))), [name("b"), name("d")]);
 }

@@ -31,8 +31,8 @@ pub struct Applied {
 pub struct Input<'a> {
     /// Whose plan it is.
     pub environment: &'a EnvironmentName,
-    /// The commit that is planned.
-    pub commit: &'a CommitId,
+    /// The commit that is planned; absent: none that anybody could allow something for.
+    pub commit: Option<&'a CommitId>,
     /// What that commit wants.
     pub desired: &'a Desired,
     /// What the cluster has of this environment.

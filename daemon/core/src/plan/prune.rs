@@ -34,26 +34,39 @@ enum Fate {
     Kept(Why),
 }
 
-/// Adds the prunes to a plan that says already what is applied and what is refused: what a refused object replaces
-/// stays until it is there.
-pub(super) fn prune(input: &Input<'_>, plan: &mut Plan) {
-    let mut prunes: Vec<&LiveObject> = Vec::new();
-    let mut awaiting: Vec<Refusal> = Vec::new();
+/// What is to become of all owned objects that are no longer desired.
+#[derive(Debug, Default)]
+pub(super) struct Sorted<'a> {
+    /// They go to another environment.
+    pub(super) handovers: Vec<HandOver>,
+    /// They may be deleted, as far as each of them is concerned.
+    pub(super) prunes: Vec<&'a LiveObject>,
+    /// They stay.
+    pub(super) kept: Vec<Refusal>,
+}
+
+/// Judges every owned object that is no longer desired; `refused` counts the desired objects that are not applied.
+pub(super) fn sort<'a>(input: &'a Input<'_>, refused: usize) -> Sorted<'a> {
+    let mut sorted = Sorted::default();
     for live in candidates(input) {
         let refuse = |why| Refusal { key: Some(live.key.clone()), why };
-        match fate(live, input, plan.refused) {
-            Fate::Handed(to) => plan.handovers.push(hand_over(live, to)),
-            Fate::Kept(why @ Why::Undecided { .. }) => awaiting.push(refuse(why)),
-            Fate::Kept(why) => plan.refusals.push(refuse(why)),
+        match fate(live, input, refused) {
+            Fate::Handed(to) => sorted.handovers.push(hand_over(live, to)),
+            Fate::Kept(why) => sorted.kept.push(refuse(why)),
             Fate::Pruned => match contents(live, input) {
-                Some(why) => plan.refusals.push(refuse(why)),
-                None => prunes.push(live),
+                Some(why) => sorted.kept.push(refuse(why)),
+                None => sorted.prunes.push(live),
             },
         }
     }
-    keep_full_holders(input, plan, &mut prunes);
+    keep_full_holders(input, &mut sorted);
+    sorted
+}
+
+/// Returns deletes by rank, those first that nothing else needs.
+pub(super) fn in_order(prunes: &[&LiveObject]) -> Vec<(Rank, Vec<Prune>)> {
     let mut by_rank: BTreeMap<Rank, Vec<Prune>> = BTreeMap::new();
-    for live in &prunes {
+    for live in prunes {
         by_rank.entry(Rank::of(&live.key.group_kind())).or_default().push(Prune {
             key: live.key.clone(),
             api_version: live.api_version.clone(),
@@ -61,15 +74,25 @@ pub(super) fn prune(input: &Input<'_>, plan: &mut Plan) {
             resource_version: live.resource_version.clone(),
         });
     }
-    let ordered = by_rank.into_iter().rev();
+    by_rank.into_iter().rev().collect()
+}
+
+/// Adds the prunes to a plan that says already what is applied and what is refused: what a refused object replaces
+/// stays until it is there.
+pub(super) fn prune(input: &Input<'_>, plan: &mut Plan) {
+    let Sorted { handovers, prunes, kept } = sort(input, plan.refused);
+    plan.handovers.extend(handovers);
+    let (awaiting, kept): (Vec<_>, Vec<_>) =
+        kept.into_iter().partition(|refusal| matches!(refusal.why, Why::Undecided { .. }));
+    plan.refusals.extend(kept);
     // A person has to act whatever the others say: their word can only make it fewer.
     match limits(input, prunes.len() + awaiting.len()) {
         Some(why) => {
-            plan.held = ordered.flat_map(|(_, prunes)| prunes).collect();
+            plan.held = in_order(&prunes).into_iter().flat_map(|(_, prunes)| prunes).collect();
             plan.refusals.push(Refusal { key: None, why });
         }
         None => {
-            plan.prunes = ordered.collect();
+            plan.prunes = in_order(&prunes);
             plan.refusals.extend(awaiting);
         }
     }
@@ -166,22 +189,23 @@ fn guard(live: &LiveObject, input: &Input<'_>, refused: usize) -> Option<Why> {
     }
 }
 
-/// Takes namespaces and definitions out of `prunes` that hold something of this environment which stays: deleting them
+/// Takes namespaces and definitions out of the prunes that hold something of this environment which stays: deleting them
 /// would delete it too.
-fn keep_full_holders(input: &Input<'_>, plan: &mut Plan, prunes: &mut Vec<&LiveObject>) {
-    let going: BTreeSet<&ObjectKey> = prunes.iter().map(|live| &live.key).collect();
+fn keep_full_holders(input: &Input<'_>, sorted: &mut Sorted<'_>) {
+    let going: BTreeSet<&ObjectKey> = sorted.prunes.iter().map(|live| &live.key).collect();
     let live = input.live.objects.values().filter(|live| !going.contains(&live.key) && !live.deleting);
     let unwanted: Vec<&ObjectKey> =
         live.map(|live| &live.key).filter(|key| !input.desired.objects.contains_key(key)).collect();
-    prunes.retain(|holder| {
+    let kept = &mut sorted.kept;
+    sorted.prunes.retain(|holder| {
         let desired = input.desired.objects.values().filter(|object| holds_desired(&holder.key, object));
-        let kept = unwanted.iter().copied().filter(|key| may_hold(&holder.key, key));
-        let objects: BTreeSet<ObjectKey> = desired.map(|object| &object.key).chain(kept).cloned().collect();
+        let staying = unwanted.iter().copied().filter(|key| may_hold(&holder.key, key));
+        let objects: BTreeSet<ObjectKey> = desired.map(|object| &object.key).chain(staying).cloned().collect();
         if objects.is_empty() {
             return true;
         }
         let why = Why::HoldsOwn { objects: objects.into_iter().collect() };
-        plan.refusals.push(Refusal { key: Some(holder.key.clone()), why });
+        kept.push(Refusal { key: Some(holder.key.clone()), why });
         false
     });
 }
@@ -196,7 +220,7 @@ fn holds_desired(holder: &ObjectKey, object: &DesiredObject) -> bool {
 
 /// Returns whether deleting `holder` may delete the object. The plural of a kind that nobody desires any more is not
 /// known, so a definition is taken to hold everything of its group.
-fn may_hold(holder: &ObjectKey, object: &ObjectKey) -> bool {
+pub(super) fn may_hold(holder: &ObjectKey, object: &ObjectKey) -> bool {
     if is_definition(holder) {
         return holder.name.split_once('.').is_some_and(|(_, group)| group == object.group);
     }
@@ -243,7 +267,7 @@ fn limits(input: &Input<'_>, count: usize) -> Option<Why> {
     if input.recorded.is_none() && !input.scanned {
         return Some(Why::Unrecorded);
     }
-    if input.policy.prune_allowed.as_ref() == Some(input.commit) {
+    if input.commit.is_some_and(|commit| input.policy.prune_allowed.as_ref() == Some(commit)) {
         return None;
     }
     let inventory = input.live.objects.len();

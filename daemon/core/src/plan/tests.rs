@@ -1,5 +1,6 @@
 //! Tables of the planner: verdicts on desired objects, guards of prunes, the parent's scope.
 
+mod departure;
 mod fixture;
 mod guards;
 mod limits;

@@ -103,7 +103,7 @@ impl World {
     pub(crate) fn with<T>(&self, seen: &Seen, look: impl FnOnce(&Input<'_>) -> T) -> T {
         look(&Input {
             environment: &ours(),
-            commit: &commit('1'),
+            commit: Some(&commit('1')),
             desired: &seen.desired,
             live: &seen.live,
             applied: &self.memory,

@@ -34,9 +34,6 @@ use crate::{
 /// Requests under way at once; the API server has others to serve.
 pub(super) const REQUESTS_MAX: usize = 16;
 
-/// What a directory has in place of a commit: no prune is ever allowed for it.
-const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
-
 /// All that a plan is made from, besides the desired state.
 pub(super) struct Gathered {
     pub(super) live: Live,
@@ -45,7 +42,8 @@ pub(super) struct Gathered {
     predictions: BTreeMap<ObjectKey, Fingerprint>,
     contents: BTreeMap<ObjectKey, Presence<Vec<ObjectKey>>>,
     recorded: Option<Inventory>,
-    commit: CommitId,
+    /// Absent for a directory: no prune is ever allowed for it.
+    commit: Option<CommitId>,
 }
 
 impl Gathered {
@@ -56,7 +54,7 @@ impl Gathered {
         const NOTHING_COMES: &BTreeSet<ObjectKey> = &BTreeSet::new();
         Input {
             environment: subject.name(),
-            commit: &self.commit,
+            commit: self.commit.as_ref(),
             desired,
             live: &self.live,
             applied: NOTHING_APPLIED,
@@ -90,7 +88,6 @@ pub(super) async fn gather(
     };
     let named = all.iter().map(settings::name);
     let commit = subject.source.commit.clone();
-    let commit = commit.unwrap_or_else(|| CommitId::parse(NO_COMMIT).expect("because it has 40 digits"));
     let mut gathered = Gathered {
         live: live(subject, recorded.as_ref(), desired).await?,
         environments: named.map(|name| (name.applyset_id().manager(), name)).collect(),

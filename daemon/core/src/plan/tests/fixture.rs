@@ -239,7 +239,7 @@ impl Situation {
     pub(super) fn with<T>(&self, look: impl FnOnce(&Input<'_>) -> T) -> T {
         look(&Input {
             environment: &ours(),
-            commit: &self.commit,
+            commit: Some(&self.commit),
             desired: &self.desired(),
             live: &self.live,
             applied: &self.applied,
