@@ -15,6 +15,7 @@ pub mod events;
 pub mod finalizer;
 pub mod hand_over;
 pub mod index;
+pub mod leases;
 pub mod parent;
 pub mod pods;
 pub mod resources;

@@ -21,12 +21,12 @@ const SHORTEST: Duration = Duration::from_secs(2);
 /// The longest duration: it is how long nobody writes after a crash.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// Who can hold a Lease: one process, under a name that no other process ever has.
+/// Who can hold a Lease: one process, under a name that no other process ever has; client-go calls it an identity.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Identity(String);
+pub struct Replica(String);
 
-impl Identity {
-    /// Makes an identity of a name that nobody else has.
+impl Replica {
+    /// Makes a replica of a name that nobody else has.
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
     }
@@ -37,7 +37,7 @@ impl Identity {
     }
 }
 
-impl fmt::Display for Identity {
+impl fmt::Display for Replica {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -47,7 +47,7 @@ impl fmt::Display for Identity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     /// Who holds it; nobody, if it was released.
-    pub holder: Option<Identity>,
+    pub holder: Option<Replica>,
     /// How long it lasts after each renewal.
     pub duration: Duration,
     /// When its holder got it, for people.
@@ -60,7 +60,7 @@ pub struct Lease {
     /// otherwise.
     pub shards: u32,
     /// Who asks its holder for it; of a free one: for whom it was released.
-    pub wanted_by: Option<Identity>,
+    pub wanted_by: Option<Replica>,
 }
 
 impl Lease {

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{Identity, Lease, Now, Timing, Version};
+use super::{Lease, Now, Replica, Timing, Version};
 use crate::backoff;
 
 /// What is wanted of a Lease at the moment.
@@ -19,7 +19,7 @@ pub enum Want {
     /// To have it taken over from its holder, who has more than its share.
     Request,
     /// To be rid of it, in favour of somebody or of whoever comes first.
-    Release(Option<Identity>),
+    Release(Option<Replica>),
 }
 
 /// One request about a Lease.
@@ -75,9 +75,9 @@ enum Seen {
 /// One Lease, as one process sees it.
 #[derive(Debug, Clone)]
 pub struct Elector {
-    me: Identity,
+    me: Replica,
     /// A process that certainly has ended.
-    gone: Option<Identity>,
+    gone: Option<Replica>,
     timing: Timing,
     shards: u32,
     seen: Seen,
@@ -94,7 +94,7 @@ pub struct Elector {
 
 impl Elector {
     /// Starts with no knowledge; `gone` names a process that certainly has ended, `shards` is written into the Lease.
-    pub fn new(me: Identity, gone: Option<Identity>, timing: Timing, shards: u32) -> Self {
+    pub fn new(me: Replica, gone: Option<Replica>, timing: Timing, shards: u32) -> Self {
         Self {
             me,
             gone,
@@ -132,7 +132,7 @@ impl Elector {
     }
 
     /// Returns another process that holds the Lease, and until when it must be left alone.
-    pub fn rival(&self, now: Duration) -> Option<(&Identity, Duration)> {
+    pub fn rival(&self, now: Duration) -> Option<(&Replica, Duration)> {
         self.rule(now).and_then(|(lease, until)| Some((lease.holder.as_ref()?, until)))
     }
 
@@ -148,7 +148,7 @@ impl Elector {
             Seen::Absent { before: Some((lease, until)) } => (lease, *until),
             Seen::Unknown | Seen::Absent { before: None } => return None,
         };
-        let theirs = |holder: &Identity| *holder != self.me && Some(holder) != self.gone.as_ref();
+        let theirs = |holder: &Replica| *holder != self.me && Some(holder) != self.gone.as_ref();
         (lease.holder.as_ref().is_some_and(theirs) && now < until).then_some((lease, until))
     }
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    Identity, Lease, Now, Shard, Timing, Version,
+    Lease, Now, Replica, Shard, Timing, Version,
     elector::{Answer, Ask, Elector, Step, Want},
 };
 use crate::backoff;
@@ -22,8 +22,8 @@ pub type Term = (Shard, u64);
 /// All Leases, as one process sees them.
 #[derive(Debug, Clone)]
 pub struct Shards {
-    me: Identity,
-    gone: Option<Identity>,
+    me: Replica,
+    gone: Option<Replica>,
     timing: Timing,
     count: u32,
     /// Also of shards beyond `count`, which somebody else may hold.
@@ -58,7 +58,7 @@ pub struct Turn {
 
 impl Shards {
     /// Starts with no knowledge; `gone` names a process that certainly has ended, `count` is the number of shards.
-    pub fn new(me: Identity, gone: Option<Identity>, timing: Timing, count: u32) -> Self {
+    pub fn new(me: Replica, gone: Option<Replica>, timing: Timing, count: u32) -> Self {
         let mut shards = Self {
             me,
             gone,
@@ -96,7 +96,7 @@ impl Shards {
     }
 
     /// Returns who else holds a shard at the moment, as far as is known.
-    pub fn holder(&self, shard: Shard, now: Duration) -> Option<&Identity> {
+    pub fn holder(&self, shard: Shard, now: Duration) -> Option<&Replica> {
         self.electors.get(&shard)?.rival(now).map(|(holder, _)| holder)
     }
 
@@ -230,7 +230,7 @@ impl Shards {
     }
 
     /// Returns how many shards everybody holds who holds any.
-    fn shares(&self, now: Duration) -> BTreeMap<Identity, usize> {
+    fn shares(&self, now: Duration) -> BTreeMap<Replica, usize> {
         let mut shares = BTreeMap::new();
         for elector in self.electors.values() {
             let holder =
@@ -243,14 +243,14 @@ impl Shards {
     }
 
     /// Returns to whom one of this process's shards is owed: who asked for it and has at least two less.
-    fn owed(&self, elector: &Elector, shares: &BTreeMap<Identity, usize>) -> Option<Identity> {
+    fn owed(&self, elector: &Elector, shares: &BTreeMap<Replica, usize>) -> Option<Replica> {
         let to = elector.lease()?.wanted_by.as_ref().filter(|to| **to != self.me)?;
-        let share = |of: &Identity| shares.get(of).copied().unwrap_or_default();
+        let share = |of: &Replica| shares.get(of).copied().unwrap_or_default();
         (share(&self.me) >= share(to) + 2).then(|| to.clone())
     }
 
     /// Returns the shard to ask for: one of whoever has most, if that is at least two more; one at a time.
-    fn request(&self, now: Duration, shares: &BTreeMap<Identity, usize>) -> Option<Shard> {
+    fn request(&self, now: Duration, shares: &BTreeMap<Replica, usize>) -> Option<Shard> {
         let asked = |elector: &Elector| {
             let wanted_by = elector.lease().and_then(|lease| lease.wanted_by.as_ref());
             wanted_by == Some(&self.me) && (elector.rival(now).is_some() || self.reserved_for_me(elector, now))

@@ -8,8 +8,8 @@ use super::{
     *,
 };
 
-fn id(name: &str) -> Identity {
-    Identity::new(name)
+fn id(name: &str) -> Replica {
+    Replica::new(name)
 }
 
 fn timing() -> Timing {

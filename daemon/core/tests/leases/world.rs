@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use plumb_core::lease::{
-    Identity, Lease, Now, Shard, Timing, Version,
+    Lease, Now, Replica, Shard, Timing, Version,
     elector::{Answer, Ask},
     shards::{Shards, Term},
 };
@@ -51,7 +51,7 @@ enum Reply {
     List(BTreeMap<Shard, (Lease, Version)>),
 }
 
-struct Replica {
+struct Place {
     shards: Shards,
     count: u32,
     life: u32,
@@ -72,7 +72,7 @@ pub(crate) struct World {
     version: u64,
     /// Whether messages are delayed for long, and lost, without a particular reason.
     noisy: bool,
-    replicas: Vec<Replica>,
+    replicas: Vec<Place>,
     /// By arrival.
     messages: BTreeMap<(u64, u64), Message>,
     sent: u64,
@@ -98,10 +98,10 @@ impl World {
         world
     }
 
-    fn start(&mut self, index: usize, count: u32, life: u32) -> Replica {
-        let me = Identity::new(named(index, life));
+    fn start(&mut self, index: usize, count: u32, life: u32) -> Place {
+        let me = Replica::new(named(index, life));
         let timing = Timing::new(LEASE).expect("a lease's length");
-        Replica {
+        Place {
             shards: Shards::new(me, None, timing, count),
             count,
             life,
@@ -114,8 +114,8 @@ impl World {
         }
     }
 
-    fn name(&self, replica: usize) -> Identity {
-        Identity::new(named(replica, self.replicas[replica].life))
+    fn name(&self, replica: usize) -> Replica {
+        Replica::new(named(replica, self.replicas[replica].life))
     }
 
     /// Returns a number below `bound`.
@@ -128,7 +128,7 @@ impl World {
     }
 
     fn uptime(&self, replica: usize) -> Duration {
-        let Replica { started, rate, .. } = &self.replicas[replica];
+        let Place { started, rate, .. } = &self.replicas[replica];
         Duration::from_secs_f64((started + self.now as f64 * rate) / 1000.0)
     }
 
@@ -179,7 +179,7 @@ impl World {
             Fault::DeleteLease => {
                 // What is deleted while its holder lives is open to everybody at once: that is what the documents warn
                 // of. Its holder may write already, or be on the way to it.
-                let lives = |holder: &Identity| (0..self.replicas.len()).any(|index| self.name(index) == *holder);
+                let lives = |holder: &Replica| (0..self.replicas.len()).any(|index| self.name(index) == *holder);
                 let is_unused = |lease: &Lease| !lease.holder.as_ref().is_some_and(lives);
                 let shard = self.leases.iter().find(|(_, (lease, _))| is_unused(lease)).map(|(shard, _)| *shard);
                 if let Some(shard) = shard {
@@ -191,7 +191,7 @@ impl World {
     }
 
     fn replace(&mut self, replica: usize) {
-        let Replica { count, life, .. } = self.replicas[replica];
+        let Place { count, life, .. } = self.replicas[replica];
         self.replicas[replica] = self.start(replica, count, life + 1);
     }
 
@@ -292,7 +292,7 @@ impl World {
             self.replicas[replica].open.insert(id, (now.uptime, what.clone()));
             self.send(replica, Message::Request { replica, life, id, what });
         }
-        let Replica { stopping, shards, .. } = &self.replicas[replica];
+        let Place { stopping, shards, .. } = &self.replicas[replica];
         if *stopping && shards.is_released() {
             self.replace(replica);
         }
