@@ -66,6 +66,8 @@ pub(crate) struct Actor<'a> {
     pub(crate) desired: &'a Desired,
     pub(crate) environments: &'a BTreeMap<FieldManager, EnvironmentName>,
     pub(crate) kinds: &'a Kinds,
+    /// The cluster with plumb's own rights, while the tenure of the pass lasts.
+    pub(crate) own: Cluster,
 }
 
 /// What one effect left.
@@ -138,7 +140,7 @@ impl Actor<'_> {
     }
 
     async fn record(&self, scope: Inventory) -> Result<Done, Box<Undone>> {
-        match self.context.cluster.write_parent(self.environment, self.uid, &scope, TOOLING).await {
+        match self.own.write_parent(self.environment, self.uid, &scope, TOOLING).await {
             Ok(parent) => {
                 self.context.claims().recorded(self.environment, &scope);
                 let version = parent["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
@@ -260,7 +262,7 @@ impl Actor<'_> {
     /// Waits for a definition, unless the operation is replaced: nothing depends on it then.
     async fn established(&self, definition: &ObjectKey, stop: &CancellationToken) -> Result<Done, Box<Undone>> {
         let established = tokio::select! {
-            established = self.context.cluster.established(&definition.name, ESTABLISHED_WITHIN) => established,
+            established = self.own.established(&definition.name, ESTABLISHED_WITHIN) => established,
             () = stop.cancelled() => return Ok(Done::Established),
         };
         match established {

@@ -4,12 +4,14 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
 use plumb_cluster::{
     apply::{Apply, Force, Persistence},
     cluster::Cluster,
+    tenure::Tenure,
 };
 use plumb_core::{
     commit::RepoPath,
@@ -24,10 +26,12 @@ use plumb_core::{
 use plumb_git::watch::DirectoryWatch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{act::ESTABLISHED_WITHIN, chain::chain};
+use crate::{act::ESTABLISHED_WITHIN, chain::chain, run, tenures::Tenures};
 
 /// The field manager that writes what is bootstrapped.
 const MANAGER: &str = "plumb-bootstrap";
+/// How often a replica that stands by looks whether another one has installed the definitions.
+const SERVED_AFTER: Duration = Duration::from_secs(1);
 /// Namespace of objects that name none, as kubectl does without a context's namespace.
 const NAMESPACE: &str = "default";
 
@@ -35,39 +39,72 @@ const NAMESPACE: &str = "default";
 pub(crate) struct Bootstrap {
     directory: PathBuf,
     watch: DirectoryWatch,
+    tenures: Tenures,
 }
 
-/// Installs plumb's definitions and applies the directory; every problem of every file is in the error.
-pub(crate) async fn start(cluster: &Cluster, directory: &Path) -> anyhow::Result<Bootstrap> {
+/// Installs plumb's definitions and applies the directory, if this replica has the lease; every problem of every file is
+/// in the error. A replica that stands by waits until the definitions are there.
+pub(crate) async fn start(cluster: &Cluster, tenures: &Tenures, directory: &Path) -> anyhow::Result<Bootstrap> {
     if !directory.is_dir() {
         bail!("--bootstrap {}: not a directory", directory.display());
     }
     // The watch starts first, so that no change between reading and watching is missed.
     let watch = DirectoryWatch::new(directory)?;
-    install(cluster).await.context("plumb's CustomResourceDefinitions could not be installed")?;
-    let problems = apply(cluster, directory).await?;
-    if !problems.is_empty() {
-        let lines = problems.iter().map(|problem| format!("{}/{problem}", directory.display()));
-        bail!("--bootstrap: {}", lines.collect::<Vec<_>>().join("\n"));
+    let mut bootstrap = Bootstrap { directory: directory.to_owned(), watch, tenures: tenures.clone() };
+    bootstrap.tenures.decided().await;
+    loop {
+        if let Some(tenure) = bootstrap.tenure() {
+            match bootstrap.install_and_apply(&cluster.during(&tenure)).await {
+                // Somebody else does it now.
+                Err(_) if !tenure.is_valid() => {}
+                Err(error) => return Err(anyhow::anyhow!("--bootstrap: {error:#}")),
+                Ok(()) => return Ok(bootstrap),
+            }
+        }
+        if run::serves_own_kinds(cluster).await? {
+            return Ok(bootstrap);
+        }
+        tokio::select! {
+            () = bootstrap.tenures.changed() => {}
+            () = tokio::time::sleep(SERVED_AFTER) => {}
+        }
     }
-    Ok(Bootstrap { directory: directory.to_owned(), watch })
 }
 
 impl Bootstrap {
-    /// Applies the directory again whenever it changes; what is wrong then is logged, and the daemon goes on.
+    /// Applies the directory again whenever it changes, and when this replica gets the lease; what is wrong then is
+    /// logged, and the daemon goes on.
     pub(crate) async fn run(mut self, cluster: Cluster, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut last = self.tenure();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                () = self.watch.changed() => {}
+                () = self.watch.changed() => last = None,
+                () = self.tenures.changed() => {}
             }
-            match apply(&cluster, &self.directory).await {
-                Ok(problems) => problems
-                    .iter()
-                    .for_each(|problem| tracing::error!("--bootstrap {}/{problem}", self.directory.display())),
-                Err(error) => tracing::error!("--bootstrap: {error:#}"),
+            let Some(tenure) = self.tenure() else { continue };
+            if last.as_ref() == Some(&tenure) {
+                continue;
             }
+            if let Err(error) = self.install_and_apply(&cluster.during(&tenure)).await {
+                format!("{error:#}").lines().for_each(|line| tracing::error!("--bootstrap {line}"));
+            }
+            last = Some(tenure);
         }
+    }
+
+    fn tenure(&self) -> Option<Tenure> {
+        self.tenures.of(self.tenures.cluster_shard())
+    }
+
+    async fn install_and_apply(&self, cluster: &Cluster) -> anyhow::Result<()> {
+        install(cluster).await.context("plumb's CustomResourceDefinitions could not be installed")?;
+        let problems = apply(cluster, &self.directory).await?;
+        if !problems.is_empty() {
+            let lines = problems.iter().map(|problem| format!("{}/{problem}", self.directory.display()));
+            bail!("{}", lines.collect::<Vec<_>>().join("\n"));
+        }
+        Ok(())
     }
 }
 

@@ -7,31 +7,46 @@ use std::{
 };
 
 use jiff::Timestamp;
+use plumb_cluster::tenure::Uptime;
+use rustix::time::{ClockId, clock_gettime};
 
 /// Where time and randomness come from.
 #[derive(Clone)]
 pub(crate) struct Clock {
     now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     random: Arc<dyn Fn() -> u64 + Send + Sync>,
+    uptime: Uptime,
 }
 
 impl Clock {
     /// Returns the machine's own clock and randomness.
     pub(crate) fn system() -> Self {
-        Self::new(Timestamp::now, || {
+        let random = || {
             use std::hash::{BuildHasher as _, Hasher as _, RandomState};
             let mut hasher = RandomState::new().build_hasher();
             hasher.write_u128(SystemTime::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_nanos()));
             hasher.finish()
-        })
+        };
+        Self::new(Timestamp::now, random, uptime)
     }
 
-    /// Makes a clock of two functions.
+    /// Makes a clock of three functions; `uptime` never goes back.
     pub(crate) fn new(
         now: impl Fn() -> Timestamp + Send + Sync + 'static,
         random: impl Fn() -> u64 + Send + Sync + 'static,
+        uptime: impl Fn() -> Duration + Send + Sync + 'static,
     ) -> Self {
-        Self { now: Arc::new(now), random: Arc::new(random) }
+        Self { now: Arc::new(now), random: Arc::new(random), uptime: Arc::new(uptime) }
+    }
+
+    /// Returns the time since the machine started, during which it may have slept.
+    pub(crate) fn uptime(&self) -> Duration {
+        (self.uptime)()
+    }
+
+    /// Returns the function behind [`Clock::uptime`].
+    pub(crate) fn uptime_of(&self) -> Uptime {
+        Arc::clone(&self.uptime)
     }
 
     /// Returns the time.
@@ -54,4 +69,11 @@ impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Clock")
     }
+}
+
+/// Returns the time since the machine started. Unlike the clock of `Instant` it counts the time that the machine slept,
+/// in which another replica may have got the lease.
+fn uptime() -> Duration {
+    let time = clock_gettime(ClockId::Boottime);
+    Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
 }

@@ -31,6 +31,18 @@ async fn find(kubeconfig: Option<&Path>, context: Option<&str>) -> anyhow::Resul
     Config::infer().await.context("no cluster is known: pass --kubeconfig FILE or set KUBECONFIG")
 }
 
+/// Where a Pod finds the namespace that it runs in.
+const POD_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+/// Where plumb is installed.
+const INSTALLED_IN: &str = "plumb-system";
+
+/// Returns the namespace that plumb itself is in: so that all its replicas agree, outside of Pods the one where
+/// `manifests/` put it.
+pub(crate) fn own_namespace() -> String {
+    let of_pod = std::fs::read_to_string(POD_NAMESPACE).map(|namespace| namespace.trim().to_owned());
+    of_pod.ok().filter(|namespace| !namespace.is_empty()).unwrap_or_else(|| INSTALLED_IN.to_owned())
+}
+
 /// Returns the folder for a user's caches (XDG Base Directory Specification).
 pub(crate) fn cache_directory() -> Option<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());

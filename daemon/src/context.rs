@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use plumb_cluster::{cluster::Cluster, error::ApiError, index::Index, watches::Watches};
+use plumb_cluster::{cluster::Cluster, error::ApiError, index::Index, tenure::Tenure, watches::Watches};
 use plumb_core::{
     claims::Claims,
     environment::EnvironmentName,
@@ -66,6 +66,8 @@ pub(crate) struct Context {
     /// Whether what the cluster serves may have changed since it was read.
     doubted: AtomicBool,
     scanned: tokio::sync::Mutex<Scanned>,
+    /// What the search for labelled objects has found is from before this replica had the lease.
+    outdated: AtomicBool,
 }
 
 /// How far the search for labelled objects has come.
@@ -98,12 +100,13 @@ impl Context {
             claims: Mutex::default(),
             doubted: AtomicBool::new(false),
             scanned: tokio::sync::Mutex::default(),
+            outdated: AtomicBool::new(false),
         }
     }
 
     /// Returns the cluster as an environment's writes and dry-runs are made: with the rights of its service account, else of
-    /// the default one in its namespace, else with plumb's own.
-    pub(crate) fn acting_for(&self, settings: &Settings) -> Result<Cluster, InvalidServiceAccount> {
+    /// the default one in its namespace, else with plumb's own; writes only while the tenure lasts.
+    pub(crate) fn acting_for(&self, settings: &Settings, tenure: &Tenure) -> Result<Cluster, InvalidServiceAccount> {
         let default = || {
             let name = self.default_service_account.as_ref();
             name.map(|name| ServiceAccount::parse(&settings.name.namespace, name)).transpose()
@@ -112,7 +115,7 @@ impl Context {
             Some(account) => Some(account),
             None => default()?,
         };
-        Ok(self.cluster.acting_as(account.map_or(Identity::Own, Identity::ServiceAccount)))
+        Ok(self.cluster.during(tenure).acting_as(account.map_or(Identity::Own, Identity::ServiceAccount)))
     }
 
     /// Returns the index; hold it shortly, never across an await.
@@ -161,6 +164,9 @@ impl Context {
     /// found an answer of every kind, it is not done again.
     pub(crate) async fn scan(&self) -> Result<(), ApiError> {
         let mut scanned = self.scanned.lock().await;
+        if self.outdated.swap(false, Ordering::Relaxed) {
+            *scanned = Scanned::default();
+        }
         if scanned.complete || scanned.last.is_some_and(|last| last.elapsed() < PARTIAL_AGE_MAX) {
             return Ok(());
         }
@@ -174,6 +180,19 @@ impl Context {
 
     /// Returns whether every labelled object of every kind was looked for.
     pub(crate) async fn is_scanned(&self) -> bool {
-        self.scanned.lock().await.complete
+        self.scanned.lock().await.complete && !self.outdated.load(Ordering::Relaxed)
+    }
+
+    /// Begins as a process that has just started: others have written since.
+    pub(crate) fn begin(&self) {
+        self.claims().start_over();
+        self.outdated.store(true, Ordering::Relaxed);
+        self.doubt_kinds();
+    }
+
+    /// Says nothing more about environments: whoever writes for them does.
+    pub(crate) fn stand_by(&self) {
+        self.metrics.overview().environments.clear();
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }

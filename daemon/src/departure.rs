@@ -84,7 +84,8 @@ pub(crate) fn is_held(metadata: &kube::core::ObjectMeta) -> bool {
 
 async fn set(context: &Context, pass: &mut Pass, wanted: Finalizer) -> bool {
     let uid = pass.resource.metadata.uid.as_deref().unwrap_or_default();
-    match context.cluster.set_finalizer(&pass.settings.name, uid, wanted).await {
+    let own = context.cluster.during(&pass.tenure);
+    match own.set_finalizer(&pass.settings.name, uid, wanted).await {
         Ok(version) => {
             if let Some(version) = version {
                 pass.memory.resource_version = version;
@@ -232,9 +233,9 @@ async fn gather(context: &Context, pass: &mut Pass) -> Result<Gathered, Failure>
 /// Returns with whose rights objects are deleted, or why none may be.
 async fn rights(context: &Context, pass: &Pass) -> Result<(Option<Cluster>, Option<String>), Failure> {
     if pass.resource.spec.deletion == Deletion::Orphan {
-        return Ok((context.acting_for(&pass.settings).ok(), Some("spec.deletion is Orphan".to_owned())));
+        return Ok((context.acting_for(&pass.settings, &pass.tenure).ok(), Some("spec.deletion is Orphan".to_owned())));
     }
-    let acting = match context.acting_for(&pass.settings) {
+    let acting = match context.acting_for(&pass.settings, &pass.tenure) {
         Ok(acting) => acting,
         Err(error) => return Ok((None, Some(error.to_string()))),
     };
@@ -252,6 +253,7 @@ async fn act(context: &Context, mut pass: Pass, gathered: &Gathered, plan: Plan,
     let mut operation = Operation::start(plan);
     let deeds = Actor {
         context,
+        own: context.cluster.during(&pass.tenure),
         cluster: acting,
         environment: &pass.settings.name,
         uid: pass.resource.metadata.uid.as_deref().unwrap_or_default(),
@@ -261,6 +263,10 @@ async fn act(context: &Context, mut pass: Pass, gathered: &Gathered, plan: Plan,
     }
     .drive(&mut operation, stop)
     .await;
+    if !pass.tenure.is_valid() {
+        // Whoever holds the lease now finds out for itself what was done.
+        return Finished { again: true, ..finished(pass, None) };
+    }
     let Summary { failures, .. } = operation.summary().clone();
     let mut lines = Vec::new();
     for (key, failure) in failures {
@@ -290,7 +296,12 @@ async fn leave(
 ) -> Finished {
     let objects = leftovers.iter().map(|left| (left.key.clone(), left.api_version.clone())).collect();
     let id = pass.settings.name.applyset_id();
-    let released = let_go::release(context, gathered.acting.as_ref(), &gathered.kinds, &id, objects).await;
+    let released =
+        let_go::release(context, gathered.acting.as_ref(), &gathered.kinds, &id, objects, &pass.tenure).await;
+    if !pass.tenure.is_valid() {
+        // Whoever holds the lease now finds out for itself what was done.
+        return Finished { again: true, ..finished(pass, None) };
+    }
     let failed = &released.failed;
     let passing = |failure: &Failure| failure.class == Class::Retry;
     if !impatient && failed.iter().any(|(_, failure)| passing(failure)) {

@@ -8,6 +8,7 @@ use plumb_cluster::{
     cluster::Cluster,
     events::{Event, Events, Mood},
     resources,
+    tenure::Tenure,
 };
 use plumb_core::{
     object::ObjectKey,
@@ -28,7 +29,7 @@ pub(crate) struct Journal {
     events: mpsc::Sender<Entry>,
 }
 
-/// An Event that is to be written.
+/// An Event that is to be written, and the tenure during which it may be.
 struct Entry {
     regarding: ObjectKey,
     api_version: String,
@@ -36,6 +37,7 @@ struct Entry {
     kind: RecordKind,
     message: String,
     at: Timestamp,
+    tenure: Tenure,
 }
 
 impl Journal {
@@ -43,14 +45,15 @@ impl Journal {
     pub(crate) fn open(
         metrics: Metrics,
         cluster: Cluster,
+        reporter: &str,
         stop: CancellationToken,
-    ) -> (Self, impl Future<Output = ()> + Send) {
+    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (events, queue) = mpsc::channel(QUEUE_MAX);
-        (Self { metrics, events }, write(queue, cluster, stop))
+        (Self { metrics, events }, write(queue, Events::new(cluster, reporter), stop))
     }
 
     /// Takes one record down.
-    pub(crate) fn record(&self, record: Record, environment_uid: &str) {
+    pub(crate) fn record(&self, record: Record, environment_uid: &str, tenure: &Tenure) {
         self.metrics.record(&record);
         let environment = record.environment.to_string();
         let commit = record.revision.as_ref().map(|revision| revision.commit.as_str()).unwrap_or_default();
@@ -68,6 +71,7 @@ impl Journal {
             regarding: resources::key::<Environment>(&name.namespace, &name.name),
             api_version: resources::kind::<Environment>().gvk.api_version(),
             uid: environment_uid.to_owned(),
+            tenure: tenure.clone(),
             kind: record.kind,
             message: record.message,
             at: record.at,
@@ -75,7 +79,14 @@ impl Journal {
     }
 
     /// Takes down that a Repository's newest commit is not applied, because no trusted key has signed it.
-    pub(crate) fn untrusted(&self, (namespace, name): (&str, &str), uid: &str, message: String, at: Timestamp) {
+    pub(crate) fn untrusted(
+        &self,
+        (namespace, name): (&str, &str),
+        uid: &str,
+        tenure: &Tenure,
+        message: String,
+        at: Timestamp,
+    ) {
         let kind = RecordKind::Untrusted;
         self.metrics.count(kind);
         let repository = format!("{namespace}/{name}");
@@ -84,6 +95,7 @@ impl Journal {
             regarding: resources::key::<Repository>(namespace, name),
             api_version: resources::kind::<Repository>().gvk.api_version(),
             uid: uid.to_owned(),
+            tenure: tenure.clone(),
             kind,
             message,
             at,
@@ -98,26 +110,24 @@ impl Journal {
     }
 }
 
-async fn write(mut queue: mpsc::Receiver<Entry>, cluster: Cluster, stop: CancellationToken) {
-    let events = Events::new(cluster, "plumb");
+async fn write(mut queue: mpsc::Receiver<Entry>, events: Events, stop: CancellationToken) {
     loop {
         let entry = tokio::select! {
             entry = queue.recv() => entry,
             () = stop.cancelled() => None,
         };
         let Some(entry) = entry else { return };
-        let written = events
-            .write(&Event {
-                regarding: &entry.regarding,
-                api_version: &entry.api_version,
-                uid: &entry.uid,
-                mood: if entry.kind.warns() { Mood::Warning } else { Mood::Normal },
-                reason: entry.kind.label(),
-                action: "Reconcile",
-                note: &entry.message,
-                at: entry.at,
-            })
-            .await;
+        let event = Event {
+            regarding: &entry.regarding,
+            api_version: &entry.api_version,
+            uid: &entry.uid,
+            mood: if entry.kind.warns() { Mood::Warning } else { Mood::Normal },
+            reason: entry.kind.label(),
+            action: "Reconcile",
+            note: &entry.message,
+            at: entry.at,
+        };
+        let written = events.write_during(&entry.tenure, &event).await;
         if let Err(error) = written {
             tracing::debug!(about = %entry.regarding, %error, "an Event could not be written");
         }

@@ -5,7 +5,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use futures::{FutureExt as _, StreamExt as _, stream};
-use plumb_cluster::{cluster::Cluster, error::ApiError};
+use plumb_cluster::{cluster::Cluster, error::ApiError, tenure::Tenure};
 use plumb_core::{
     environment::ApplySetId,
     inventory::Inventory,
@@ -31,7 +31,7 @@ pub(crate) struct Released {
 }
 
 /// Lets go of everything that carries the environment's label, as far as it is known.
-pub(crate) async fn let_go(context: &Context, settings: &Settings, uid: &str, recorded: Inventory) {
+pub(crate) async fn let_go(context: &Context, settings: &Settings, uid: &str, recorded: Inventory, tenure: &Tenure) {
     let name = &settings.name;
     let id = name.applyset_id();
     let owned: Vec<(ObjectKey, String)> = {
@@ -52,8 +52,8 @@ pub(crate) async fn let_go(context: &Context, settings: &Settings, uid: &str, re
             return;
         }
     };
-    let acting = context.acting_for(settings).ok();
-    let Released { gone, failed } = release(context, acting.as_ref(), &kinds, &id, owned).await;
+    let acting = context.acting_for(settings, tenure).ok();
+    let Released { gone, failed } = release(context, acting.as_ref(), &kinds, &id, owned, tenure).await;
     for (key, failure) in &failed {
         tracing::warn!(environment = %name, object = %key, "not let go of: {}", failure.message);
     }
@@ -69,7 +69,7 @@ pub(crate) async fn let_go(context: &Context, settings: &Settings, uid: &str, re
         class: None,
         took: None,
     };
-    context.journal.record(record, uid);
+    context.journal.record(record, uid, tenure);
 }
 
 /// Lets go of objects, with the rights of the environment if there are any, else with plumb's own: its label and its
@@ -80,8 +80,10 @@ pub(crate) async fn release(
     kinds: &Kinds,
     id: &ApplySetId,
     objects: Vec<(ObjectKey, String)>,
+    tenure: &Tenure,
 ) -> Released {
-    let each = |(key, version)| release_one(context, acting, kinds, id, key, version).boxed();
+    let own = context.cluster.during(tenure);
+    let each = |(key, version)| release_one(context, (acting, &own), kinds, id, key, version).boxed();
     let releasing: Vec<_> = objects.into_iter().map(each).collect();
     let mut results = stream::iter(releasing).buffered(IN_FLIGHT_MAX);
     let mut released = Released::default();
@@ -96,7 +98,7 @@ pub(crate) async fn release(
 
 async fn release_one(
     context: &Context,
-    acting: Option<&Cluster>,
+    (acting, own): (Option<&Cluster>, &Cluster),
     kinds: &Kinds,
     id: &ApplySetId,
     key: ObjectKey,
@@ -106,7 +108,6 @@ async fn release_one(
     let Presence::Present(kind) = kinds.find(&Gvk::new(&api_version, &key.kind)) else { return (key, Ok(())) };
     let _turn = context.turns.acquire().await.expect("because the semaphore is never closed");
     context.index().write_begins(&key);
-    let own = &context.cluster;
     let mut result = acting.unwrap_or(own).let_go(kind, &key, &id.manager()).await.map(|_| ());
     // The service account, or its rights, may be gone before the Environment is.
     if matches!(result, Err(ApiError::Forbidden { .. })) && acting.is_some() {

@@ -4,6 +4,8 @@
 //! one for each environment, and share the API server's turns fairly.
 
 mod gate;
+mod sources;
+mod tracked;
 mod watched;
 
 use std::{
@@ -12,13 +14,14 @@ use std::{
 };
 
 use plumb_api::{Environment, Repository};
-use plumb_cluster::{index::change::Change, resources::Followed};
+use plumb_cluster::{index::change::Change, resources::Followed, tenure::Tenure};
 use plumb_core::{
     backoff,
     claims::Stir,
     class::Class,
     dependency::Dependencies,
     environment::{ApplySetId, EnvironmentName, FieldManager},
+    lease::Shard,
     operation::Failure,
 };
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
@@ -31,8 +34,9 @@ use crate::{
     http::Readiness,
     let_go,
     reconcile::{Finished, Pass, reconcile},
-    repositories::{self, Follower, Ground, RepositoryName},
+    repositories::{self, Ground, RepositoryName},
 };
+use tracked::{Tracked, source};
 use watched::{Taken, Watched};
 
 /// Passes under way at once: what limits the work is the turns at the API server; a pass that hangs at a webhook or a
@@ -53,6 +57,8 @@ pub(crate) enum Event {
     Repository(Box<Followed<Repository>>),
     /// An Environment was made, changed or deleted, or all of them were read.
     Environment(Box<Followed<Environment>>),
+    /// What a repository's status says of the last look, and the mirror still has; a look follows.
+    Remembered(RepositoryName, Source),
     /// A repository was looked at.
     Looked(RepositoryName, Result<Source, Failure>),
     /// The commit that environments of a repository are at is not trusted any more.
@@ -61,6 +67,8 @@ pub(crate) enum Event {
     Live(BTreeSet<Change>),
     /// Pods of an unhealthy workload changed.
     Pods(EnvironmentName),
+    /// The right to write for a shard was got, lost or given up.
+    Tenures,
 }
 
 /// What a task of the loop ends with.
@@ -81,24 +89,11 @@ pub(crate) struct Loop {
     managers: Arc<BTreeMap<FieldManager, EnvironmentName>>,
     dependencies: Dependencies,
     read: BTreeSet<&'static str>,
+    /// The tenures that are acted on.
+    tenures: BTreeMap<Shard, Tenure>,
     tasks: JoinSet<Ended>,
     /// The first environment that had no room for a pass.
     next: Option<EnvironmentName>,
-}
-
-/// A Repository that is followed.
-struct Tracked {
-    resource: Arc<Repository>,
-    follower: Follower,
-    source: Option<Source>,
-    failure: Option<Failure>,
-}
-
-impl Tracked {
-    /// Returns whether it has yet to be looked at: its environments wait for that.
-    fn is_unread(&self) -> bool {
-        self.source.is_none() && self.failure.is_none()
-    }
 }
 
 impl Loop {
@@ -114,6 +109,7 @@ impl Loop {
             managers: Arc::default(),
             dependencies: Dependencies::default(),
             read: BTreeSet::new(),
+            tenures: BTreeMap::new(),
             tasks: JoinSet::new(),
             next: None,
         }
@@ -159,6 +155,7 @@ impl Loop {
                 Followed::Gone(environment) => self.environment_gone(&environment),
                 Followed::Synced => self.all_read(ENVIRONMENTS),
             },
+            Event::Remembered(name, source) => self.remembered(&name, source),
             Event::Looked(name, looked) => self.looked(&name, looked),
             Event::Distrusted(name, failure) => self.distrusted(&name, failure),
             Event::Live(changes) => self.live(&changes),
@@ -166,6 +163,32 @@ impl Loop {
                 if let Some(watched) = self.environments.get_mut(&name) {
                     watched.look_again();
                 }
+            }
+            Event::Tenures => self.tenures_changed(),
+        }
+    }
+
+    /// Begins with what was got and lets go of what was lost. A tenure that ended and one that began since are two: what
+    /// others did in between is unknown.
+    fn tenures_changed(&mut self) {
+        let now = self.ground.tenures.all();
+        let before = std::mem::replace(&mut self.tenures, now.clone());
+        let of_cluster = self.ground.tenures.cluster_shard();
+        let changed = before.get(&of_cluster) != now.get(&of_cluster);
+        if changed && before.contains_key(&of_cluster) {
+            self.environments.values_mut().for_each(Watched::stand_by);
+            self.context.stand_by();
+        }
+        let begun: BTreeSet<Shard> =
+            now.iter().filter(|(shard, tenure)| before.get(shard) != Some(tenure)).map(|(shard, _)| *shard).collect();
+        if begun.contains(&of_cluster) {
+            self.context.begin();
+            self.environments.values_mut().for_each(Watched::begin);
+        }
+        // What was seen of Git before may be older than what others have applied since.
+        for (name, tracked) in &mut self.repositories {
+            if begun.contains(&of_cluster) || begun.contains(&self.ground.tenures.repository_shard(name)) {
+                *tracked = Tracked::follow(&self.ground, Arc::clone(&tracked.resource));
             }
         }
     }
@@ -175,82 +198,6 @@ impl Loop {
         if self.read.len() == 2 {
             self.readiness.ready();
         }
-    }
-
-    fn repository_set(&mut self, repository: Repository) {
-        let name = repositories::name(&repository);
-        let resource = Arc::new(repository);
-        match self.repositories.get_mut(&name) {
-            // Only the status changed: that was plumb itself.
-            Some(known) if known.resource.metadata.generation == resource.metadata.generation => {}
-            known => {
-                let follower = Follower::start(self.ground.clone(), Arc::clone(&resource));
-                match known {
-                    // Another address or ref, or other rules of trust: what was seen before is of no use.
-                    Some(known) => {
-                        let same = known.resource.spec.url == resource.spec.url
-                            && known.resource.spec.reference == resource.spec.reference
-                            && known.resource.spec.verify == resource.spec.verify;
-                        let source = known.source.take().filter(|_| same);
-                        *known = Tracked { resource, follower, source, failure: None };
-                    }
-                    None => {
-                        self.repositories.insert(name, Tracked { resource, follower, source: None, failure: None });
-                    }
-                }
-            }
-        }
-    }
-
-    fn repository_gone(&mut self, name: &RepositoryName) {
-        self.repositories.remove(name);
-        self.context.metrics.forget_repository(name);
-        self.touch(name);
-    }
-
-    fn looked(&mut self, name: &RepositoryName, looked: Result<Source, Failure>) {
-        let Some(repository) = self.repositories.get_mut(name) else { return };
-        {
-            let mut overview = self.context.metrics.overview();
-            let seen = overview.repositories.entry(name.clone()).or_default();
-            seen.ready = looked.is_ok();
-            if looked.is_ok() {
-                seen.seen = Some(self.context.clock.now());
-            }
-        }
-        let changed = match looked {
-            Ok(source) => {
-                repository.failure = None;
-                let changed = repository.source.as_ref() != Some(&source);
-                repository.source = Some(source);
-                changed
-            }
-            Err(failure) => {
-                let changed = repository.source.is_none() && repository.failure.as_ref() != Some(&failure);
-                repository.failure = Some(failure);
-                changed
-            }
-        };
-        if changed {
-            self.touch(name);
-        }
-        let of_it = |watched: &&mut Watched| watched.repository() == *name;
-        self.environments.values_mut().filter(of_it).for_each(Watched::looked);
-    }
-
-    /// Takes a commit back: what it says is neither applied anew nor put back. The cluster stays as it is.
-    fn distrusted(&mut self, name: &RepositoryName, failure: Failure) {
-        let Some(repository) = self.repositories.get_mut(name) else { return };
-        repository.failure = Some(failure);
-        if repository.source.take().is_some() {
-            self.touch(name);
-        }
-    }
-
-    /// Has every environment of a repository look again, at another commit than the one that may be under way.
-    fn touch(&mut self, name: &RepositoryName) {
-        let of_it = |watched: &&mut Watched| watched.repository() == *name;
-        self.environments.values_mut().filter(of_it).for_each(Watched::replace);
     }
 
     fn environment_set(&mut self, environment: Environment) {
@@ -365,11 +312,12 @@ impl Loop {
     }
 
     fn next_due(&self) -> Option<Instant> {
-        if self.tasks.len() >= PASSES_MAX {
+        if self.tasks.len() >= PASSES_MAX || !self.tenures.contains_key(&self.ground.tenures.cluster_shard()) {
             return None;
         }
         let read = |watched: &&Watched| {
-            watched.is_departing() || !self.repositories.get(&watched.repository()).is_some_and(Tracked::is_unread)
+            let repository = self.repositories.get(&watched.repository());
+            watched.is_departing() || !repository.is_some_and(|repository| repository.is_unread(watched.attempted()))
         };
         self.environments.values().filter(read).filter_map(Watched::due).min()
     }
@@ -393,6 +341,7 @@ impl Loop {
             return;
         }
         let now = Instant::now();
+        let tenure = self.tenures.get(&self.ground.tenures.cluster_shard());
         let mut room = PASSES_MAX.saturating_sub(self.tasks.len());
         // Those that had no room the last time come first.
         let split = self.next.take().unwrap_or_else(|| EnvironmentName::new("", ""));
@@ -410,28 +359,31 @@ impl Loop {
                 } else if watched.may_let_go() {
                     let (context, name) = (Arc::clone(&self.context), name.clone());
                     let (settings, uid, kinds) = (watched.settings(), watched.uid(), watched.kinds());
+                    let tenure = tenure.cloned();
                     self.tasks.spawn(async move {
-                        let_go::let_go(&context, &settings, &uid, kinds).await;
+                        // Without a tenure, whoever has it does so.
+                        if let Some(tenure) = tenure {
+                            let_go::let_go(&context, &settings, &uid, kinds, &tenure).await;
+                        }
                         Ended::LetGo(name)
                     });
                     room -= 1;
                 }
                 continue;
             }
-            if !watched.is_called_for(now) {
-                continue;
-            }
+            let Some(tenure) = tenure.filter(|_| watched.is_called_for(now)) else { continue };
             let repository = self.repositories.get(&watched.repository());
             let departing = watched.is_departing();
-            if !departing && repository.is_some_and(Tracked::is_unread) {
+            if !departing && repository.is_some_and(|repository| repository.is_unread(watched.attempted())) {
                 continue;
             }
+            let attempted = watched.attempted().map(str::to_owned);
             let Some(Taken { settings, invalid, memory, resource, noticed, synced }) = watched.take(now) else {
                 continue;
             };
             let source = match invalid {
                 Some(failure) => Err(failure),
-                None => source(repository, &watched.repository()),
+                None => source(repository, &watched.repository(), attempted.as_deref()),
             };
             let environments = Arc::clone(&self.managers);
             let wall = self.context.clock.now();
@@ -447,6 +399,7 @@ impl Loop {
                 noticed,
                 synced,
                 memory,
+                tenure: tenure.clone(),
                 unwritten: None,
                 stir: Stir::default(),
             };
@@ -462,21 +415,6 @@ impl Loop {
             });
             room -= 1;
         }
-    }
-}
-
-fn source(repository: Option<&Tracked>, name: &RepositoryName) -> Result<Source, Failure> {
-    let failure = |class, message| Err(Failure { class, message });
-    match repository {
-        None => failure(
-            Class::Wait,
-            format!("there is no Repository {}/{}: create it, or correct spec.repository", name.0, name.1),
-        ),
-        Some(Tracked { source: Some(source), .. }) => Ok(source.clone()),
-        Some(Tracked { failure: Some(why), .. }) => {
-            failure(why.class, format!("Repository {}/{}: {}", name.0, name.1, why.message))
-        }
-        Some(_) => failure(Class::Retry, format!("Repository {}/{} has yet to be read", name.0, name.1)),
     }
 }
 

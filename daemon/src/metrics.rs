@@ -11,10 +11,11 @@ use std::{
     time::Duration,
 };
 
-use plumb_cluster::{traffic::Traffic, watches::SharedIndex};
+use plumb_cluster::{tenure::Tenure, traffic::Traffic, watches::SharedIndex};
 use plumb_core::{
     class::Class,
     environment::EnvironmentName,
+    lease::Shard,
     record::{Record, RecordKind},
 };
 use prometheus::{
@@ -66,6 +67,8 @@ pub(crate) struct Overview {
     pub(crate) waiting: usize,
     /// What is known of the cluster, once it is followed.
     pub(crate) index: Option<SharedIndex>,
+    /// Tenures by shard; nothing where another replica writes.
+    pub(crate) shards: BTreeMap<Shard, Option<Tenure>>,
 }
 
 /// What came of a look at a repository.
@@ -131,6 +134,7 @@ struct Gauges {
     repository_ready: IntGaugeVec,
     repository_seen: IntGaugeVec,
     watched_kinds: IntGaugeVec,
+    shard_held: IntGaugeVec,
 }
 
 impl Metrics {
@@ -165,6 +169,7 @@ impl Metrics {
             repository_ready: gauge(&registry, &catalogue::REPOSITORY_READY)?,
             repository_seen: gauge(&registry, &catalogue::REPOSITORY_SEEN)?,
             watched_kinds: gauge(&registry, &catalogue::WATCHED_KINDS)?,
+            shard_held: gauge(&registry, &catalogue::SHARD_HELD)?,
         };
         registry.register(Box::new(ProcessCollector::for_self()))?;
         gauges.build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
@@ -284,7 +289,7 @@ impl Counters {
 
 impl Gauges {
     fn compute(&self, overview: &Overview) {
-        let Overview { environments, repositories, running, waiting, index } = overview;
+        let Overview { environments, repositories, running, waiting, index, shards } = overview;
         let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.passes_running.with_label_values::<&str>(&[]).set(count(*running));
         self.passes_waiting.with_label_values::<&str>(&[]).set(count(*waiting));
@@ -292,6 +297,10 @@ impl Gauges {
             let (known, unknown) = index.lock().unwrap_or_else(PoisonError::into_inner).kinds();
             self.watched_kinds.with_label_values(&["known"]).set(count(known));
             self.watched_kinds.with_label_values(&["unknown"]).set(count(unknown));
+        }
+        for (shard, tenure) in shards {
+            let held = tenure.as_ref().is_some_and(Tenure::is_valid);
+            self.shard_held.with_label_values(&[&shard.to_string()]).set(held.into());
         }
         for gauge in [
             &self.environment_ready,

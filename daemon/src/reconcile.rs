@@ -9,6 +9,7 @@ use std::{
 };
 
 use plumb_api::{Environment, environment::Attempt};
+use plumb_cluster::tenure::Tenure;
 use plumb_core::{
     claims::{Stance, Stir},
     class::Class,
@@ -53,6 +54,8 @@ pub(crate) struct Pass {
     /// Whether a request for a sync is carried out by this pass.
     pub(crate) synced: bool,
     pub(crate) memory: Memory,
+    /// The right to write, while it lasts.
+    pub(crate) tenure: Tenure,
     /// The class of what kept the status from being written: it is tried again.
     pub(crate) unwritten: Option<Class>,
     /// What its announcement changed for others.
@@ -135,7 +138,7 @@ impl Pass {
 pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &CancellationToken) -> Finished {
     let started = context.clock.now();
     departure::prepare(context, &mut pass).await;
-    let acting = match context.acting_for(&pass.settings) {
+    let acting = match context.acting_for(&pass.settings, &pass.tenure) {
         Ok(acting) => acting,
         Err(error) => return give_up(context, pass, NotGathered::Identity(service_account::invalid(&error))).await,
     };
@@ -160,10 +163,15 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
         desired: &gathered.desired,
         environments: &pass.environments,
         kinds: &gathered.kinds,
+        own: context.cluster.during(&pass.tenure),
     }
     .drive(&mut operation, stop)
     .await;
     let Summary { failures, cut, .. } = operation.summary().clone();
+    if !pass.tenure.is_valid() {
+        // Whoever holds the lease now finds out for itself what was done.
+        return Finished { again: true, ..finished(pass, None) };
+    }
     let fine = failures.is_empty();
     remember(&mut pass, &gathered, &deeds, failures);
     places::locate(&mut pass, &gathered, &deeds).await;

@@ -43,6 +43,7 @@ use crate::{
     metrics::{Look, Metrics},
     reference, report,
     status::{self, Verdict},
+    tenures::Tenures,
     trust::{Doubt, Trust},
 };
 
@@ -64,6 +65,8 @@ pub(crate) struct Ground {
     /// Where mirrors are kept.
     pub(crate) mirrors: PathBuf,
     pub(crate) file_urls: FileUrls,
+    /// Only whoever has the tenure of a Repository writes its status.
+    pub(crate) tenures: Tenures,
 }
 
 /// A repository being followed; dropped, it is no longer.
@@ -158,7 +161,9 @@ impl Follow {
             return;
         }
         if let Ok(Some(source)) = remembered {
-            self.tell(Ok(source)).await;
+            let remembered = Event::Remembered(name(&self.resource), source);
+            // A closed channel means that the daemon stops.
+            let _ = self.ground.events.send(remembered).await;
         }
         let mut watch = self.file_watch();
         loop {
@@ -421,15 +426,18 @@ impl Follow {
         if self.written == status {
             return;
         }
-        let (namespace, name) = name(&self.resource);
+        let whole = name(&self.resource);
+        let Some(tenure) = self.ground.tenures.of(self.ground.tenures.repository_shard(&whole)) else { return };
+        let cluster = self.ground.cluster.during(&tenure);
+        let (namespace, name) = whole;
         let uid = self.resource.metadata.uid.clone().unwrap_or_default();
         let said = |status: &RepositoryStatus| status.conditions.first().map(|ready| ready.message.clone());
         if let (Err(Unfound::Trust(Doubt::Untrusted(_))), Some(message)) = (&outcome, said(&status))
             && said(&self.written).as_ref() != Some(&message)
         {
-            self.ground.journal.untrusted((&namespace, &name), &uid, message, now);
+            self.ground.journal.untrusted((&namespace, &name), &uid, &tenure, message, now);
         }
-        match status::write::<Repository>(&self.ground.cluster, (&namespace, &name), &uid, "", &status).await {
+        match status::write::<Repository>(&cluster, (&namespace, &name), &uid, "", &status).await {
             Ok(_) => self.written = status,
             Err(error) => tracing::warn!(repository = name, "the status could not be written: {}", chain(&error)),
         }

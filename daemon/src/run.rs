@@ -9,12 +9,14 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use plumb_api::{Environment, Repository};
+use plumb_api::{Environment, Repository, duration::DurationText};
 use plumb_cluster::{
     client,
     cluster::Cluster,
     index::Index,
+    leases::Leases,
     resources,
+    tenure::Tenure,
     watches::{Watches, news::News},
 };
 use plumb_core::{
@@ -22,6 +24,7 @@ use plumb_core::{
     class::Class,
     identity::{InvalidServiceAccount, ServiceAccount},
     kinds::Kind,
+    lease::{Replica, Timing, shards::Shards},
     presence::Presence,
 };
 use plumb_git::{
@@ -38,9 +41,12 @@ use crate::{
     context::Context,
     http::{self, Readiness},
     journal::Journal,
+    leases::Keeper,
     main_loop::{Event, Loop},
     metrics::Metrics,
+    replica::{self, Own},
     repositories::Ground,
+    tenures::Tenures,
 };
 
 /// Events that may wait for the loop, which handles thousands in a second: a burst of a whole cluster's changes.
@@ -49,6 +55,13 @@ const EVENTS_MAX: usize = 4096;
 const WORKERS_MAX: usize = 8;
 /// How long a stop may take: requests under way end, nothing new is started.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// Shards of one plumb: beyond, most of them would have nothing to do, and each is a lease that is renewed.
+const SHARDS_MAX: i64 = 64;
+
+fn lease_duration(text: &str) -> anyhow::Result<Timing> {
+    Ok(Timing::new(DurationText::parse(text)?.get())?)
+}
 
 /// Run the daemon: follow Repositories and Environments, apply commits, put back drift
 ///
@@ -86,6 +99,16 @@ pub struct RunArgs {
     /// Address of /metrics, /healthz and /readyz
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
     metrics: SocketAddr,
+    /// Into how many shards the work is divided, each of which one replica at a time has; all replicas need the same
+    /// number
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=SHARDS_MAX))]
+    shards: u32,
+    /// How long a replica that is gone is waited for before another one goes on: whole seconds from 2s to 1h
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = lease_duration)]
+    lease_duration: Timing,
+    /// Namespace of the leases [default: the Pod's own, outside of Pods plumb-system, which is made if it is missing]
+    #[arg(long, value_name = "NAMESPACE")]
+    lease_namespace: Option<String>,
     /// How log lines look
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -111,6 +134,9 @@ pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
         default_service_account,
         data,
         metrics,
+        shards,
+        lease_duration: timing,
+        lease_namespace,
         log_format,
     } = arguments;
     crate::logs::start(log_format);
@@ -120,50 +146,130 @@ pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
     let clock = Clock::system();
     let metrics_of = Metrics::new()?;
     let heard = metrics_of.clone();
+    let namespace = lease_namespace.unwrap_or_else(crate::connect::own_namespace);
     let connections =
-        client::connect(config, clock.random())?.heard_by(Arc::new(move |traffic| heard.traffic(traffic)));
+        client::connect(config.clone(), clock.random())?.heard_by(Arc::new(move |traffic| heard.traffic(traffic)));
     let cluster = Cluster::new(connections);
+    let leases = Cluster::new(client::connect(config, clock.random())?);
     let stop = CancellationToken::new();
     let readiness = Readiness::default();
     let (address, port) = http::serve(metrics, metrics_of.clone(), readiness.clone(), stop.clone()).await?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), %server, metrics = %address, data = %data.display(), "plumb starts");
-
+    let Own { me, gone, lock } = replica::identify(&data, &clock);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), %server, metrics = %address, data = %data.display(), replica = %me, "plumb starts");
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     tasks.spawn(async move {
         port.await;
         Ok(())
     });
     tokio::spawn(stop_on_signal(stop.clone()));
-    wait_for_server(&cluster, &clock, &stop).await?;
-    if let Some(directory) = bootstrap {
-        let followed = bootstrap::start(&cluster, &directory).await?;
-        tasks.spawn(followed.run(cluster.clone(), stop.clone()));
+    let Some(uid) = wait_for_server(&cluster, &clock, &stop).await? else { return Ok(()) };
+    let (given, tenures) = Tenures::open(&uid, shards);
+    let keeper = Keeper {
+        leases: Leases::new(leases, &namespace),
+        cluster: cluster.clone(),
+        me: me.clone(),
+        timing,
+        shards: Shards::new(me.clone(), gone, timing, shards),
+        clock: clock.clone(),
+        tenures: given,
+        metrics: metrics_of.clone(),
+    };
+    let leases_stop = CancellationToken::new();
+    let mut keeping = tokio::spawn(keeper.run(leases_stop.clone()));
+    let parts = Parts {
+        cluster,
+        clock,
+        data,
+        bootstrap,
+        file_urls: if allow_file_repositories { FileUrls::Allowed } else { FileUrls::Refused },
+        safe_directories,
+        default_service_account,
+        metrics: metrics_of,
+        readiness,
+        me,
+        tenures,
+    };
+    let result = tokio::select! {
+        result = work(parts, tasks, stop) => result,
+        ended = &mut keeping => {
+            return Err(anyhow::anyhow!("leases are no longer kept ({ended:?}); the daemon ends so that it is started anew"));
+        }
+    };
+    // Only now does nothing write any more.
+    leases_stop.cancel();
+    if tokio::time::timeout(STOP_WITHIN, keeping).await.is_err() {
+        tracing::warn!("the leases could not be released: another replica waits until they have expired");
     }
+    drop(lock);
+    tracing::info!("plumb stops");
+    result
+}
+
+/// What the daemon is made of once it is known who it is and where.
+struct Parts {
+    cluster: Cluster,
+    clock: Clock,
+    data: PathBuf,
+    bootstrap: Option<PathBuf>,
+    file_urls: FileUrls,
+    safe_directories: Vec<PathBuf>,
+    default_service_account: Option<String>,
+    metrics: Metrics,
+    readiness: Readiness,
+    me: Replica,
+    tenures: Tenures,
+}
+
+/// Does the daemon's work until `stop`.
+async fn work(parts: Parts, mut tasks: JoinSet<anyhow::Result<()>>, stop: CancellationToken) -> anyhow::Result<()> {
+    let Parts {
+        cluster,
+        clock,
+        data,
+        bootstrap,
+        file_urls,
+        safe_directories,
+        default_service_account,
+        metrics,
+        readiness,
+        me,
+        tenures,
+    } = parts;
+    if let Some(directory) = bootstrap {
+        let started = tokio::select! {
+            started = bootstrap::start(&cluster, &tenures, &directory) => started?,
+            () = stop.cancelled() => return Ok(()),
+        };
+        tasks.spawn(started.run(cluster.clone(), stop.clone()));
+    }
+    // From here on, nothing is written without a tenure.
+    let cluster = cluster.during(&Tenure::none());
     let (events, queue) = mpsc::channel(EVENTS_MAX);
-    let (journal, writer) = Journal::open(metrics_of.clone(), cluster.clone(), stop.clone());
+    let (journal, writer) = Journal::open(metrics.clone(), cluster.clone(), me.as_str(), stop.clone());
     tasks.spawn(async move {
         writer.await;
         Ok(())
     });
     let index = Arc::new(Mutex::new(Index::default()));
-    metrics_of.overview().index = Some(Arc::clone(&index));
+    metrics.overview().index = Some(Arc::clone(&index));
     let (watches, news) = Watches::new(cluster.clone(), index);
     let context = Arc::new(Context::new(
         cluster.clone(),
         default_service_account,
         watches,
-        metrics_of,
+        metrics,
         journal.clone(),
         clock.clone(),
     ));
     tasks.spawn(forward(news, events.clone(), stop.clone()));
+    tasks.spawn(forward_tenures(tenures.clone(), events.clone(), stop.clone()));
     tasks.spawn(watch_over(Arc::clone(&context), stop.clone()));
     scan(&context, &clock, &stop).await;
     follow_resources(&cluster, &events, &stop, &mut tasks).await?;
-    let file_urls = if allow_file_repositories { FileUrls::Allowed } else { FileUrls::Refused };
     let workers = Workers::new(worker_command(&data, &safe_directories)?.spawner(), WORKERS_MAX);
     let metrics = context.metrics.clone();
-    let ground = Ground { cluster, metrics, workers, clock, events, journal, mirrors: data.join("mirrors"), file_urls };
+    let ground =
+        Ground { cluster, metrics, workers, clock, events, journal, mirrors: data.join("mirrors"), file_urls, tenures };
     let main = Loop::new(context, ground, readiness, stop.clone()).run(queue);
     supervise(main, tasks, stop).await
 }
@@ -196,7 +302,6 @@ async fn supervise(
     if tokio::time::timeout(STOP_WITHIN, rest).await.is_err() {
         tracing::warn!("some tasks did not end within {} s", STOP_WITHIN.as_secs());
     }
-    tracing::info!("plumb stops");
     result
 }
 
@@ -243,10 +348,14 @@ async fn stop_on_signal(stop: CancellationToken) {
     stop.cancel();
 }
 
-/// Waits until the API server answers; it may come up after plumb.
-async fn wait_for_server(cluster: &Cluster, clock: &Clock, stop: &CancellationToken) -> anyhow::Result<()> {
+/// Waits until the API server answers, since it may come up after plumb, and returns the cluster's UID; nothing if it was
+/// told to stop before.
+async fn wait_for_server(cluster: &Cluster, clock: &Clock, stop: &CancellationToken) -> anyhow::Result<Option<String>> {
     for failures in 1.. {
-        let Err(error) = cluster.uid().await else { return Ok(()) };
+        let error = match cluster.uid().await {
+            Ok(uid) => return Ok(Some(uid)),
+            Err(error) => error,
+        };
         let class = error.class();
         if class != Class::Retry {
             return Err(error.into());
@@ -257,7 +366,7 @@ async fn wait_for_server(cluster: &Cluster, clock: &Clock, stop: &CancellationTo
             () = stop.cancelled() => bail!("stopped before the API server answered"),
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Looks once for labelled objects of every kind, so that they are watched whatever a parent's record says.
@@ -286,6 +395,22 @@ async fn forward(mut news: News, events: mpsc::Sender<Event>, stop: Cancellation
     }
 }
 
+/// Tells the loop whenever a tenure begins or ends.
+async fn forward_tenures(
+    mut tenures: Tenures,
+    events: mpsc::Sender<Event>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    // Those that began before.
+    while events.send(Event::Tenures).await.is_ok() {
+        tokio::select! {
+            () = tenures.changed() => {}
+            () = stop.cancelled() => break,
+        }
+    }
+    Ok(())
+}
+
 /// Ends the daemon when a watch panics: drift would go unseen.
 async fn watch_over(context: Arc<Context>, stop: CancellationToken) -> anyhow::Result<()> {
     tokio::select! {
@@ -295,15 +420,20 @@ async fn watch_over(context: Arc<Context>, stop: CancellationToken) -> anyhow::R
     Ok(())
 }
 
+/// Returns whether the cluster knows plumb's own resources.
+pub(crate) async fn serves_own_kinds(cluster: &Cluster) -> anyhow::Result<bool> {
+    let kinds = cluster.kinds().await?;
+    let served = |kind: &Kind| matches!(kinds.find(&kind.gvk), Presence::Present(_));
+    Ok(served(&resources::kind::<Repository>()) && served(&resources::kind::<Environment>()))
+}
+
 async fn follow_resources(
     cluster: &Cluster,
     events: &mpsc::Sender<Event>,
     stop: &CancellationToken,
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
-    let kinds = cluster.kinds().await?;
-    let served = |kind: &Kind| matches!(kinds.find(&kind.gvk), Presence::Present(_));
-    if !served(&resources::kind::<Repository>()) || !served(&resources::kind::<Environment>()) {
+    if !serves_own_kinds(cluster).await? {
         bail!(
             "the cluster does not know plumb's resources: install them with `plumb install | kubectl apply --server-side -f -`, or start with --bootstrap DIR"
         );

@@ -32,12 +32,17 @@ impl Daemon {
 
     /// Starts plumb with further flags.
     pub fn start_with(plane: &'static ControlPlane, flags: &[&str]) -> Self {
+        Self::start_through(plane, plane.kubeconfig(), flags)
+    }
+
+    /// Starts plumb with further flags and another way to the API server.
+    pub fn start_through(plane: &'static ControlPlane, kubeconfig: &Path, flags: &[&str]) -> Self {
         let folder = TempDir::with_prefix("plumb-daemon-").expect("a folder");
         let bootstrap = folder.path().join("bootstrap");
         fs::create_dir(&bootstrap).expect("a folder");
         let bootstrap = ["--bootstrap", bootstrap.to_str().expect("a path in UTF-8")];
         let flags = bootstrap.iter().chain(flags).map(|flag| (*flag).to_owned()).collect();
-        Self::spawn(plane, plane.kubeconfig().to_owned(), folder, flags)
+        Self::spawn(plane, kubeconfig.to_owned(), folder, flags)
     }
 
     /// Starts plumb as another user, on a control plane where it is installed already.
@@ -60,11 +65,41 @@ impl Daemon {
         self.child.wait().expect("an end");
     }
 
+    /// Stops it from running, as a machine does that swaps or sleeps.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Has it run again.
+    pub fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Stops it in order, with SIGTERM, and waits for its end.
+    pub fn stop(&mut self) {
+        self.signal("-TERM");
+        self.child.wait().expect("an end");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success(), "kill {signal}: {sent}");
+    }
+
     /// Starts it again, with the same data.
     pub fn start_again(&mut self) {
         self.starts += 1;
         self.child = spawn(self.plane, self.folder.path(), &self.kubeconfig, &self.flags, self.starts);
         self.wait_ready();
+    }
+
+    /// Starts it again, with the same data and other values of flags that it was given before.
+    pub fn start_again_with(&mut self, flags: &[&str]) {
+        for pair in flags.chunks(2) {
+            let place = self.flags.iter().position(|flag| flag == pair[0]).expect("a flag that it was given");
+            pair[1].clone_into(&mut self.flags[place + 1]);
+        }
+        self.start_again();
     }
 
     /// Returns what it has logged since it was last started.

@@ -17,6 +17,8 @@ mod install;
 mod outage;
 #[path = "main/replaced.rs"]
 mod replaced;
+#[path = "main/replicas.rs"]
+mod replicas;
 #[path = "main/repositories.rs"]
 mod repositories;
 #[path = "main/signatures.rs"]

@@ -21,6 +21,7 @@ use crate::{
     error::{Action, ApiError},
     path,
     request::Ask,
+    tenure::Tenure,
 };
 
 /// Events being written at once; what comes above is dropped.
@@ -103,17 +104,29 @@ impl Events {
     /// # Errors
     /// As every request; the event is lost then, and nothing else.
     pub async fn write(&self, event: &Event<'_>) -> Result<Noted, ApiError> {
+        self.write_to(&self.cluster, event).await
+    }
+
+    /// Writes an event as [`Events::write`], but only while a tenure is valid.
+    ///
+    /// # Errors
+    /// As every request; `LeaseLost` after the end of the tenure.
+    pub async fn write_during(&self, tenure: &Tenure, event: &Event<'_>) -> Result<Noted, ApiError> {
+        self.write_to(&self.cluster.during(tenure), event).await
+    }
+
+    async fn write_to(&self, cluster: &Cluster, event: &Event<'_>) -> Result<Noted, ApiError> {
         let Ok(_slot) = self.slots.try_acquire() else { return Ok(Noted::Dropped) };
         let identity = identity(event);
         if let Some(series) = self.count(identity, event.at) {
-            match self.send_series(event, &series).await {
+            match self.send_series(cluster, event, &series).await {
                 // It has expired; the next lines make it anew.
                 Err(ApiError::NotFound { .. }) => {}
                 answer => return answer.map(|()| Noted::Counted),
             }
         }
         let name = format!("{}.{identity:016x}{:x}", event.regarding.name, event.at.as_microsecond());
-        self.create(event, &name).await?;
+        self.create(cluster, event, &name).await?;
         self.remember(identity, Series { name, count: 1, last: event.at });
         Ok(Noted::Created)
     }
@@ -141,7 +154,7 @@ impl Events {
         all.insert(identity, series);
     }
 
-    async fn create(&self, event: &Event<'_>, name: &str) -> Result<(), ApiError> {
+    async fn create(&self, cluster: &Cluster, event: &Event<'_>, name: &str) -> Result<(), ApiError> {
         let key = event.regarding;
         let namespace = key.namespace.as_deref().unwrap_or(CLUSTER_NAMESPACE);
         let object = json!({
@@ -161,20 +174,20 @@ impl Events {
             },
         });
         let ask = Ask::new(Action::on("write an Event about", key), Method::POST, collection(namespace));
-        match self.cluster.send(ask.with("application/json", &object)).await {
+        match cluster.send(ask.with("application/json", &object)).await {
             // Named by content and time: a repetition after a lost answer.
             Ok(_) | Err(ApiError::AlreadyExists { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    async fn send_series(&self, event: &Event<'_>, series: &Series) -> Result<(), ApiError> {
+    async fn send_series(&self, cluster: &Cluster, event: &Event<'_>, series: &Series) -> Result<(), ApiError> {
         let key = event.regarding;
         let namespace = key.namespace.as_deref().unwrap_or(CLUSTER_NAMESPACE);
         let patch = json!({ "series": { "count": series.count, "lastObservedTime": micro_time(series.last) } });
         let uri = format!("{}/{}", collection(namespace), series.name);
         let ask = Ask::new(Action::on("count an Event about", key), Method::PATCH, uri);
-        self.cluster.send(ask.with("application/merge-patch+json", &patch)).await.map(|_| ())
+        cluster.send(ask.with("application/merge-patch+json", &patch)).await.map(|_| ())
     }
 }
 

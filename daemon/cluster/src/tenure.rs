@@ -45,6 +45,13 @@ impl fmt::Debug for Tenure {
     }
 }
 
+/// Two are equal if they are the same one.
+impl PartialEq for Tenure {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 impl Tenure {
     /// Begins a tenure that is valid until `valid_until` on the clock `uptime`.
     pub fn begin(uptime: Uptime, valid_until: Duration) -> Self {

@@ -99,6 +99,16 @@ pub enum Stance {
 }
 
 impl Claims {
+    /// Forgets what everybody has said: it was said long ago.
+    pub fn start_over(&mut self) {
+        self.by_object.clear();
+        self.moving.clear();
+        for claimant in self.environments.values_mut() {
+            let repository = std::mem::take(&mut claimant.repository);
+            *claimant = Claimant { repository, ..Claimant::default() };
+        }
+    }
+
     /// Takes an environment in, before it has spoken.
     pub fn expect(&mut self, name: &EnvironmentName, repository: &str) {
         let claimant = self.environments.entry(name.clone()).or_default();

@@ -54,6 +54,8 @@ pub(super) struct Watched {
     awaits_look: bool,
     /// Another environment's claim keeps something from being done.
     claimed: bool,
+    /// What the pass under way will leave belongs to a tenure that has ended.
+    stale: bool,
     deleted: bool,
     letting_go: bool,
     /// Made anew under the same name while the old one was being let go of.
@@ -96,6 +98,7 @@ impl Watched {
             pods: BTreeMap::new(),
             awaits_look: false,
             claimed: false,
+            stale: false,
             deleted: false,
             letting_go: false,
             successor: None,
@@ -131,6 +134,35 @@ impl Watched {
         }
         self.resource = Arc::new(environment);
         synced
+    }
+
+    /// Starts as at the start of the process: the lease was got, and nothing is known of what others did before.
+    pub(super) fn begin(&mut self) {
+        self.forget();
+        self.start_over();
+    }
+
+    /// Ends what runs at the next effect: the lease is gone.
+    pub(super) fn stand_by(&mut self) {
+        self.pass.cancel();
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        self.pods.clear();
+        self.noticed = None;
+        self.awaits_look = false;
+        self.claimed = false;
+        match &mut self.memory {
+            Some(memory) => *memory = Memory::of(&self.resource),
+            None => self.stale = true,
+        }
+    }
+
+    /// Returns the commit that was last tried, by whichever replica.
+    pub(super) fn attempted(&self) -> Option<&str> {
+        let attempted = self.resource.status.as_ref()?.last_attempted.as_ref()?;
+        Some(&attempted.commit)
     }
 
     pub(super) fn repository(&self) -> RepositoryName {
@@ -287,6 +319,11 @@ impl Watched {
         context: &Arc<Context>,
         events: &mpsc::Sender<Event>,
     ) {
+        if std::mem::take(&mut self.stale) {
+            self.memory = Some(Memory::of(&self.resource));
+            self.start_over();
+            return;
+        }
         let Finished { name, mut memory, retry, again, claimed, unhealthy, look_in, .. } = finished;
         // The resource may have been written by others while the pass ran; its newest state is what counts.
         if memory.see(&self.resource) {

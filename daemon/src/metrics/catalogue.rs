@@ -198,9 +198,16 @@ pub(crate) const WATCH_INTERRUPTIONS: Family = Family {
     labels: &[],
 };
 
+pub(crate) const SHARD_HELD: Family = Family {
+    name: "plumb_shard_held",
+    help: "1 while this replica writes for the shard.",
+    kind: Kind::Gauge,
+    labels: &["shard"],
+};
+
 /// All of them, for tests.
 #[cfg(test)]
-pub(crate) const ALL: [&Family; 25] = [
+pub(crate) const ALL: [&Family; 26] = [
     &BUILD,
     &RECORDS,
     &OPERATION_SECONDS,
@@ -226,4 +233,5 @@ pub(crate) const ALL: [&Family; 25] = [
     &WATCHED_KINDS,
     &WATCH_LISTS,
     &WATCH_INTERRUPTIONS,
+    &SHARD_HELD,
 ];

@@ -43,6 +43,7 @@ fn busy() -> Metrics {
     overview.environments.insert(name(), environment);
     overview.repositories.insert(repository(), RepositoryOverview { ready: true, seen: applied });
     overview.index = Some(SharedIndex::default());
+    overview.shards.insert(Shard(0), Some(Tenure::none()));
     drop(overview);
     metrics
 }

@@ -56,7 +56,11 @@ impl Scribe<'_> {
             took: None,
         };
         more(&mut record);
-        self.context.journal.record(record, self.pass.resource.metadata.uid.as_deref().unwrap_or_default());
+        self.context.journal.record(
+            record,
+            self.pass.resource.metadata.uid.as_deref().unwrap_or_default(),
+            &self.pass.tenure,
+        );
     }
 
     pub(super) fn drifts(&mut self, outcome: &Outcome, status: &mut EnvironmentStatus) {

@@ -182,8 +182,9 @@ pub(super) async fn put(context: &Context, pass: &mut Pass, status: EnvironmentS
     }
     let EnvironmentName { namespace, name } = &pass.settings.name;
     let uid = pass.resource.metadata.uid.as_deref().unwrap_or_default();
+    let cluster = context.cluster.during(&pass.tenure);
     let written =
-        status::write::<Environment>(&context.cluster, (namespace, name), uid, &pass.memory.resource_version, &status);
+        status::write::<Environment>(&cluster, (namespace, name), uid, &pass.memory.resource_version, &status);
     match written.await {
         Ok(Some(version)) => {
             pass.memory.resource_version = version;

@@ -1,0 +1,100 @@
+//! Where commits come from: Repositories that are made, changed and deleted, and what looks at them give.
+//!
+//! Has the environments of a Repository look again when another commit counts, and only then.
+
+use std::sync::Arc;
+
+use plumb_api::Repository;
+use plumb_core::operation::Failure;
+
+use super::{Loop, tracked::Tracked, watched::Watched};
+use crate::{
+    gather::Source,
+    repositories::{self, RepositoryName},
+};
+
+impl Loop {
+    pub(super) fn repository_set(&mut self, repository: Repository) {
+        let name = repositories::name(&repository);
+        let resource = Arc::new(repository);
+        match self.repositories.get_mut(&name) {
+            // Only the status changed: that was plumb itself, here or in another replica.
+            Some(known) if known.resource.metadata.generation == resource.metadata.generation => {
+                known.resource = resource;
+            }
+            Some(known) => {
+                // Another address or ref, or other rules of trust: what was seen before is of no use.
+                let same = known.resource.spec.url == resource.spec.url
+                    && known.resource.spec.reference == resource.spec.reference
+                    && known.resource.spec.verify == resource.spec.verify;
+                let source = known.source.take().filter(|_| same);
+                let looked = known.looked && same;
+                *known = Tracked { source, looked, ..Tracked::follow(&self.ground, resource) };
+            }
+            None => {
+                self.repositories.insert(name, Tracked::follow(&self.ground, resource));
+            }
+        }
+    }
+
+    pub(super) fn repository_gone(&mut self, name: &RepositoryName) {
+        self.repositories.remove(name);
+        self.context.metrics.forget_repository(name);
+        self.touch(name);
+    }
+
+    pub(super) fn remembered(&mut self, name: &RepositoryName, source: Source) {
+        let Some(repository) = self.repositories.get_mut(name) else { return };
+        if repository.source.is_none() {
+            repository.source = Some(source);
+            self.touch(name);
+        }
+    }
+
+    pub(super) fn looked(&mut self, name: &RepositoryName, looked: Result<Source, Failure>) {
+        let Some(repository) = self.repositories.get_mut(name) else { return };
+        {
+            let mut overview = self.context.metrics.overview();
+            let seen = overview.repositories.entry(name.clone()).or_default();
+            seen.ready = looked.is_ok();
+            if looked.is_ok() {
+                seen.seen = Some(self.context.clock.now());
+            }
+        }
+        let changed = match looked {
+            Ok(source) => {
+                repository.failure = None;
+                let changed = repository.source.as_ref() != Some(&source) || !repository.looked;
+                repository.source = Some(source);
+                repository.looked = true;
+                changed
+            }
+            Err(failure) => {
+                let unsure = repository.source.is_none() || !repository.looked;
+                let changed = unsure && repository.failure.as_ref() != Some(&failure);
+                repository.failure = Some(failure);
+                changed
+            }
+        };
+        if changed {
+            self.touch(name);
+        }
+        let of_it = |watched: &&mut Watched| watched.repository() == *name;
+        self.environments.values_mut().filter(of_it).for_each(Watched::looked);
+    }
+
+    /// Takes a commit back: what it says is neither applied anew nor put back. The cluster stays as it is.
+    pub(super) fn distrusted(&mut self, name: &RepositoryName, failure: Failure) {
+        let Some(repository) = self.repositories.get_mut(name) else { return };
+        repository.failure = Some(failure);
+        if repository.source.take().is_some() {
+            self.touch(name);
+        }
+    }
+
+    /// Has every environment of a repository look again, at another commit than the one that may be under way.
+    fn touch(&mut self, name: &RepositoryName) {
+        let of_it = |watched: &&mut Watched| watched.repository() == *name;
+        self.environments.values_mut().filter(of_it).for_each(Watched::replace);
+    }
+}
