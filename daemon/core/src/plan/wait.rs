@@ -109,7 +109,31 @@ pub(super) fn order(input: &Input<'_>, plan: &mut Plan, pending: BTreeMap<Place,
         }
     }
     wait.prunes = std::mem::take(&mut plan.prunes);
+    wait_for_holders(input, plan, &mut wait);
     plan.wait = Some(wait);
+}
+
+/// Takes out of the plan what is in a namespace, or of a definition, that waits: it can't be there before.
+fn wait_for_holders(input: &Input<'_>, plan: &mut Plan, wait: &mut Wait) {
+    let waiting: BTreeSet<ObjectKey> = wait.applies.values().flatten().map(|apply| apply.key.clone()).collect();
+    let held = |apply: &Apply| {
+        let namespace = apply.key.namespace.clone().map(|name| ObjectKey {
+            group: String::new(),
+            kind: "Namespace".to_owned(),
+            namespace: None,
+            name,
+        });
+        let definition = input.desired.objects.get(&apply.key).and_then(|object| object.kind.defined_by.clone());
+        namespace.into_iter().chain(definition).any(|holder| waiting.contains(&holder))
+    };
+    for (place, applies) in &mut plan.applies {
+        let (held, rest): (Vec<_>, Vec<_>) = std::mem::take(applies).into_iter().partition(|apply| held(apply));
+        *applies = rest;
+        if !held.is_empty() {
+            wait.applies.entry(*place).or_default().extend(held);
+        }
+    }
+    plan.applies.retain(|_, applies| !applies.is_empty());
 }
 
 fn first_wave_not_done(input: &Input<'_>, plan: &Plan, pending: &BTreeMap<Place, Vec<Apply>>) -> Option<Wait> {

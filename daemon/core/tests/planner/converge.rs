@@ -64,7 +64,10 @@ fn run(world: &mut World, cut: &Cut) -> Result<bool, TestCaseError> {
     prop_assert_eq!(oracle::unsafe_prunes(world, &seen, &plan), Vec::<String>::new());
     prop_assert_eq!(oracle::out_of_order(world, &seen, &plan), Vec::<String>::new());
     prop_assert_eq!(oracle::unsafe_handovers(world, &seen, &plan), Vec::<String>::new());
-    let empty = plan.is_empty();
+    // What waits for health, or for something to be gone, goes on when time has passed.
+    let waits = plan.wait.as_ref().is_some_and(|wait| wait.holds() && !wait.stuck);
+    let going = world.cluster.values().any(|object| is_ours(object) && object.deleting);
+    let empty = plan.is_empty() && !waits && !going;
     world.memory.extend(plan.learned.clone());
     let mut operation = Operation::start(plan);
     let mut under_way: Vec<(u32, Effect)> = Vec::new();

@@ -120,6 +120,18 @@ fn drift_waits_for_no_wave() {
 }
 
 #[test]
+fn what_drifted_away_waits_for_its_namespace() {
+    let plan = changed(|s| {
+        s.settled = true;
+        s.manifests.push(of_wave(&key("Namespace away"), "9"));
+        s.desire(&key("ConfigMap away/x"));
+        let fingerprint = s.fingerprint(&key("Namespace away"), "1");
+        s.applied.insert(key("Namespace away"), crate::plan::Applied { manifest: fingerprint, left: fingerprint });
+    });
+    check(&plan, &["ConfigMap shop/a Change forced"], "wave -1 (1 of 4): ConfigMap shop/a", (4, 1));
+}
+
+#[test]
 fn what_drifted_away_and_is_only_reported_holds_up_what_comes_later() {
     let plan = changed(|s| {
         s.policy.drift = DriftMode::Report;
