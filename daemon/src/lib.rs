@@ -37,6 +37,7 @@ mod rules;
 mod service_account;
 mod settings;
 mod status;
+mod sweep;
 mod tally;
 mod tenures;
 mod trust;

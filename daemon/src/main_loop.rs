@@ -3,6 +3,7 @@
 //! It decides nothing and waits for nothing but events. Every event only says "look again"; passes run as tasks, at most
 //! one for each environment, and share the API server's turns fairly.
 
+mod environments;
 mod gate;
 mod sources;
 mod tracked;
@@ -36,6 +37,7 @@ use crate::{
     reconcile::{Finished, Pass, reconcile},
     repositories::{self, Ground, RepositoryName},
 };
+use environments::Sweeping;
 use tracked::{Tracked, source};
 use watched::{Taken, Watched};
 
@@ -75,6 +77,7 @@ pub(crate) enum Event {
 enum Ended {
     Pass(Box<Finished>),
     LetGo(EnvironmentName),
+    Swept(Option<Class>),
 }
 
 /// The loop and all that it knows.
@@ -92,6 +95,7 @@ pub(crate) struct Loop {
     /// The tenures that are acted on.
     tenures: BTreeMap<Shard, Tenure>,
     tasks: JoinSet<Ended>,
+    sweeping: Sweeping,
     /// The first environment that had no room for a pass.
     next: Option<EnvironmentName>,
 }
@@ -111,6 +115,7 @@ impl Loop {
             read: BTreeSet::new(),
             tenures: BTreeMap::new(),
             tasks: JoinSet::new(),
+            sweeping: Sweeping::default(),
             next: None,
         }
     }
@@ -148,11 +153,18 @@ impl Loop {
             Event::Repository(followed) => match *followed {
                 Followed::Set(repository) => self.repository_set(repository),
                 Followed::Gone(repository) => self.repository_gone(&repositories::name(&repository)),
+                Followed::Unreadable(..) | Followed::UnreadableGone(..) => {}
                 Followed::Synced => self.all_read(REPOSITORIES),
             },
             Event::Environment(followed) => match *followed {
                 Followed::Set(environment) => self.environment_set(environment),
                 Followed::Gone(environment) => self.environment_gone(&environment),
+                Followed::Unreadable(namespace, name) => {
+                    self.environment_unreadable(&EnvironmentName::new(&namespace, &name));
+                }
+                Followed::UnreadableGone(namespace, name) => {
+                    self.unreadable_gone(&EnvironmentName::new(&namespace, &name));
+                }
                 Followed::Synced => self.all_read(ENVIRONMENTS),
             },
             Event::Remembered(name, source) => self.remembered(&name, source),
@@ -183,6 +195,7 @@ impl Loop {
             now.iter().filter(|(shard, tenure)| before.get(shard) != Some(tenure)).map(|(shard, _)| *shard).collect();
         if begun.contains(&of_cluster) {
             self.context.begin();
+            self.sweeping.look();
             self.environments.values_mut().for_each(Watched::begin);
         }
         // What was seen of Git before may be older than what others have applied since.
@@ -196,43 +209,8 @@ impl Loop {
     fn all_read(&mut self, what: &'static str) {
         self.read.insert(what);
         if self.read.len() == 2 {
+            self.sweeping.look();
             self.readiness.ready();
-        }
-    }
-
-    fn environment_set(&mut self, environment: Environment) {
-        let name = crate::settings::name(&environment);
-        let depends_on = crate::settings::depends_on(&environment);
-        let waiting = self.dependencies.see(&name, depends_on, gate::progress(&environment));
-        self.start_over(waiting);
-        match self.environments.get_mut(&name) {
-            Some(watched) => {
-                if watched.see(environment) {
-                    match self.repositories.get(&watched.repository()) {
-                        Some(repository) if !repository.resource.spec.suspend => {
-                            watched.await_look();
-                            repository.follower.look();
-                        }
-                        _ => watched.start_over(),
-                    }
-                }
-            }
-            None => {
-                let watched = Watched::new(environment);
-                self.environments.insert(name.clone(), watched);
-                self.names.insert(name.applyset_id(), name.clone());
-                Arc::make_mut(&mut self.managers).insert(name.applyset_id().manager(), name.clone());
-            }
-        }
-        let watched = &self.environments[&name];
-        self.context.claims().expect(&name, &watched.repository().1);
-    }
-
-    fn environment_gone(&mut self, environment: &Environment) {
-        let name = crate::settings::name(environment);
-        if let Some(watched) = self.environments.get_mut(&name) {
-            watched.delete();
-            watched.forget_successor(environment);
         }
     }
 
@@ -249,6 +227,7 @@ impl Loop {
                 // Rare, and any environment may wait for the kind, or hold objects of it.
                 Change::Known { .. } => {
                     self.context.doubt_kinds();
+                    self.sweeping.look();
                     self.environments.values_mut().for_each(Watched::kind_known);
                 }
                 Change::Unknown { kind, reason } => {
@@ -284,9 +263,8 @@ impl Loop {
             }
             Ended::LetGo(name) => {
                 let again = self.environments.remove(&name).and_then(Watched::successor);
-                self.names.remove(&name.applyset_id());
-                Arc::make_mut(&mut self.managers).remove(&name.applyset_id().manager());
-                self.context.claims().forget(&name);
+                self.forget(&name);
+                self.sweeping.look_later();
                 self.context.metrics.forget_environment(&name);
                 let waiting = self.dependencies.forget(&name);
                 self.start_over(waiting);
@@ -295,6 +273,7 @@ impl Loop {
                     self.environment_set(environment);
                 }
             }
+            Ended::Swept(retry) => self.swept(retry),
         }
     }
 
@@ -319,7 +298,7 @@ impl Loop {
             let repository = self.repositories.get(&watched.repository());
             watched.is_departing() || !repository.is_some_and(|repository| repository.is_unread(watched.attempted()))
         };
-        self.environments.values().filter(read).filter_map(Watched::due).min()
+        self.environments.values().filter(read).filter_map(Watched::due).chain(self.sweeping.due()).min()
     }
 
     /// Says how many passes are under way, and how many environments wait for room.
@@ -340,6 +319,7 @@ impl Loop {
         if self.read.len() < 2 {
             return;
         }
+        self.start_sweep();
         let now = Instant::now();
         let tenure = self.tenures.get(&self.ground.tenures.cluster_shard());
         let mut room = PASSES_MAX.saturating_sub(self.tasks.len());

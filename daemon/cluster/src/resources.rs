@@ -37,8 +37,12 @@ use crate::{
 pub enum Followed<K> {
     /// It is there, new or changed.
     Set(K),
+    /// One is there, new, that can't be read, with its namespace and name: it exists all the same.
+    Unreadable(String, String),
     /// It is gone; this is what it was last.
     Gone(K),
+    /// One that could never be read is gone.
+    UnreadableGone(String, String),
     /// All that exist have been reported; follows every list, so more than once.
     Synced,
 }
@@ -47,7 +51,7 @@ pub enum Followed<K> {
 ///
 /// *Guarantees:* after a lost connection, what went in the meantime is reported as gone, what is as it was is not
 /// reported again, and one that was made anew is first reported as gone. A resource that can't be decoded is logged and
-/// left as it was last.
+/// left as it was last; one that never could be is reported by its name.
 pub async fn follow<K, F>(cluster: &Cluster, stop: CancellationToken, send: impl Fn(Followed<K>) -> F)
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
@@ -110,13 +114,15 @@ type Name = (String, String);
 /// What has been reported so far.
 struct Known<K> {
     resources: BTreeMap<Name, K>,
+    /// Those that could never be decoded.
+    unreadable: BTreeSet<Name>,
     /// What the list that is under way has held so far.
     listed: BTreeSet<Name>,
 }
 
 impl<K> Default for Known<K> {
     fn default() -> Self {
-        Self { resources: BTreeMap::new(), listed: BTreeSet::new() }
+        Self { resources: BTreeMap::new(), unreadable: BTreeSet::new(), listed: BTreeSet::new() }
     }
 }
 
@@ -134,7 +140,8 @@ impl<K: Resource<DynamicType = ()> + Clone> Known<K> {
             }
             Event::InitDone => {
                 let listed = std::mem::take(&mut self.listed);
-                let gone: Vec<_> = self.resources.keys().filter(|name| !listed.contains(*name)).cloned().collect();
+                let known = self.resources.keys().chain(&self.unreadable);
+                let gone: Vec<_> = known.filter(|name| !listed.contains(*name)).cloned().collect();
                 let mut news: Vec<_> = gone.iter().filter_map(|name| self.gone(name)).collect();
                 news.push(Followed::Synced);
                 news
@@ -149,12 +156,13 @@ impl<K: Resource<DynamicType = ()> + Clone> Known<K> {
         let resource = match resource.0 {
             Ok(resource) => resource,
             Err(error) => {
-                let (namespace, name) = name;
                 let kind = K::kind(&());
-                tracing::warn!(%kind, namespace, name, %error, "a resource can't be read and is left as it was; correct it");
-                return Vec::new();
+                tracing::warn!(%kind, namespace = name.0, name = name.1, %error, "a resource can't be read and is left as it was; correct it");
+                let is_new = !self.resources.contains_key(&name) && self.unreadable.insert(name.clone());
+                return is_new.then(|| Followed::Unreadable(name.0, name.1)).into_iter().collect();
             }
         };
+        self.unreadable.remove(&name);
         let mut news = Vec::new();
         match self.resources.get(&name) {
             Some(before) if before.resource_version() == resource.resource_version() => return Vec::new(),
@@ -167,6 +175,9 @@ impl<K: Resource<DynamicType = ()> + Clone> Known<K> {
     }
 
     fn gone(&mut self, name: &Name) -> Option<Followed<K>> {
+        if self.unreadable.remove(name) {
+            return Some(Followed::UnreadableGone(name.0.clone(), name.1.clone()));
+        }
         self.resources.remove(name).map(Followed::Gone)
     }
 }
@@ -200,6 +211,27 @@ where
     let action = Action::of("list", kind.gvk.to_string());
     let listed = cluster.list(&kind, namespace, None).await?;
     listed.into_iter().map(|value| decode(&action, value)).collect()
+}
+
+/// Returns namespace and name of every resource of a type that exists, also of those that can't be decoded.
+///
+/// # Errors
+/// As every request; `NotServed` where the definitions are not installed.
+pub async fn names<K>(cluster: &Cluster) -> Result<BTreeSet<(String, String)>, ApiError>
+where
+    K: Resource<DynamicType = ()>,
+{
+    let kind = kind::<K>();
+    let action = Action::of("list", kind.gvk.to_string());
+    let mut names = BTreeSet::new();
+    for object in cluster.list(&kind, None, None).await? {
+        let text = |field: &str| object["metadata"][field].as_str().map(str::to_owned);
+        let named = text("namespace").zip(text("name"));
+        // A list that leaves out what it should name is no list to delete or let go by.
+        let message = || "an item of the list has no name".to_owned();
+        names.insert(named.ok_or_else(|| ApiError::Unexpected { action: action.clone(), message: message() })?);
+    }
+    Ok(names)
 }
 
 /// Sets one annotation of a resource and nothing else, or removes it, and returns the resource as it is then.

@@ -33,6 +33,8 @@ struct Claimant {
     /// It could not be read when it last tried: its older wishes stand.
     gave_up: bool,
     suspended: bool,
+    /// Its Environment is there and can't be read: nobody knows its repository, let alone what it desires.
+    unreadable: bool,
     /// Its Environment is being deleted: it desires nothing any more.
     leaving: bool,
     /// Where its parent says that its objects may be.
@@ -105,7 +107,7 @@ impl Claims {
         self.moving.clear();
         for claimant in self.environments.values_mut() {
             let repository = std::mem::take(&mut claimant.repository);
-            *claimant = Claimant { repository, ..Claimant::default() };
+            *claimant = Claimant { repository, unreadable: claimant.unreadable, ..Claimant::default() };
         }
     }
 
@@ -113,6 +115,12 @@ impl Claims {
     pub fn expect(&mut self, name: &EnvironmentName, repository: &str) {
         let claimant = self.environments.entry(name.clone()).or_default();
         repository.clone_into(&mut claimant.repository);
+        claimant.unreadable = false;
+    }
+
+    /// Takes an environment in whose Environment is there and can't be read.
+    pub fn expect_unreadable(&mut self, name: &EnvironmentName) {
+        self.environments.entry(name.clone()).or_default().unreadable = true;
     }
 
     /// Takes down what an environment desires at a commit, and returns what that changes for others.
@@ -246,7 +254,7 @@ impl Claims {
         let Some(claimant) = self.environments.get(owner) else { return Stance::Undecided };
         if claimant.leaving {
             Stance::Gives
-        } else if claimant.gave_up {
+        } else if claimant.gave_up || claimant.unreadable {
             Stance::Unreadable
         } else if self.is_silent(owner, than, commit) {
             Stance::Undecided
@@ -261,6 +269,10 @@ impl Claims {
 
     fn is_silent(&self, name: &EnvironmentName, than: &EnvironmentName, commit: Option<&CommitId>) -> bool {
         let Some(claimant) = self.environments.get(name).filter(|claimant| !claimant.leaving) else { return false };
+        if claimant.unreadable {
+            // It may be of the same repository; one of another namespace is not.
+            return name.namespace == than.namespace;
+        }
         let repository = self.environments.get(than).map(|claimant| &claimant.repository);
         let same = name.namespace == than.namespace && repository == Some(&claimant.repository);
         let spoke = match &claimant.spoke {

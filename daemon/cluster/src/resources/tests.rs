@@ -20,6 +20,8 @@ fn words(news: Vec<Followed<ConfigMap>>) -> Vec<String> {
     let word = |followed: Followed<ConfigMap>| match followed {
         Followed::Set(map) => format!("set {} {}", map.name_any(), map.resource_version().unwrap()),
         Followed::Gone(map) => format!("gone {} {}", map.name_any(), map.resource_version().unwrap()),
+        Followed::Unreadable(namespace, name) => format!("unreadable {namespace}/{name}"),
+        Followed::UnreadableGone(namespace, name) => format!("unreadable gone {namespace}/{name}"),
         Followed::Synced => "synced".to_owned(),
     };
     news.into_iter().map(word).collect()
@@ -76,6 +78,23 @@ fn what_cannot_be_decoded_is_left_as_it_was() {
     check(known, Event::InitApply(bad()), &[]);
     check(known, Event::InitDone, &["synced"]);
     check(known, Event::Apply(good("a", "u1", "3")), &["set a 3"]);
+}
+
+#[test]
+fn what_could_never_be_decoded_exists_all_the_same() {
+    let known = &mut Known::default();
+    let bad = |name: &str| guarded(name, "u1", "2", json!("no map"));
+    check(known, Event::Init, &[]);
+    check(known, Event::InitApply(bad("a")), &["unreadable shop/a"]);
+    check(known, Event::InitApply(bad("b")), &["unreadable shop/b"]);
+    check(known, Event::InitDone, &["synced"]);
+    check(known, Event::Apply(bad("a")), &[]);
+    check(known, Event::Apply(good("a", "u1", "3")), &["set a 3"]);
+    check(known, Event::Delete(good("a", "u1", "3")), &["gone a 3"]);
+    check(known, Event::Delete(bad("b")), &["unreadable gone shop/b"]);
+    check(known, Event::Apply(bad("c")), &["unreadable shop/c"]);
+    check(known, Event::Init, &[]);
+    check(known, Event::InitDone, &["unreadable gone shop/c", "synced"]);
 }
 
 #[test]

@@ -166,3 +166,24 @@ fn an_environment_that_leaves_desires_nothing_holds_up_nobody_and_gives_what_it_
     assert_eq!(claims.undecided(&name("a"), None), []);
     assert_eq!(claims.undecided(&name("a"), Some(&commit('2'))), [name("b"), name("d")]);
 }
+
+#[test]
+fn an_environment_that_can_not_be_read_is_there_all_the_same() {
+    let mut claims = claims();
+    claims.forget(&name("c"));
+    let (near, far) = (name("near"), EnvironmentName::new("elsewhere", "far"));
+    [&near, &far].into_iter().for_each(|name| claims.expect_unreadable(name));
+    say(&mut claims, "a", &[], '1');
+    say(&mut claims, "b", &[], '1');
+    assert_eq!(
+        claims.undecided(&name("a"), Some(&commit('1'))),
+        std::slice::from_ref(&near),
+        "it may desire what leaves a"
+    );
+    let claim = claims.claim(&key("x"), &name("a"), Some(&far), Some(&commit('1'))).expect("a claim");
+    assert_eq!(claim.held.map(|held| held.stance), Some(Stance::Unreadable));
+    claims.forget(&near);
+    assert_eq!(claims.undecided(&name("a"), Some(&commit('1'))), []);
+    claims.expect(&far, "repo");
+    assert_eq!(claims.undecided(&name("a"), Some(&commit('1'))), [far], "read at last, it is waited for as any other");
+}
