@@ -14,6 +14,7 @@ use plumb_core::{
     desired::{Desired, DesiredObject},
     environment::{EnvironmentName, FieldManager},
     fingerprint::Fingerprint,
+    ignore::Ignored,
     inventory::Inventory,
     kinds::{Kind, Kinds},
     object::{Gvk, ObjectKey},
@@ -23,7 +24,8 @@ use plumb_core::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{chain::chain, context::Context};
+use crate::{chain::chain, context::Context, trial};
+use serde_json::json;
 
 /// A definition is Established 0.4 s after it was applied; one that is not after this long has a conflict of names.
 pub(crate) const ESTABLISHED_WITHIN: Duration = Duration::from_secs(30);
@@ -45,6 +47,12 @@ pub(crate) struct Deeds {
     /// Objects that were handed over, and to whom.
     pub(crate) handed: Vec<(ObjectKey, EnvironmentName)>,
     pub(crate) adopted: Vec<(ObjectKey, Vec<String>)>,
+    /// Objects that were deleted to be created anew, and whether they are gone already.
+    pub(crate) replaced: BTreeMap<ObjectKey, bool>,
+    /// Objects that were created anew after that.
+    pub(crate) recreated: Vec<ObjectKey>,
+    /// Objects whose apply failed for nothing but fields that can't be changed.
+    pub(crate) immutable: Vec<ObjectKey>,
     /// The parent's scope, if it was written, and its new resourceVersion.
     pub(crate) recorded: Option<(Inventory, String)>,
     /// Admission warnings.
@@ -73,7 +81,19 @@ pub(crate) struct Actor<'a> {
 /// What one effect left.
 enum Done {
     Recorded(Inventory, String),
-    Applied { apply: Apply, applied: Option<Applied>, created: bool, adopted: Vec<String>, warnings: Vec<String> },
+    Applied {
+        key: ObjectKey,
+        reason: Reason,
+        applied: Option<Applied>,
+        created: bool,
+        adopted: Vec<String>,
+        warnings: Vec<String>,
+    },
+    Namespace,
+    Replaced {
+        key: ObjectKey,
+        gone: bool,
+    },
     Pruned(ObjectKey),
     Handed(ObjectKey, EnvironmentName),
     Established,
@@ -85,6 +105,8 @@ struct Undone {
     key: Option<ObjectKey>,
     fields: Vec<String>,
     missing: Option<MissingRight>,
+    /// Nothing but fields that can't be changed is in the way.
+    immutable: bool,
 }
 
 impl Actor<'_> {
@@ -118,6 +140,8 @@ impl Actor<'_> {
         let (action, result) = match effect {
             Effect::Record(scope) => ("record", self.in_turn(self.record(scope)).await),
             Effect::HandOver(hand_over) => ("hand_over", self.in_turn(self.hand_over(hand_over)).await),
+            Effect::Namespace(name) => ("namespace", self.in_turn(self.namespace(&name)).await),
+            Effect::Replace(state) => ("replace", self.in_turn(self.replace(state)).await),
             Effect::Apply(apply) => ("apply", self.in_turn(self.apply(apply)).await),
             Effect::Await(definition) => ("await", self.established(&definition, stop).await),
             Effect::Prune(prune) => ("prune", self.in_turn(self.prune(prune)).await),
@@ -152,24 +176,16 @@ impl Actor<'_> {
 
     async fn apply(&self, apply: Apply) -> Result<Done, Box<Undone>> {
         self.permit(&apply.key)?;
-        let desired = self.desired.objects.get(&apply.key).expect("because a plan applies what is desired");
+        let desired = self.desired(&apply.key);
         let manager = self.environment.applyset_id().manager();
-        let request = apply::Apply {
-            kind: &desired.kind,
-            key: &desired.key,
-            object: &desired.manifest,
-            ignored: &desired.ignored,
-            manager: &manager,
-            force: if apply.force { Force::Yes } else { Force::No },
-            persistence: Persistence::Stored,
-        };
+        let request = Self::request(desired, &manager, if apply.force { Force::Yes } else { Force::No });
         self.context.index().write_begins(&apply.key);
         let (answer, adopted) = match self.send(&request).await {
             Ok(Taken::Created(answer) | Taken::Applied(answer)) => (answer, Vec::new()),
             Ok(Taken::Adopted { applied, from }) => (applied, from),
             Ok(Taken::Refused { by }) => {
                 self.write_failed(&apply.key);
-                return Err(refused(desired, &by));
+                return Err(Undone::for_reason(refused(desired, &by), &desired.key));
             }
             Err(error) => {
                 self.write_failed(&apply.key);
@@ -180,7 +196,24 @@ impl Actor<'_> {
         self.context.watches.tell(changes);
         let left = Fingerprint::of_owned(&answer.object, &manager, &desired.ignored);
         let applied = left.map(|left| Applied { manifest: desired.fingerprint, left });
-        Ok(Done::Applied { apply, applied, created: answer.created, adopted, warnings: answer.warnings })
+        let Apply { key, reason, .. } = apply;
+        Ok(Done::Applied { key, reason, applied, created: answer.created, adopted, warnings: answer.warnings })
+    }
+
+    fn desired(&self, key: &ObjectKey) -> &DesiredObject {
+        self.desired.objects.get(key).expect("because a plan applies what is desired")
+    }
+
+    fn request<'b>(desired: &'b DesiredObject, manager: &'b FieldManager, force: Force) -> apply::Apply<'b> {
+        apply::Apply {
+            kind: &desired.kind,
+            key: &desired.key,
+            object: &desired.manifest,
+            ignored: &desired.ignored,
+            manager,
+            force,
+            persistence: Persistence::Stored,
+        }
     }
 
     async fn send(&self, request: &apply::Apply<'_>) -> Result<Taken, ApiError> {
@@ -195,20 +228,58 @@ impl Actor<'_> {
         self.context.watches.tell(changes);
     }
 
+    /// Makes the target namespace, without our label: it is not one of the environment's objects.
+    async fn namespace(&self, name: &str) -> Result<Done, Box<Undone>> {
+        let key = ObjectKey::of_namespace(name);
+        let kind = self.kind_of(&key, "v1")?;
+        let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+        let request = apply::Apply {
+            kind: &kind,
+            key: &key,
+            object: &object,
+            ignored: &Ignored::default(),
+            manager: &self.environment.applyset_id().manager(),
+            force: Force::No,
+            persistence: Persistence::Stored,
+        };
+        match self.cluster.apply(&request).await {
+            Ok(_) => Ok(Done::Namespace),
+            Err(error) => Err(Undone::of(&error, Some(key))),
+        }
+    }
+
+    /// Deletes an object that can't be changed in place, if nothing but itself is in the way of creating it anew.
+    async fn replace(&self, state: Prune) -> Result<Done, Box<Undone>> {
+        self.permit(&state.key)?;
+        // What could not come back afterwards stays.
+        let desired = self.desired(&state.key);
+        let manager = self.environment.applyset_id().manager();
+        if let Err(error) = self.cluster.could_be_created(&Self::request(desired, &manager, Force::No)).await {
+            return Err(self.undone(&error, desired));
+        }
+        let (key, gone) = self.delete(state).await?;
+        Ok(Done::Replaced { key, gone })
+    }
+
     async fn prune(&self, prune: Prune) -> Result<Done, Box<Undone>> {
         self.permit(&prune.key)?;
+        self.delete(prune).await.map(|(key, _)| Done::Pruned(key))
+    }
+
+    /// Deletes an object in exactly this state; returns whether it is gone already.
+    async fn delete(&self, prune: Prune) -> Result<(ObjectKey, bool), Box<Undone>> {
         let kind = self.kind_of(&prune.key, &prune.api_version)?;
         let state = Precondition { uid: prune.uid, resource_version: prune.resource_version };
         self.context.index().write_begins(&prune.key);
         match self.cluster.delete(&kind, &prune.key, &state).await {
             Ok(Deleted::Gone | Deleted::Missing) => {
                 self.context.index().forget(&prune.key, &state.uid);
-                Ok(Done::Pruned(prune.key))
+                Ok((prune.key, true))
             }
             // Finalizers hold it: the watch tells when it is gone.
             Ok(Deleted::Finalizing) => {
                 self.write_failed(&prune.key);
-                Ok(Done::Pruned(prune.key))
+                Ok((prune.key, false))
             }
             Err(error) => {
                 self.write_failed(&prune.key);
@@ -225,7 +296,7 @@ impl Actor<'_> {
         if !self.context.claims().may_move(&key, self.environment, &to) {
             let message = format!("{key}: environment {to} is not ready to take it over; it is looked at again");
             let failure = Failure { class: Class::Retry, message };
-            return Err(Box::new(Undone { failure, key: Some(key), fields: Vec::new(), missing: None }));
+            return Err(Undone::for_reason(failure, &key));
         }
         self.context.index().write_begins(&key);
         let state = Precondition { uid, resource_version };
@@ -247,15 +318,8 @@ impl Actor<'_> {
     fn kind_of(&self, key: &ObjectKey, api_version: &str) -> Result<Kind, Box<Undone>> {
         let gvk = Gvk::new(api_version, &key.kind);
         self.kinds.find(&gvk).present().cloned().ok_or_else(|| {
-            Box::new(Undone {
-                failure: Failure {
-                    class: Class::Retry,
-                    message: format!("{key}: the cluster no longer serves {gvk}; it is looked at again"),
-                },
-                key: Some(key.clone()),
-                fields: Vec::new(),
-                missing: None,
-            })
+            let message = format!("{key}: the cluster no longer serves {gvk}; it is looked at again");
+            Undone::for_reason(Failure { class: Class::Retry, message }, key)
         })
     }
 
@@ -267,12 +331,7 @@ impl Actor<'_> {
         };
         match established {
             Ok(()) => Ok(Done::Established),
-            Err(error) => Err(Box::new(Undone {
-                failure: Failure { class: error.class(), message: chain(&error) },
-                key: Some(definition.clone()),
-                fields: Vec::new(),
-                missing: None,
-            })),
+            Err(error) => Err(Undone::for_reason(Failure { class: error.class(), message: chain(&error) }, definition)),
         }
     }
 
@@ -285,28 +344,34 @@ impl Actor<'_> {
             "{key}: without a service account, an Environment writes no resource of plumb in another namespace; set \
              spec.target.serviceAccountName"
         );
-        let failure = Failure { class: Class::Wait, message };
-        Err(Box::new(Undone { failure, key: Some(key.clone()), fields: Vec::new(), missing: None }))
+        Err(Undone::for_reason(Failure { class: Class::Wait, message }, key))
     }
 
     fn undone(&self, error: &ApiError, desired: &DesiredObject) -> Box<Undone> {
         let fields = error.problems().iter().map(|problem| problem.field.clone()).collect();
+        let immutable = trial::replaceable(error);
         let missing = error.missing_right().cloned();
-        Box::new(Undone { failure: failure(error, Some(desired)), key: Some(desired.key.clone()), fields, missing })
+        let failure = failure(error, Some(desired));
+        Box::new(Undone { failure, key: Some(desired.key.clone()), fields, missing, immutable })
     }
 }
 
 impl Undone {
     fn of(error: &ApiError, key: Option<ObjectKey>) -> Box<Self> {
         let missing = error.missing_right().cloned();
-        Box::new(Self { failure: failure(error, None), key, fields: Vec::new(), missing })
+        Box::new(Self { failure: failure(error, None), key, fields: Vec::new(), missing, immutable: false })
+    }
+
+    fn for_reason(failure: Failure, key: &ObjectKey) -> Box<Self> {
+        Box::new(Self { failure, key: Some(key.clone()), fields: Vec::new(), missing: None, immutable: false })
     }
 }
 
 /// The value of the ApplySet's tooling annotation.
 const TOOLING: &str = concat!("plumb/", env!("CARGO_PKG_VERSION"));
 
-fn refused(desired: &DesiredObject, by: &Owner) -> Box<Undone> {
+/// Says that an object is somebody else's.
+pub(crate) fn refused(desired: &DesiredObject, by: &Owner) -> Failure {
     let (origin, key) = (&desired.origin, &desired.key);
     let message = match by {
         Owner::Environment(by) => format!(
@@ -316,8 +381,7 @@ fn refused(desired: &DesiredObject, by: &Owner) -> Box<Undone> {
             format!("{origin}: {key}: it belongs to the ApplySet {id} of {parent}; take it out of that set first")
         }
     };
-    let failure = Failure { class: Class::Wait, message };
-    Box::new(Undone { failure, key: Some(desired.key.clone()), fields: Vec::new(), missing: None })
+    Failure { class: Class::Wait, message }
 }
 
 /// Returns a failure in words: where it stands in Git, what the API server said, with every cause.
@@ -339,6 +403,7 @@ impl Deeds {
             Err(undone) => {
                 if let Some(key) = undone.key {
                     self.forbidden.extend(undone.missing.map(|right| (key.clone(), right)));
+                    self.immutable.extend(undone.immutable.then(|| key.clone()));
                     if !undone.fields.is_empty() {
                         self.fields.insert(key, undone.fields);
                     }
@@ -350,12 +415,14 @@ impl Deeds {
 
     fn keep(&mut self, done: Done) {
         match done {
-            Done::Established => {}
+            Done::Established | Done::Namespace => {}
+            Done::Replaced { key, gone } => {
+                self.replaced.insert(key, gone);
+            }
             Done::Recorded(scope, version) => self.recorded = Some((scope, version)),
             Done::Pruned(key) => self.pruned.push(key),
             Done::Handed(key, to) => self.handed.push((key, to)),
-            Done::Applied { apply, applied, created, adopted, warnings } => {
-                let key = apply.key;
+            Done::Applied { key, reason, applied, created, adopted, warnings } => {
                 if let Some(applied) = applied {
                     self.applied.insert(key.clone(), applied);
                 }
@@ -363,7 +430,7 @@ impl Deeds {
                 if !adopted.is_empty() {
                     self.adopted.push((key.clone(), adopted));
                 }
-                match apply.reason {
+                match reason {
                     Reason::Correct => self.corrected.push(key),
                     Reason::Create if created => self.created.push(key),
                     Reason::Create | Reason::Change => self.changed.push(key),

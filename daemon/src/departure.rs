@@ -27,6 +27,7 @@ use plumb_core::{
     plan::{
         Applied, Input, Plan,
         departure::{self, Departure, Leftover, Progress},
+        namespace::NamespaceState,
         prune,
     },
     policy::Policy,
@@ -185,6 +186,9 @@ impl Gathered {
             recorded: pass.memory.recorded.clone(),
             annotated: pass.memory.annotated,
             scanned: self.scanned,
+            namespace: NamespaceState::There,
+            trials: const { &BTreeMap::new() },
+            immutable: const { &BTreeMap::new() },
             policy: &self.policy,
         }
     }

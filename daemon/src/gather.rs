@@ -31,7 +31,7 @@ use plumb_core::{
     live::Live,
     object::{GroupKind, Gvk, ObjectKey},
     operation::Failure,
-    plan::{judge, prune},
+    plan::{judge, namespace::NamespaceState, prune, transaction::Trial},
     presence::Presence,
     problem::Problem,
     source::Inputs,
@@ -45,6 +45,7 @@ use crate::{
     others::{Others, others},
     reconcile::Pass,
     report::state,
+    trial,
 };
 use wanted::Wanted;
 
@@ -52,7 +53,7 @@ use wanted::Wanted;
 const SYNCED_WITHIN: Duration = Duration::from_secs(15);
 
 /// Dry-runs of one environment under way at once; they take turns with everybody's writes.
-const DRY_RUNS_MAX: usize = 16;
+pub(crate) const DRY_RUNS_MAX: usize = 16;
 
 /// Where an environment's commit is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +72,8 @@ pub(crate) struct Gathered {
     pub(crate) live: Live,
     pub(crate) predictions: BTreeMap<ObjectKey, Fingerprint>,
     pub(crate) contents: BTreeMap<ObjectKey, Presence<Vec<ObjectKey>>>,
+    pub(crate) namespace: NamespaceState,
+    pub(crate) trials: BTreeMap<ObjectKey, Trial>,
     pub(crate) claims: BTreeMap<ObjectKey, Claim>,
     pub(crate) incoming: BTreeSet<ObjectKey>,
     pub(crate) undecided: Vec<EnvironmentName>,
@@ -144,11 +147,15 @@ pub(crate) async fn gather(context: &Context, pass: &mut Pass, acting: &Cluster)
         undecided,
         predictions: BTreeMap::new(),
         contents: BTreeMap::new(),
+        namespace: NamespaceState::There,
+        trials: BTreeMap::new(),
         scanned: context.is_scanned().await,
         settled: pass.settled(&inputs),
         judged: context.index().unjudged(&pass.settings.name.applyset_id()).is_empty(),
     };
     gathered.predictions = predict(context, pass, &gathered, acting).await;
+    gathered.namespace = trial::namespace(context, pass, &gathered).await;
+    trial::all(context, pass, &mut gathered, acting).await;
     gathered.contents = inspect(context, pass, &gathered, acting).await;
     Ok(gathered)
 }

@@ -40,4 +40,5 @@ mod status;
 mod sweep;
 mod tally;
 mod tenures;
+mod trial;
 mod trust;

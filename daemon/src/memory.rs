@@ -15,7 +15,7 @@ use plumb_core::{
     inventory::Inventory,
     object::{GroupKind, ObjectKey},
     operation::Failure,
-    plan::Applied,
+    plan::{Applied, replace::Immutable},
     problem::Problem,
     right::Forbidden,
     source::Inputs,
@@ -100,6 +100,10 @@ pub(crate) struct Memory {
     pub(crate) forbidden: Vec<Forbidden>,
     /// The operation that has yet to end.
     pub(crate) unfinished: Option<Unfinished>,
+    /// Applies that a dry-run has accepted, with the manifest that was tried.
+    pub(crate) tried: BTreeMap<ObjectKey, Fingerprint>,
+    /// Objects that the API server refuses to change in place.
+    pub(crate) immutable: BTreeMap<ObjectKey, Immutable>,
     /// The wave of which it has been recorded that it does not become healthy in time.
     pub(crate) late: Option<WaitingStatus>,
     /// Refusals that have a record already.

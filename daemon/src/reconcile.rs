@@ -20,7 +20,10 @@ use plumb_core::{
     object::ObjectKey,
     operation::{Failure, Operation, Summary},
     order::Rank,
-    plan::{self, Input, Plan, Refusal, Wait, Why},
+    plan::{
+        self, Input, Plan, Refusal, Wait, Why,
+        replace::{self, Immutable},
+    },
     right::Forbidden,
     source::Inputs,
     standing::{Facts, Gated, Waited},
@@ -103,6 +106,9 @@ impl Pass {
             recorded: self.memory.recorded.clone(),
             annotated: self.memory.annotated,
             scanned: gathered.scanned,
+            namespace: gathered.namespace.clone(),
+            trials: &gathered.trials,
+            immutable: &self.memory.immutable,
             policy: &self.settings.policy,
         }
     }
@@ -147,7 +153,9 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
         Err(why) => return give_up(context, pass, why).await,
     };
     let plan = plan::plan(&pass.input(&gathered));
-    if !plan.is_empty()
+    // What was tried in the name of one that does not exist may have been refused for that reason.
+    let tried = plan.refusals.iter().any(|refusal| matches!(refusal.why, Why::Tried { .. }));
+    if (tried || !plan.is_empty())
         && let Err(why) = service_account::check(context, &acting).await
     {
         return give_up(context, pass, why).await;
@@ -155,7 +163,7 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     pass.memory.applied.extend(plan.learned.clone());
     let found = drift::explain(context, &pass, &gathered, &acting, &plan.drifts).await;
     let mut operation = Operation::start(plan.clone());
-    let deeds = Actor {
+    let mut deeds = Actor {
         context,
         cluster: &acting,
         environment: &pass.settings.name,
@@ -173,14 +181,16 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
         return Finished { again: true, ..finished(pass, None) };
     }
     let fine = failures.is_empty();
-    remember(&mut pass, &gathered, &deeds, failures);
+    let replacing = remember(&mut pass, &gathered, &mut deeds, failures);
     places::locate(&mut pass, &gathered, &deeds).await;
     let live = context.index().live(&pass.settings.name.applyset_id(), &BTreeSet::new());
     let waiting = waiting(context, &pass, &gathered, &plan, &live);
     let facts = facts(context, &pass, &gathered, &plan, &live, waiting);
     // A newer commit, a newer spec or a stop replaces what was cut; what is healthy already has the next wave follow.
-    let interrupted = fine && (cut || goes_on(&plan, &deeds, &live));
-    if interrupted {
+    // Where only an object that can't be changed in place is in the way, it is replaced; until then nothing is claimed.
+    let replaced = replacing || deeds.replaced.values().any(|gone| *gone);
+    let failed = !pass.memory.failures.is_empty() || !pass.memory.forbidden.is_empty();
+    if !failed && (fine && cut || replaced || goes_on(&plan, &deeds, &live)) {
         if defined_something(&gathered, &deeds) {
             context.doubt_kinds();
         }
@@ -193,8 +203,8 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     if introduced {
         context.doubt_kinds();
     }
-    // What is pruned may leave the parent's scope too wide.
-    let again = introduced || !deeds.pruned.is_empty();
+    // What is pruned may leave the parent's scope too wide; what is deleted to be made anew is missing.
+    let again = introduced || replaced || !deeds.pruned.is_empty();
     let opened = opened(&deeds);
     let retry = retry(&gathered, &plan);
     let claimed = plan.refusals.iter().any(|refusal| refusal.why.is_about_others());
@@ -259,8 +269,9 @@ pub(crate) fn finished(pass: Pass, retry: Option<Class>) -> Finished {
 /// Returns the class of what a plan could not settle: nothing tells plumb when it can be.
 fn retry(gathered: &Gathered, plan: &Plan) -> Option<Class> {
     // What is being deleted, and what waits for another object of the same plan, has an event or a retry of its own.
-    let passing =
-        |refusal: &Refusal| refusal.why.passes() && !matches!(refusal.why, Why::Deleting | Why::Incomplete { .. });
+    let passing = |refusal: &Refusal| {
+        refusal.why.passes() && !matches!(refusal.why, Why::Deleting | Why::Incomplete { .. } | Why::Transaction { .. })
+    };
     // Until discovery shows a kind that this commit defines, its objects are not watched.
     let defined = |object: &DesiredObject| {
         object.kind.defined_by.as_ref().is_some_and(|definition| gathered.live.objects.contains_key(definition))
@@ -268,6 +279,9 @@ fn retry(gathered: &Gathered, plan: &Plan) -> Option<Class> {
     let undiscovered = gathered.desired.objects.values().any(defined);
     if gathered.desired.unknown || undiscovered || !gathered.judged || plan.refusals.iter().any(passing) {
         return Some(Class::Retry);
+    }
+    if plan.refusals.iter().any(|refusal| matches!(refusal.why, Why::Tried { .. })) {
+        return Some(Class::Wait);
     }
     // Another tool may install a missing kind.
     (!gathered.desired.problems.is_empty()).then_some(Class::Wait)
@@ -308,9 +322,37 @@ fn opens_in(context: &Context, pass: &Pass) -> Option<Duration> {
     Some(context.clock.until(opens))
 }
 
-/// Takes over what acting has left.
-fn remember(pass: &mut Pass, gathered: &Gathered, deeds: &Deeds, failures: BTreeMap<Option<ObjectKey>, Failure>) {
+/// Takes over what acting has left; returns whether an object that can't be changed in place is to be replaced.
+fn remember(
+    pass: &mut Pass,
+    gathered: &Gathered,
+    deeds: &mut Deeds,
+    mut failures: BTreeMap<Option<ObjectKey>, Failure>,
+) -> bool {
+    let id = pass.settings.name.applyset_id();
     let memory = &mut pass.memory;
+    // What was deleted for it counts as replaced, not as created.
+    (deeds.recreated, deeds.created) =
+        std::mem::take(&mut deeds.created).into_iter().partition(|key| memory.immutable.contains_key(key));
+    memory.immutable.retain(|key, _| gathered.desired.objects.contains_key(key) && !deeds.applied.contains_key(key));
+    memory.tried.retain(|key, _| !failures.contains_key(&Some(key.clone())));
+    let mut replacing = false;
+    for key in &deeds.immutable {
+        let desired = &gathered.desired.objects[key];
+        let live = gathered.live.objects.get(key);
+        match (replace::obstacle(desired, live, &id), live) {
+            (None, Some(live)) => {
+                let immutable = Immutable { manifest: desired.fingerprint, uid: live.uid.clone() };
+                replacing |= memory.immutable.insert(key.clone(), immutable.clone()) != Some(immutable);
+                failures.remove(&Some(key.clone()));
+            }
+            (obstacle, _) => {
+                if let (Some(failure), Some(obstacle)) = (failures.get_mut(&Some(key.clone())), obstacle) {
+                    failure.message = format!("{}{obstacle}", failure.message);
+                }
+            }
+        }
+    }
     memory.applied.extend(deeds.applied.clone());
     let listed = |key: &ObjectKey| gathered.desired.objects.contains_key(key);
     memory.applied.retain(|key, _| listed(key));
@@ -328,6 +370,7 @@ fn remember(pass: &mut Pass, gathered: &Gathered, deeds: &Deeds, failures: BTree
             None => memory.failures.push(failure),
         }
     }
+    replacing
 }
 
 /// Returns whether this pass applied definitions whose kinds are not watched yet.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use plumb_api::{
     duration::DurationText,
-    environment::{Drift, DriftMode, Environment, EnvironmentSpec, IgnoreRule, Sync, Target},
+    environment::{Drift, DriftMode, Environment, EnvironmentSpec, IgnoreRule, OnError, Sync, Target},
     request::{self, Request},
 };
 use plumb_core::{
@@ -52,8 +52,8 @@ pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings,
     let name = name(environment);
     let EnvironmentSpec { repository, path, depends_on: _, target, sync, drift, health: _, deletion: _, suspend: _ } =
         &environment.spec;
-    let Target { namespace, service_account_name } = target;
-    let Sync { prune, prune_limit, timeout, windows } = sync;
+    let Target { namespace, service_account_name, create_namespace } = target;
+    let Sync { prune, prune_limit, timeout, on_error, windows } = sync;
     let Drift { mode, ignore } = drift;
     let Compiled { rules: health, wrong } = compiled;
     let mut wrong: Vec<String> = wrong.iter().map(|(field, fault)| format!("{field}: {fault}")).collect();
@@ -78,6 +78,11 @@ pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings,
         prune: *prune,
         prune_limit,
         prune_allowed: allowed(environment),
+        on_error: match on_error {
+            OnError::Partial => policy::OnError::Partial,
+            OnError::Transactional => policy::OnError::Transactional,
+        },
+        create_namespace: namespace.clone().filter(|_| *create_namespace),
         drift: match mode {
             DriftMode::Correct => policy::DriftMode::Correct,
             DriftMode::Report => policy::DriftMode::Report,

@@ -12,6 +12,7 @@ pub(crate) struct Tally {
     pub(crate) created: usize,
     pub(crate) changed: usize,
     pub(crate) corrected: usize,
+    pub(crate) replaced: usize,
     pub(crate) pruned: usize,
     pub(crate) handed_over: usize,
     pub(crate) unchanged: usize,
@@ -24,6 +25,7 @@ impl Tally {
             created: deeds.created.len(),
             changed: deeds.changed.len(),
             corrected: deeds.corrected.len(),
+            replaced: deeds.recreated.len(),
             pruned: deeds.pruned.len(),
             handed_over: deeds.handed.len(),
             unchanged,
@@ -32,16 +34,17 @@ impl Tally {
 
     /// Returns whether anything that a commit asks for was written.
     pub(crate) fn wrote(&self) -> bool {
-        self.created + self.changed + self.pruned + self.handed_over > 0
+        self.created + self.changed + self.replaced + self.pruned + self.handed_over > 0
     }
 
     /// Returns the counts of an operation that this pass ends: what the passes before it wrote, it found unchanged.
     pub(crate) fn after(self, before: Self) -> Self {
-        let written = before.created + before.changed + before.corrected;
+        let written = before.created + before.changed + before.corrected + before.replaced;
         Self {
             created: self.created + before.created,
             changed: self.changed + before.changed,
             corrected: self.corrected + before.corrected,
+            replaced: self.replaced + before.replaced,
             pruned: self.pruned + before.pruned,
             handed_over: self.handed_over + before.handed_over,
             unchanged: self.unchanged.saturating_sub(written),
@@ -51,11 +54,12 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { created, changed, corrected, pruned, handed_over, unchanged } = *self;
+        let Self { created, changed, corrected, replaced, pruned, handed_over, unchanged } = *self;
         let counts = [
             (created, "created"),
             (changed, "changed"),
             (corrected, "corrected"),
+            (replaced, "replaced"),
             (pruned, "pruned"),
             (handed_over, "handed over"),
             (unchanged, "unchanged"),
@@ -83,7 +87,8 @@ mod tests {
     fn an_operation_that_waited_counts_no_object_twice() {
         let waited = Tally { created: 1, changed: 2, unchanged: 4, ..Tally::default() };
         let ended = Tally { pruned: 3, unchanged: 7, ..Tally::default() };
-        let whole = Tally { created: 1, changed: 2, corrected: 0, pruned: 3, handed_over: 0, unchanged: 4 };
+        let whole =
+            Tally { created: 1, changed: 2, corrected: 0, replaced: 0, pruned: 3, handed_over: 0, unchanged: 4 };
         assert_eq!(ended.after(waited), whole);
     }
 }

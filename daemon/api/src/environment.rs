@@ -49,6 +49,7 @@ pub struct EnvironmentSpec {
     pub depends_on: Vec<DependencyReference>,
     /// Where the objects go.
     #[serde(default)]
+    #[x_kube(validation = Rule::new("!has(self.createNamespace) || !self.createNamespace || has(self.namespace)").message("createNamespace makes target.namespace, so that has to be set"))]
     pub target: Target,
     /// How commits are applied.
     #[serde(default)]
@@ -90,6 +91,9 @@ pub struct Target {
     #[schemars(regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"), length(min = 1, max = 253))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account_name: Option<String>,
+    /// Whether that namespace is made if it is not there; it is never pruned.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub create_namespace: bool,
 }
 
 /// How commits are applied.
@@ -108,6 +112,9 @@ pub struct Sync {
     /// becomes healthy later.
     #[serde(default = "default_timeout")]
     pub timeout: DurationText,
+    /// What becomes of a commit of which something is refused.
+    #[serde(default)]
+    pub on_error: OnError,
     /// When new commits may begin; absent: always. Drift is corrected at all hours, and what was begun is carried through.
     #[schemars(length(max = 32))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -129,6 +136,16 @@ pub struct Window {
     pub time_zone: Option<String>,
 }
 
+/// What becomes of a commit of which something is refused.
+#[derive(JsonSchema, Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnError {
+    /// The rest is applied.
+    #[default]
+    Partial,
+    /// Nothing is applied: all of it is tried by dry-run first, namespaces and definitions before what needs them.
+    Transactional,
+}
+
 fn default_prune() -> bool {
     true
 }
@@ -148,6 +165,7 @@ impl Default for Sync {
             prune_limit: default_prune_limit(),
             timeout: default_timeout(),
             windows: Vec::new(),
+            on_error: OnError::default(),
         }
     }
 }

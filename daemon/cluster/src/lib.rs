@@ -29,4 +29,5 @@ mod backoff;
 mod discovery;
 mod follow;
 mod path;
+mod rehearse;
 mod request;

@@ -162,7 +162,7 @@ impl Cluster {
 
     /// Returns who owns an object besides us: a living environment that applied it or that its label names, or the
     /// ApplySet of another tool.
-    async fn owner(
+    pub(crate) async fn owner(
         &self,
         object: &Value,
         ours: &FieldManager,

@@ -49,11 +49,13 @@ pub struct DesiredObject {
     pub origin: Origin,
     /// When it is applied.
     pub place: Place,
+    /// Whether it may be deleted and created anew where it can't be changed in place.
+    pub replace: Replace,
 }
 
 impl fmt::Debug for DesiredObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, kind, manifest, fingerprint, ignored, origin, place } = self;
+        let Self { key, kind, manifest, fingerprint, ignored, origin, place, replace } = self;
         f.debug_struct("DesiredObject")
             .field("key", key)
             .field("kind", kind)
@@ -62,7 +64,35 @@ impl fmt::Debug for DesiredObject {
             .field("ignored", ignored)
             .field("origin", origin)
             .field("place", place)
+            .field("replace", replace)
             .finish()
+    }
+}
+
+/// The annotation that [`Replace`] reads.
+pub const REPLACE_ANNOTATION: &str = "plumb.dev/replace";
+
+/// What an object's `plumb.dev/replace` annotation allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub enum Replace {
+    /// It is never deleted to be changed.
+    #[default]
+    Disabled,
+    /// It is deleted and created anew where it can't be changed in place.
+    Enabled,
+}
+
+impl Replace {
+    /// Reads the annotation of a manifest; hands back a value that is not understood.
+    fn of(manifest: &Value) -> Result<Self, &Value> {
+        match &manifest["metadata"]["annotations"][REPLACE_ANNOTATION] {
+            Value::Null => Ok(Self::Disabled),
+            value => match value.as_str() {
+                Some("enabled") => Ok(Self::Enabled),
+                Some("disabled") => Ok(Self::Disabled),
+                _ => Err(value),
+            },
+        }
     }
 }
 
@@ -201,6 +231,10 @@ fn settle(
     let wave = Wave::of(&manifest.value).map_err(|malformed| {
         problem(manifest, malformed.to_string(), "write a whole number in quotes, such as \"1\"")
     })?;
+    let replace = Replace::of(&manifest.value).map_err(|value| {
+        let message = format!("the annotation {REPLACE_ANNOTATION} is {value}");
+        problem(manifest, message, "it can be \"enabled\" or \"disabled\"")
+    })?;
     let ignored = Ignored::default();
     let fingerprint = Fingerprint::of_manifest(&value, &ignored);
     let place = Place { wave, rank: Rank::of(&key.group_kind()) };
@@ -212,6 +246,7 @@ fn settle(
         ignored,
         origin: manifest.origin.clone(),
         place,
+        replace,
     })
 }
 

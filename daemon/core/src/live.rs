@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     environment::{ApplySetId, FieldManager},
     fingerprint::Fingerprint,
     health::Health,
-    object::{self, GroupKind, ObjectKey},
+    object::{self, GroupKind, Gvk, ObjectKey},
     presence::Presence,
 };
 
@@ -63,6 +64,8 @@ pub struct LiveObject {
     pub owners: Vec<String>,
     /// What its annotation says of pruning.
     pub prune: PruneWish,
+    /// Whether data would go with it if it were deleted.
+    pub holds_data: bool,
     /// Whether its deletion has begun.
     pub deleting: bool,
     /// Its health.
@@ -73,6 +76,17 @@ impl LiveObject {
     /// Returns whether the object carries this label and the environment's own manager set it.
     pub fn is_owned_by(&self, id: &ApplySetId) -> bool {
         self.label_is_ours && self.part_of == *id
+    }
+}
+
+/// Returns whether data goes with a live object that is deleted, as far as built-in kinds tell: a claim, a volume, a
+/// snapshot, or a StatefulSet that takes its claims with it.
+pub fn holds_data(object: &Value) -> bool {
+    let gvk = Gvk::new(object["apiVersion"].as_str().unwrap_or_default(), object["kind"].as_str().unwrap_or_default());
+    match (gvk.group.as_str(), gvk.kind.as_str()) {
+        ("", "PersistentVolumeClaim" | "PersistentVolume") | ("snapshot.storage.k8s.io", _) => true,
+        ("apps", "StatefulSet") => object["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == "Delete",
+        _ => false,
     }
 }
 

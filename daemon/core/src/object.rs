@@ -100,6 +100,23 @@ impl ObjectKey {
     }
 }
 
+impl ObjectKey {
+    /// Returns the key of a namespace.
+    pub fn of_namespace(name: &str) -> Self {
+        Self { group: String::new(), kind: "Namespace".to_owned(), namespace: None, name: name.to_owned() }
+    }
+
+    /// Returns whether it is a Namespace.
+    pub fn is_namespace(&self) -> bool {
+        self.group.is_empty() && self.kind == "Namespace"
+    }
+
+    /// Returns whether it is a CustomResourceDefinition.
+    pub fn is_definition(&self) -> bool {
+        self.group == "apiextensions.k8s.io" && self.kind == "CustomResourceDefinition"
+    }
+}
+
 impl fmt::Display for ObjectKey {
     /// Writes `Deployment shop/web` or `Namespace shop`: short enough for a sentence.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{
     class::Class,
     inventory::Inventory,
-    object::{self, GroupKind, ObjectKey},
+    object::{self, ObjectKey},
     order::{Place, Rank},
     plan::{Apply, HandOver, Plan, Prune},
 };
@@ -31,8 +31,12 @@ pub enum Effect {
     Record(Inventory),
     /// Give an object to another environment.
     HandOver(HandOver),
+    /// Make the target namespace.
+    Namespace(String),
     /// Apply an object.
     Apply(Apply),
+    /// Delete an object that can't be changed in place.
+    Replace(Prune),
     /// Wait until a definition is Established.
     Await(ObjectKey),
     /// Delete an object.
@@ -86,6 +90,7 @@ pub struct Summary {
 enum Phase {
     Widen,
     HandOver,
+    Namespace,
     Apply(Place),
     Establish(Place),
     Prune(usize),
@@ -151,7 +156,7 @@ impl Operation {
             (Effect::Apply(_), Outcome::Done) => self.summary.applied += 1,
             (Effect::HandOver(_), Outcome::Done) => self.summary.handed_over += 1,
             (Effect::Prune(_), Outcome::Done) => self.summary.pruned += 1,
-            (Effect::Record(_) | Effect::Await(_), Outcome::Done) => {}
+            (Effect::Record(_) | Effect::Namespace(_) | Effect::Replace(_) | Effect::Await(_), Outcome::Done) => {}
             (effect, Outcome::Failed(failure)) => self.failed(effect, failure),
         }
     }
@@ -184,9 +189,14 @@ impl Operation {
                 None
             }
             Effect::HandOver(hand_over) => Some(hand_over.key),
+            // Nor without the namespace that it belongs into.
+            Effect::Namespace(name) => {
+                self.abandoned = true;
+                Some(ObjectKey::of_namespace(&name))
+            }
             Effect::Apply(apply) => Some(apply.key),
             Effect::Await(key) => Some(key),
-            Effect::Prune(prune) => Some(prune.key),
+            Effect::Replace(prune) | Effect::Prune(prune) => Some(prune.key),
         };
         self.summary.failures.insert(key, failure);
     }
@@ -195,7 +205,8 @@ impl Operation {
     fn advance(&mut self) {
         self.phase = match self.phase {
             Phase::Widen => Phase::HandOver,
-            Phase::HandOver => self.next_place(None),
+            Phase::HandOver => Phase::Namespace,
+            Phase::Namespace => self.next_place(None),
             Phase::Apply(place) if place.rank == Rank::Definitions => Phase::Establish(place),
             Phase::Apply(place) | Phase::Establish(place) => self.next_place(Some(place)),
             Phase::Prune(index) if index + 1 < self.plan.prunes.len() => Phase::Prune(index + 1),
@@ -208,7 +219,8 @@ impl Operation {
         }
         let effects: Vec<Effect> = match self.phase {
             Phase::HandOver => self.plan.handovers.iter().cloned().map(Effect::HandOver).collect(),
-            Phase::Apply(place) => self.plan.applies[&place].iter().cloned().map(Effect::Apply).collect(),
+            Phase::Namespace => self.plan.namespace.take().map(Effect::Namespace).into_iter().collect(),
+            Phase::Apply(place) => self.plan.applies[&place].iter().cloned().map(Self::write).collect(),
             Phase::Establish(place) => self.definitions(place).into_iter().map(Effect::Await).collect(),
             Phase::Prune(index) => self
                 .plan
@@ -223,6 +235,13 @@ impl Operation {
         self.queue.extend(effects);
     }
 
+    fn write(apply: Apply) -> Effect {
+        match apply.replace {
+            Some(state) => Effect::Replace(state),
+            None => Effect::Apply(apply),
+        }
+    }
+
     fn next_place(&self, after: Option<Place>) -> Phase {
         let next = self.plan.applies.keys().find(|place| after.is_none_or(|after| **place > after));
         next.map_or(Phase::Prune(0), |place| Phase::Apply(*place))
@@ -230,10 +249,9 @@ impl Operation {
 
     /// Returns the definitions that were just applied; those that failed need no waiting.
     fn definitions(&self, place: Place) -> BTreeSet<ObjectKey> {
-        let kind = GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition");
         let applied = self.plan.applies.get(&place).into_iter().flatten().map(|apply| &apply.key);
         applied
-            .filter(|key| key.group_kind() == kind && !self.summary.failures.contains_key(&Some((*key).clone())))
+            .filter(|key| key.is_definition() && !self.summary.failures.contains_key(&Some((*key).clone())))
             .cloned()
             .collect()
     }

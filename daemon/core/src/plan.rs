@@ -6,10 +6,13 @@
 pub mod departure;
 pub mod input;
 pub mod judge;
+pub mod namespace;
 pub mod prune;
 pub mod refusal;
+pub mod replace;
 #[cfg(test)]
 mod tests;
+pub mod transaction;
 pub mod wait;
 
 use std::collections::BTreeMap;
@@ -28,6 +31,7 @@ use crate::{
 pub use input::{Applied, Input};
 use judge::Verdict;
 pub use refusal::{Refusal, Why};
+use transaction::Gate;
 pub use wait::Wait;
 
 /// Everything that one operation will do, in its order, and everything it will not do.
@@ -38,6 +42,8 @@ pub struct Plan {
     pub widen: Option<Inventory>,
     /// Objects that go to another environment, which desires them, before anything is applied.
     pub handovers: Vec<HandOver>,
+    /// The target namespace, to be made before anything is applied; absent: it is there, or nobody asked for it.
+    pub namespace: Option<String>,
     /// Applies, by wave and rank; those of one place go side by side.
     pub applies: BTreeMap<Place, Vec<Apply>>,
     /// The wave that is not applied and healthy yet, and what is left out until it is.
@@ -65,7 +71,8 @@ impl Plan {
     /// Returns whether acting on it would write nothing.
     pub fn is_empty(&self) -> bool {
         let scope = self.widen.is_none() && self.narrow.is_none();
-        scope && self.handovers.is_empty() && self.applies.is_empty() && self.prunes.is_empty()
+        let first = self.handovers.is_empty() && self.namespace.is_none();
+        scope && first && self.applies.is_empty() && self.prunes.is_empty()
     }
 
     /// Returns every apply, also those that wait for a wave.
@@ -86,6 +93,9 @@ impl Plan {
     }
 }
 
+/// What a commit changes, by wave and rank, before it is put in order.
+type Pending = BTreeMap<Place, Vec<Apply>>;
+
 /// One server-side apply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Apply {
@@ -95,6 +105,8 @@ pub struct Apply {
     pub reason: Reason,
     /// Whether conflicts are overridden: only while the last state seen carried our label. Otherwise it is a first apply.
     pub force: bool,
+    /// The state of it that is deleted instead, so that the next plan creates it anew: it can't be changed in place.
+    pub replace: Option<Prune>,
 }
 
 /// Why an object is applied.
@@ -161,7 +173,26 @@ pub enum DriftKind {
 /// Plans one operation.
 pub fn plan(input: &Input<'_>) -> Plan {
     let mut plan = Plan::default();
-    let mut pending = BTreeMap::new();
+    let mut pending = judge_all(input, &mut plan);
+    namespace::prepare(input, &mut plan, &mut pending);
+    let gate = transaction::gate(input, &mut plan, &mut pending);
+    prune::prune(input, &mut plan);
+    match gate {
+        Gate::Open => wait::order(input, &mut plan, pending),
+        Gate::Foundations(awaited) => wait::hold(input, &mut plan, pending, awaited),
+    }
+    wait::leave_groundless(input, &mut plan);
+    scope(input, &mut plan);
+    if input.policy.is_held() {
+        hold(&mut plan, input);
+    }
+    plan
+}
+
+/// Judges every desired object; returns what the commit changes, which has to be put in order, while corrections of drift
+/// are in the plan already.
+fn judge_all(input: &Input<'_>, plan: &mut Plan) -> Pending {
+    let mut pending = Pending::new();
     for desired in input.desired.objects.values() {
         let contested = judge::contested(desired, input).map(|by| Why::Contested { by: by.clone() });
         plan.refusals.extend(contested.map(|why| Refusal { key: Some(desired.key.clone()), why }));
@@ -171,21 +202,20 @@ pub fn plan(input: &Input<'_>) -> Plan {
                 plan.unchanged += 1;
                 plan.learned.insert(desired.key.clone(), applied);
             }
-            Verdict::Apply(apply) => pending.entry(desired.place).or_insert_with(Vec::new).push(apply),
-            Verdict::Drifted(what, apply) => drifted(&mut plan, input, what, apply, desired.place),
+            Verdict::Apply(apply) => {
+                pending.entry(desired.place).or_default().push(replace::instead(desired, apply, input));
+            }
+            Verdict::Drifted(what, apply) => {
+                let apply = replace::instead(desired, apply, input);
+                drifted(plan, input, what, apply, desired.place);
+            }
             Verdict::Refused(why) => {
                 plan.refused += 1;
                 plan.refusals.push(Refusal { key: Some(desired.key.clone()), why });
             }
         }
     }
-    prune::prune(input, &mut plan);
-    wait::order(input, &mut plan, pending);
-    scope(input, &mut plan);
-    if input.policy.is_held() {
-        hold(&mut plan, input);
-    }
-    plan
+    pending
 }
 
 fn drifted(plan: &mut Plan, input: &Input<'_>, what: DriftKind, apply: Apply, place: Place) {
@@ -224,6 +254,7 @@ fn extra_is_parent(input: &Input<'_>, recorded: &Inventory, needed: &Inventory) 
 
 fn hold(plan: &mut Plan, input: &Input<'_>) {
     plan.widen = None;
+    plan.namespace = None;
     plan.narrow = None;
     let corrections = if input.policy.drift == DriftMode::Correct { plan.drifts.len() } else { 0 };
     let held = corrections + plan.all_applies().count() + plan.all_prunes().count() + plan.handovers.len();

@@ -41,6 +41,15 @@ pub enum DriftMode {
     Report,
 }
 
+/// What becomes of a commit of which something is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum OnError {
+    /// The rest is applied.
+    Partial,
+    /// Nothing is applied; all of it is tried by dry-run first.
+    Transactional,
+}
+
 /// The settings that a plan depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Policy {
@@ -50,6 +59,10 @@ pub struct Policy {
     pub prune_limit: PruneLimit,
     /// The commit whose prunes a person has allowed, whatever the limit says.
     pub prune_allowed: Option<CommitId>,
+    /// What becomes of a commit of which something is refused.
+    pub on_error: OnError,
+    /// The namespace that is made if it is not there.
+    pub create_namespace: Option<String>,
     /// What to do about drift.
     pub drift: DriftMode,
     /// What is not looked at.

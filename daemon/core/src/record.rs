@@ -41,11 +41,13 @@ pub enum RecordKind {
     LetGo,
     /// A newer commit replaced one before all of it was applied.
     Superseded,
+    /// Objects that can't be changed in place were deleted to be created anew.
+    Replaced,
 }
 
 impl RecordKind {
     /// Every kind, in the order of the enum: for metrics that exist before they are counted.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Applied,
         Self::Failed,
         Self::Refused,
@@ -61,6 +63,7 @@ impl RecordKind {
         Self::Resumed,
         Self::LetGo,
         Self::Superseded,
+        Self::Replaced,
     ];
 
     /// Returns the closed label value, which is also the Event's reason.
@@ -81,6 +84,7 @@ impl RecordKind {
             Self::Resumed => "Resumed",
             Self::LetGo => "LetGo",
             Self::Superseded => "Superseded",
+            Self::Replaced => "Replaced",
         }
     }
 

@@ -167,6 +167,10 @@ impl Scribe<'_> {
         for (key, to) in &deeds.handed {
             self.record(RecordKind::HandedOver, vec![key.clone()], format!("{key} was handed over to {to}"), |_| {});
         }
+        for key in deeds.replaced.keys() {
+            let message = format!("{key} can't be changed in place: it was deleted to be created anew");
+            self.record(RecordKind::Replaced, vec![key.clone()], message, |_| {});
+        }
         if !deeds.pruned.is_empty() {
             let names: Vec<_> = deeds.pruned.iter().take(10).map(ToString::to_string).collect();
             let rest = deeds.pruned.len() - names.len();
@@ -289,6 +293,11 @@ impl Scribe<'_> {
         let refuses = |refusal: &Refusal| !refusal.why.harmless() && !refusal.why.passes();
         if plan.blocked().is_some() {
             Some("Blocked")
+        } else if !outcome.deeds.replaced.is_empty()
+            && self.pass.memory.failures.is_empty()
+            && self.pass.memory.forbidden.is_empty()
+        {
+            None
         } else if !self.pass.memory.failures.is_empty()
             || !self.pass.memory.forbidden.is_empty()
             || !facts.problems.is_empty()

@@ -10,7 +10,7 @@ use plumb_core::{
     fingerprint::Fingerprint,
     health::{health, rules::Rules},
     ignore::Ignored,
-    live::{LiveObject, PRUNE_ANNOTATION, PruneWish},
+    live::{self, LiveObject, PRUNE_ANNOTATION, PruneWish},
     object::{Gvk, ObjectKey, PART_OF},
 };
 use serde_json::Value;
@@ -52,6 +52,7 @@ pub(super) fn read(
         claimants: adoption::claimants(object, &manager).into_iter().collect(),
         owners: owners.iter().map(|owner| format!("{} {}", text(&owner["kind"]), text(&owner["name"]))).collect(),
         prune: PruneWish::parse(metadata["annotations"][PRUNE_ANNOTATION].as_str()),
+        holds_data: live::holds_data(object),
         deleting: metadata["deletionTimestamp"].is_string(),
         health: rules.get(&part_of).map_or_else(|| health(object, &Rules::default()), |rules| health(object, rules)),
         part_of,

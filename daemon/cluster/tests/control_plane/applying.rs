@@ -139,3 +139,42 @@ async fn warnings_of_the_server_are_passed_on() {
     let applied = bench.apply_kind(&kind, "shop", &object, Force::No).await.unwrap();
     assert!(applied.warnings.iter().any(|warning| warning.contains("deprecated")), "{:?}", applied.warnings);
 }
+
+#[tokio::test]
+async fn whether_an_object_could_be_created_anew_shows_while_it_is_there() {
+    let bench = bench("anew").await;
+    let service_kind = kind("v1", "Service", "services", Scope::Namespaced);
+    let service = |address: &str, port: u16| {
+        labelled(
+            json!({
+                "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web", "namespace": bench.namespace },
+                "spec": { "type": "NodePort", "clusterIP": address, "ports": [{ "port": port, "nodePort": 31_417 }] },
+            }),
+            "shop",
+        )
+    };
+    bench.apply_kind(&service_kind, "shop", &service("", 80), Force::No).await.unwrap();
+    apply_web(&bench, json!({})).await.unwrap();
+    let other = json!({ "matchLabels": { "app": "other" } });
+    let template = json!({ "metadata": { "labels": { "app": "other" } },
+        "spec": { "containers": [{ "name": "app", "image": "lab/app:1" }] } });
+    let check = async |kind: &plumb_core::kinds::Kind, object: Value, expected: Option<&str>| {
+        let (key, manager, ignored) = (bench.key(kind, "web"), manager("shop"), Ignored::default());
+        let (object, force, persistence) = (&object, Force::No, Persistence::Stored);
+        let apply = Apply { kind, key: &key, object, ignored: &ignored, manager: &manager, force, persistence };
+        let state = async || {
+            let found = bench.cluster.get(kind, &key).await.unwrap().unwrap();
+            (found["metadata"]["uid"].clone(), found["spec"].clone())
+        };
+        let before = state().await;
+        let answer = bench.cluster.could_be_created(&apply).await;
+        assert_eq!(state().await, before);
+        let problem = answer.err().map(|error| error.problems()[0].field.clone());
+        assert_eq!(problem.as_deref(), expected, "{object}");
+    };
+    check(&deployment(), web(&bench, json!({ "selector": other, "template": template })), None).await;
+    check(&deployment(), web(&bench, json!({ "selector": other })), Some("spec.template.metadata.labels")).await;
+    // The port is the one that it holds itself.
+    check(&service_kind, service("None", 80), Some("spec.clusterIPs[0]")).await;
+    check(&service_kind, service("", 81), None).await;
+}

@@ -23,7 +23,7 @@ fn plan(applies: &[(Rank, &str)], prunes: &[(Rank, &str)]) -> Plan {
     let scope = |kind: &str| Some(Inventory { kinds: [GroupKind::new("", kind)].into(), namespaces: BTreeSet::new() });
     let mut plan = Plan { widen: scope("Wide"), narrow: scope("Narrow"), ..Plan::default() };
     for (rank, text) in applies {
-        let apply = Apply { key: parse(text), reason: Reason::Create, force: false };
+        let apply = Apply { key: parse(text), reason: Reason::Create, force: false, replace: None };
         let place = Place { wave: Wave::default(), rank: *rank };
         plan.applies.entry(place).or_default().push(apply);
     }
@@ -38,7 +38,9 @@ fn name(effect: &Effect) -> String {
     match effect {
         Effect::Record(scope) => format!("record {}", scope.kinds.first().expect("a kind")),
         Effect::HandOver(hand_over) => format!("hand over {}", hand_over.key),
+        Effect::Namespace(name) => format!("namespace {name}"),
         Effect::Apply(apply) => format!("apply {}", apply.key),
+        Effect::Replace(state) => format!("replace {}", state.key),
         Effect::Await(key) => format!("await {}", key.name),
         Effect::Prune(prune) => format!("prune {}", prune.key),
     }
@@ -170,4 +172,22 @@ fn what_is_under_way_is_waited_for_and_bounded() {
 #[should_panic(expected = "because only effects that were started have outcomes")]
 fn an_outcome_of_nothing_is_a_bug() {
     Operation::start(Plan::default()).on(0, Outcome::Done);
+}
+
+#[test]
+fn the_namespace_comes_before_everything_else_but_the_record() {
+    let mut made = plan(&APPLIES[3..], &[]);
+    made.namespace = Some("shop".into());
+    check(made.clone(), &[], &["record Wide", "namespace shop", "apply Db b", "record Narrow"]);
+    let operation = check(made, &["namespace shop"], &["record Wide", "namespace shop"]);
+    assert!(operation.summary().cut, "what belongs into it is not tried");
+}
+
+#[test]
+fn what_can_not_be_changed_in_place_is_deleted_in_the_turn_of_its_apply() {
+    let mut replacing = plan(&APPLIES[3..], &PRUNES[..1]);
+    let state = replacing.prunes[0].1[0].clone();
+    let applies = replacing.applies.values_mut().next().expect("applies");
+    applies[0].replace = Some(Prune { key: applies[0].key.clone(), ..state });
+    check(replacing, &[], &["record Wide", "replace Db b", "prune Pod old", "record Narrow"]);
 }

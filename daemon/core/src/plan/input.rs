@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::{namespace::NamespaceState, replace::Immutable, transaction::Trial};
 use crate::{
     claims::Claim,
     commit::CommitId,
@@ -59,6 +60,12 @@ pub struct Input<'a> {
     pub annotated: bool,
     /// Whether a scan of all listable kinds has found every labelled object.
     pub scanned: bool,
+    /// How it stands with the namespace that `policy.create_namespace` names, where [`super::namespace::to_look`] asks.
+    pub namespace: NamespaceState,
+    /// What dry-runs made of the applies that [`super::transaction::to_try`] asks about.
+    pub trials: &'a BTreeMap<ObjectKey, Trial>,
+    /// Objects that the API server refuses to change in place.
+    pub immutable: &'a BTreeMap<ObjectKey, Immutable>,
     /// What the Environment asks for.
     pub policy: &'a Policy,
 }

@@ -1,6 +1,6 @@
 //! The verdict on one desired object: leave it, apply it, or refuse it.
 
-use super::{Apply, DriftKind, Reason, input::Applied, input::Input, refusal::Why, wait};
+use super::{Apply, DriftKind, Reason, input::Applied, input::Input, refusal::Why, replace, wait};
 use crate::{
     claims::{Claim, Stance},
     desired::DesiredObject,
@@ -105,8 +105,9 @@ fn refused(live: &LiveObject, input: &Input<'_>) -> Option<Why> {
 
 /// Not there, or without our label: a first apply, which is never forced.
 fn missing(desired: &DesiredObject, input: &Input<'_>) -> Verdict {
-    let apply = |reason| Apply { key: desired.key.clone(), reason, force: false };
-    if was_there(desired, input) {
+    let apply = |reason| Apply { key: desired.key.clone(), reason, force: false, replace: None };
+    // What we deleted ourselves did not drift.
+    if was_there(desired, input) && !replace::is_due(desired, input) {
         Verdict::Drifted(DriftKind::Missing, apply(Reason::Correct))
     } else {
         Verdict::Apply(apply(Reason::Create))
@@ -136,7 +137,7 @@ fn undecided(apply: Apply, input: &Input<'_>) -> Verdict {
 fn compare(desired: &DesiredObject, live: &LiveObject, input: &Input<'_>) -> Verdict {
     // A label that somebody else wrote does not make the object ours to overwrite: it is taken like any other.
     let force = live.is_owned_by(&input.environment.applyset_id());
-    let apply = |reason| Apply { key: desired.key.clone(), reason, force };
+    let apply = |reason| Apply { key: desired.key.clone(), reason, force, replace: None };
     match input.applied.get(&desired.key) {
         Some(applied) if applied.manifest != desired.fingerprint => Verdict::Apply(apply(Reason::Change)),
         Some(applied) if live.fingerprint.as_ref() == Some(&applied.left) => Verdict::Unchanged,

@@ -212,7 +212,7 @@ fn keep_full_holders(input: &Input<'_>, sorted: &mut Sorted<'_>) {
 
 /// Returns whether deleting `holder` deletes the desired object.
 fn holds_desired(holder: &ObjectKey, object: &DesiredObject) -> bool {
-    if is_definition(holder) {
+    if holder.is_definition() {
         return holder.name == format!("{}.{}", object.kind.plural, object.key.group);
     }
     may_hold(holder, &object.key)
@@ -221,22 +221,14 @@ fn holds_desired(holder: &ObjectKey, object: &DesiredObject) -> bool {
 /// Returns whether deleting `holder` may delete the object. The plural of a kind that nobody desires any more is not
 /// known, so a definition is taken to hold everything of its group.
 pub(super) fn may_hold(holder: &ObjectKey, object: &ObjectKey) -> bool {
-    if is_definition(holder) {
+    if holder.is_definition() {
         return holder.name.split_once('.').is_some_and(|(_, group)| group == object.group);
     }
-    is_namespace(holder) && object.namespace.as_ref() == Some(&holder.name)
+    holder.is_namespace() && object.namespace.as_ref() == Some(&holder.name)
 }
 
-fn is_definition(key: &ObjectKey) -> bool {
-    key.group == "apiextensions.k8s.io" && key.kind == "CustomResourceDefinition"
-}
-
-fn is_namespace(key: &ObjectKey) -> bool {
-    key.group.is_empty() && key.kind == "Namespace"
-}
-
-fn is_holder(key: &ObjectKey) -> bool {
-    is_definition(key) || is_namespace(key)
+pub(super) fn is_holder(key: &ObjectKey) -> bool {
+    key.is_definition() || key.is_namespace()
 }
 
 /// Returns why a namespace or definition must be kept because of what it holds.

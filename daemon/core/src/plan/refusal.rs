@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::{claims::Stance, environment::EnvironmentName, object::ObjectKey};
+use crate::{claims::Stance, class::Class, environment::EnvironmentName, object::ObjectKey};
 
 /// How many objects a sentence names before it only counts.
 const NAMED_MAX: usize = 3;
@@ -111,6 +111,23 @@ pub enum Why {
     },
     /// Neither annotations nor status say what the environment owns, and not all kinds could be searched.
     Unrecorded,
+    /// The target namespace is being deleted.
+    NamespaceTerminating {
+        /// How many writes belong into it.
+        writes: usize,
+    },
+    /// A dry-run of the apply was refused.
+    Tried {
+        /// What helps.
+        class: Class,
+        /// Why, in words, naming the object.
+        message: String,
+    },
+    /// Something of the commit is refused, so nothing of it is applied.
+    Transaction {
+        /// How many writes wait.
+        writes: usize,
+    },
     /// The environment is suspended.
     Suspended {
         /// How many writes wait.
@@ -141,7 +158,14 @@ impl Why {
     pub fn passes(&self) -> bool {
         matches!(
             self,
-            Self::Unknown { .. } | Self::Deleting | Self::Incomplete { .. } | Self::HoldsUnknown | Self::Unrecorded
+            Self::Unknown { .. }
+                | Self::Deleting
+                | Self::Incomplete { .. }
+                | Self::HoldsUnknown
+                | Self::Unrecorded
+                | Self::NamespaceTerminating { .. }
+                | Self::Tried { class: Class::Retry, .. }
+                | Self::Transaction { .. }
         ) || self.awaits_others()
     }
 
@@ -187,6 +211,9 @@ impl Why {
             Self::Emptied { .. } => "Emptied",
             Self::PruneLimit { .. } => "PruneLimit",
             Self::Unrecorded => "Unrecorded",
+            Self::NamespaceTerminating { .. } => "NamespaceTerminating",
+            Self::Tried { .. } => "Tried",
+            Self::Transaction { .. } => "Transaction",
             Self::Suspended { .. } => "Suspended",
         }
     }
@@ -194,7 +221,8 @@ impl Why {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(key) = &self.key {
+        // What a dry-run was told names the object, and its place in Git before that.
+        if let Some(key) = self.key.as_ref().filter(|_| !matches!(self.why, Why::Tried { .. })) {
             write!(f, "{key}: ")?;
         }
         write!(f, "{}", self.why)
@@ -259,6 +287,15 @@ impl fmt::Display for Why {
             ),
             Self::Unrecorded => f.write_str(
                 "neither the annotations nor the status of the Environment say what it owns, and not every kind could be searched; nothing is pruned",
+            ),
+            Self::NamespaceTerminating { writes } => write!(
+                f,
+                "it is being deleted; {writes} object(s) belong into it and are applied when it is gone and made anew"
+            ),
+            Self::Tried { message, .. } => f.write_str(message),
+            Self::Transaction { writes } => write!(
+                f,
+                "nothing is applied (onError: Transactional): {writes} write(s) wait until nothing of this commit is refused"
             ),
             Self::Suspended { writes } => write!(f, "suspended: {writes} write(s) wait (plumb resume)"),
         }

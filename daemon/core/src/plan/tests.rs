@@ -5,6 +5,8 @@ mod fixture;
 mod guards;
 mod limits;
 mod moves;
+mod replacing;
 mod scope;
+mod transactions;
 mod verdicts;
 mod waves;

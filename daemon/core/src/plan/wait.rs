@@ -9,7 +9,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Apply, Plan, Prune, input::Input};
+use super::{Apply, Pending, Plan, Prune, Why, input::Input};
 use crate::{
     desired::DesiredObject,
     environment::GROUP,
@@ -97,7 +97,7 @@ pub(super) fn first_unhealthy(input: &Input<'_>) -> Option<Wave> {
 
 /// Adds what the commit changes to a plan, up to the first wave that is not applied and healthy yet, and takes the prunes
 /// out unless all of them are. Corrections of drift are in the plan already: they wait for nothing.
-pub(super) fn order(input: &Input<'_>, plan: &mut Plan, pending: BTreeMap<Place, Vec<Apply>>) {
+pub(super) fn order(input: &Input<'_>, plan: &mut Plan, pending: Pending) {
     let Some(mut wait) = first_wave_not_done(input, plan, &pending) else { return };
     for (place, applies) in pending {
         if place.wave > wait.wave {
@@ -109,37 +109,42 @@ pub(super) fn order(input: &Input<'_>, plan: &mut Plan, pending: BTreeMap<Place,
         }
     }
     wait.prunes = std::mem::take(&mut plan.prunes);
-    wait_for_holders(input, plan, &mut wait);
     plan.wait = Some(wait);
 }
 
-/// Takes out of the plan what is in a namespace, or of a definition, that waits: it can't be there before.
-fn wait_for_holders(input: &Input<'_>, plan: &mut Plan, wait: &mut Wait) {
-    let waiting: BTreeSet<ObjectKey> = wait.applies.values().flatten().map(|apply| apply.key.clone()).collect();
-    let held = |apply: &Apply| {
-        let namespace = apply.key.namespace.clone().map(|name| ObjectKey {
-            group: String::new(),
-            kind: "Namespace".to_owned(),
-            namespace: None,
-            name,
-        });
-        let definition = input.desired.objects.get(&apply.key).and_then(|object| object.kind.defined_by.clone());
-        namespace.into_iter().chain(definition).any(|holder| waiting.contains(&holder))
+/// Leaves out everything that the commit changes until its foundations, which are in the plan, are there.
+pub(super) fn hold(input: &Input<'_>, plan: &mut Plan, pending: Pending, awaited: BTreeSet<ObjectKey>) {
+    let Some(wait) = first_wave_not_done(input, plan, &pending) else { return };
+    // A namespace without our label is not among what is live; it is there as soon as it is made.
+    let awaited = awaited.into_iter().filter(|key| input.desired.objects.contains_key(key)).collect();
+    plan.wait = Some(Wait { awaited, applies: pending, prunes: std::mem::take(&mut plan.prunes), ..wait });
+}
+
+/// Takes out the corrections that can't succeed: what they put back belongs into a namespace, or is of a kind, that the
+/// commit has and that is not there, and that this plan does not make (it waits for a wave, or is refused).
+pub(super) fn leave_groundless(input: &Input<'_>, plan: &mut Plan) {
+    let made: BTreeSet<ObjectKey> = plan.applies.values().flatten().map(|apply| apply.key.clone()).collect();
+    let is_groundless = |key: &ObjectKey| {
+        let namespace = key.namespace.as_deref().map(ObjectKey::of_namespace);
+        let definition = input.desired.objects.get(key).and_then(|desired| desired.kind.defined_by.clone());
+        let is_missing = |ground: &ObjectKey| {
+            let desired = input.desired.objects.contains_key(ground);
+            desired && !made.contains(ground) && input.live.find(ground) == Presence::Absent
+        };
+        namespace.iter().chain(&definition).any(is_missing)
     };
-    for (place, applies) in &mut plan.applies {
-        let (held, rest): (Vec<_>, Vec<_>) = std::mem::take(applies).into_iter().partition(|apply| held(apply));
-        *applies = rest;
-        if !held.is_empty() {
-            wait.applies.entry(*place).or_default().extend(held);
-        }
+    for drift in plan.drifts.iter_mut().filter(|drift| drift.corrected && is_groundless(&drift.key)) {
+        drift.corrected = false;
+        plan.applies.values_mut().for_each(|applies| applies.retain(|apply| apply.key != drift.key));
     }
     plan.applies.retain(|_, applies| !applies.is_empty());
 }
 
-fn first_wave_not_done(input: &Input<'_>, plan: &Plan, pending: &BTreeMap<Place, Vec<Apply>>) -> Option<Wait> {
+fn first_wave_not_done(input: &Input<'_>, plan: &Plan, pending: &Pending) -> Option<Wait> {
     let pending: BTreeSet<&ObjectKey> = pending.values().flatten().map(|apply| &apply.key).collect();
     let refusals = plan.refusals.iter().filter(|refusal| !refusal.why.is_note());
     let refused: BTreeSet<&ObjectKey> = refusals.filter_map(|refusal| refusal.key.as_ref()).collect();
+    let barred = plan.refusals.iter().any(|refusal| matches!(refusal.why, Why::Transaction { .. }));
     let is_open = |object: &&DesiredObject| {
         let key = &object.key;
         pending.contains(key) || refused.contains(key) || !is_healthy(key, input.live)
@@ -155,7 +160,7 @@ fn first_wave_not_done(input: &Input<'_>, plan: &Plan, pending: &BTreeMap<Place,
         wave,
         position: waves.range(..=wave).count(),
         of: waves.len(),
-        stuck: unsettled == Some(wave) || awaited.iter().any(|key| refused.contains(key)),
+        stuck: barred || unsettled == Some(wave) || awaited.iter().any(|key| refused.contains(key)),
         awaited,
         applies: BTreeMap::new(),
         prunes: Vec::new(),

@@ -10,7 +10,7 @@ use plumb_core::{
     live::PruneWish,
     object::ObjectKey,
     plan::Applied,
-    policy::{DriftMode, Policy, PruneLimit},
+    policy::{DriftMode, OnError, Policy, PruneLimit},
 };
 use proptest::{prelude::*, sample::subsequence};
 use serde_json::{Value, json};
@@ -81,6 +81,7 @@ struct Circumstances {
     limit: &'static str,
     allowed: Option<char>,
     drift: DriftMode,
+    on_error: OnError,
     suspended: bool,
     shrinks: Shrinks,
     unknown: Vec<ObjectKey>,
@@ -124,6 +125,7 @@ fn circumstances(weather: Weather) -> BoxedStrategy<Circumstances> {
         limit: "100%",
         allowed: Some('1'),
         drift: DriftMode::Correct,
+        on_error: OnError::Partial,
         suspended: false,
         shrinks: Shrinks::Nothing,
         unknown: Vec::new(),
@@ -141,9 +143,11 @@ fn circumstances(weather: Weather) -> BoxedStrategy<Circumstances> {
         1 => Just(Shrinks::ConfigMaps),
         1 => Just(Shrinks::Everything),
     ];
-    let common = (shrinks, 0..4_u8, any::<bool>(), any::<bool>(), proptest::bool::weighted(0.8));
-    let calm = common.prop_map(move |(shrinks, recorded, annotated, settled, answers)| Circumstances {
+    let on_error = prop_oneof![2 => Just(OnError::Partial), 1 => Just(OnError::Transactional)];
+    let common = (shrinks, on_error, 0..4_u8, any::<bool>(), any::<bool>(), proptest::bool::weighted(0.8));
+    let calm = common.prop_map(move |(shrinks, on_error, recorded, annotated, settled, answers)| Circumstances {
         shrinks,
+        on_error,
         recorded,
         annotated,
         settled,
@@ -200,6 +204,8 @@ fn build(cells: &[Cell], around: &Circumstances) -> World {
         stale: around.stale,
         answers: around.answers,
         policy: Policy {
+            on_error: around.on_error,
+            create_namespace: None,
             prune: around.prune,
             prune_limit: PruneLimit::parse(around.limit).expect("a limit"),
             prune_allowed: around.allowed.map(commit),

@@ -5,8 +5,8 @@ use plumb_core::{
     desired::DesiredObject,
     live::PruneWish,
     object::ObjectKey,
-    plan::{Plan, Reason},
-    policy::PRUNE_LIMIT_FREE,
+    plan::{Apply, Plan, Reason},
+    policy::{OnError, PRUNE_LIMIT_FREE},
 };
 
 use crate::{
@@ -25,12 +25,35 @@ pub(crate) fn out_of_order(world: &World, seen: &Seen, plan: &Plan) -> Vec<Strin
         .filter(|object| !is_done(world, object) || pending.contains(&&object.key))
         .collect();
     let before = |first: &DesiredObject, then: &DesiredObject| first.place.wave < then.place.wave;
-    let written = pending.iter().map(|key| &seen.desired.objects[*key]);
+    // All or nothing: what others stand on goes first, whatever its wave.
+    let founds =
+        |key: &ObjectKey| world.policy.on_error == OnError::Transactional && (is_namespace(key) || is_definition(key));
+    let written = pending.iter().filter(|key| !founds(key)).map(|key| &seen.desired.objects[*key]);
     let early = written
         .flat_map(|object| open.iter().filter(move |first| before(first, object)).map(move |first| (first, object)));
     let early = early.map(|(first, object)| format!("{} is written before {}", object.key, first.key));
     let pruned = plan.prunes.iter().flat_map(|(_, prunes)| prunes).filter(|_| !open.is_empty());
     early.chain(pruned.map(|prune| format!("{} is pruned before {}", prune.key, open[0].key))).collect()
+}
+
+/// Returns everything that a plan writes or prunes of a commit that is applied as a whole or not at all, although something
+/// of it is refused.
+pub(crate) fn half_applied(world: &World, seen: &Seen, plan: &Plan) -> Vec<String> {
+    if world.policy.on_error == OnError::Partial {
+        return Vec::new();
+    }
+    let commit = |apply: &&Apply| apply.reason != Reason::Correct;
+    let written: Vec<&ObjectKey> = plan.applies.values().flatten().filter(commit).map(|apply| &apply.key).collect();
+    let ground = |key: &ObjectKey| written.iter().any(|written| holds(written, key));
+    let refused = seen.desired.objects.keys().find(|key| {
+        let told = refuses(plan, key);
+        let wanted = plan.all_applies().filter(commit).any(|apply| apply.key == **key);
+        told || wanted && !ground(key) && !world.would_take(key, &seen.desired)
+    });
+    let problem = seen.desired.problems.first().map(ToString::to_string);
+    let Some(why) = refused.map(ToString::to_string).or(problem) else { return Vec::new() };
+    let pruned = plan.prunes.iter().flat_map(|(_, prunes)| prunes).map(|prune| &prune.key);
+    written.into_iter().chain(pruned).map(|key| format!("{key} is written although {why} is refused")).collect()
 }
 
 /// Returns whether an object is there, healthy and as Git says, but for what was done to it since it was applied.

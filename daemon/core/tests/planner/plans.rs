@@ -7,7 +7,7 @@ use plumb_core::{
     object::ObjectKey,
     operation::{Effect, Operation, Outcome, Step},
     order::Rank,
-    plan::Plan,
+    plan::{Plan, Why},
     wave::Wave,
 };
 use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
@@ -84,8 +84,15 @@ proptest! {
         }
         prop_assert!(verdicts.values().all(|count| *count == 1), "{:?}", verdicts);
         let desired = verdicts.keys().filter(|key| seen.desired.objects.contains_key(**key)).count();
+        // All or nothing: what is not written for the sake of others is counted only.
+        let unwritten = plan.refusals.iter().map(|refusal| match refusal.why {
+            Why::Transaction { writes } => writes,
+            _ => 0,
+        });
+        let tried = plan.refusals.iter().filter(|refusal| matches!(refusal.why, Why::Tried { .. })).count();
+        let unwritten = unwritten.sum::<usize>().saturating_sub(tried);
         if !world.policy.suspended {
-            prop_assert_eq!(desired + plan.unchanged, seen.desired.objects.len());
+            prop_assert_eq!(desired + plan.unchanged + unwritten, seen.desired.objects.len());
         }
     }
 
@@ -126,6 +133,7 @@ fn step(effect: &Effect, widen: Option<&Inventory>, wave: impl Fn(&ObjectKey) ->
         Effect::HandOver(_) => (1, Wave::default(), 0),
         Effect::Apply(apply) => (2, wave(&apply.key), 2 * rank(&apply.key)),
         Effect::Await(definition) => (2, wave(definition), 2 * rank(definition) + 1),
+        Effect::Namespace(_) | Effect::Replace(_) => unreachable!("no world asks for it"),
         Effect::Prune(prune) => (3, Wave::default(), u8::MAX - rank(&prune.key)),
     }
 }
@@ -162,6 +170,8 @@ fn worlds_hold_every_refusal_and_many_prunes() {
         "PruneLimit",
         "PruneOff",
         "Suspended",
+        "Transaction",
+        "Tried",
         "Undecided",
         "Unknown",
         "Unrecorded",

@@ -15,7 +15,12 @@ use plumb_core::{
     live::{Live, LiveObject, PruneWish},
     object::{GroupKind, Manifest, ObjectKey},
     operation::{Effect, Failure, Outcome},
-    plan::{Applied, Apply, HandOver, Input, Plan, Prune, judge, prune},
+    plan::{
+        Applied, Apply, HandOver, Input, Plan, Prune, Reason, judge,
+        namespace::NamespaceState,
+        prune,
+        transaction::{self, Trial},
+    },
     policy::Policy,
     presence::Presence,
 };
@@ -68,6 +73,7 @@ pub(crate) struct Seen {
     pub(crate) live: Live,
     pub(crate) predictions: BTreeMap<ObjectKey, Fingerprint>,
     pub(crate) contents: BTreeMap<ObjectKey, Presence<Vec<ObjectKey>>>,
+    pub(crate) trials: BTreeMap<ObjectKey, Trial>,
 }
 
 /// Returns what the server makes of a manifest; it adds a default to Deployments.
@@ -86,7 +92,8 @@ impl World {
         let kinds = served.with_definitions(&self.manifests);
         let desired = desired::resolve(&self.manifests, &kinds, &ours().applyset_id(), Some("shop"));
         let live = self.live(&desired);
-        let mut seen = Seen { desired, live, predictions: BTreeMap::new(), contents: BTreeMap::new() };
+        let (predictions, contents, trials) = Default::default();
+        let mut seen = Seen { desired, live, predictions, contents, trials };
         if self.answers {
             let ask = |key: ObjectKey| {
                 let left = fingerprint(&self::served(&seen.desired.objects[&key].manifest));
@@ -94,6 +101,8 @@ impl World {
             };
             seen.predictions = self.with(&seen, judge::to_predict).into_iter().map(ask).collect();
         }
+        let attempt = |apply: Apply| (apply.key.clone(), self.attempt(&apply, &seen.desired));
+        seen.trials = self.with(&seen, transaction::to_try).into_iter().map(attempt).collect();
         let inspect = |key: ObjectKey| (key.clone(), self.contents(&key));
         seen.contents = self.with(&seen, prune::to_inspect).into_iter().map(inspect).collect();
         seen
@@ -117,6 +126,9 @@ impl World {
             recorded: self.recorded.clone(),
             annotated: self.annotated,
             scanned: self.scanned,
+            namespace: NamespaceState::There,
+            trials: &seen.trials,
+            immutable: &BTreeMap::new(),
             policy: &self.policy,
         })
     }
@@ -164,11 +176,28 @@ impl World {
                 Outcome::Done
             }
             Effect::HandOver(hand_over) => self.hand_over(hand_over),
+            Effect::Namespace(_) | Effect::Replace(_) => unreachable!("no world asks for it"),
             Effect::Apply(apply) => self.apply(apply, desired),
             Effect::Await(definition) if self.cluster.contains_key(definition) => Outcome::Done,
             Effect::Await(_) => failed("the definition is gone"),
             Effect::Prune(prune) => self.prune(prune),
         }
+    }
+
+    /// Tries an apply by dry-run.
+    fn attempt(&self, apply: &Apply, desired: &Desired) -> Trial {
+        let refused = |message: String, class| Trial::Refused { class, message };
+        match self.clone().apply(apply, desired) {
+            _ if !self.answers => refused("no answer".to_owned(), Class::Retry),
+            Outcome::Done => Trial::Accepted,
+            Outcome::Failed(Failure { class, message }) => refused(message, class),
+        }
+    }
+
+    /// Returns whether the API server would take an object now, whoever asks.
+    pub(crate) fn would_take(&self, key: &ObjectKey, desired: &Desired) -> bool {
+        let apply = Apply { key: key.clone(), reason: Reason::Change, force: false, replace: None };
+        self.clone().apply(&apply, desired) == Outcome::Done
     }
 
     fn apply(&mut self, apply: &Apply, desired: &Desired) -> Outcome {
@@ -303,6 +332,7 @@ fn as_seen(key: &ObjectKey, object: &Object) -> LiveObject {
         claimants: object.claimants.clone(),
         owners: object.owners.clone(),
         prune: object.prune.clone(),
+        holds_data: false,
         deleting: object.deleting,
         health: Health {
             status: match object {

@@ -2,7 +2,7 @@
 
 use plumb_cluster::error::ApiError;
 use plumb_core::{
-    desired::{Desired, DesiredObject},
+    desired::{Desired, DesiredObject, Replace},
     diff,
     environment::ApplySetId,
     object::{ObjectKey, PART_OF},
@@ -12,7 +12,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Subject, predict, source::Source};
-use crate::cli::{error::CliError, place, yaml};
+use crate::{
+    cli::{error::CliError, place, yaml},
+    trial,
+};
 
 /// What would be done to an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -24,6 +27,8 @@ pub(super) enum Action {
     Adopt,
     /// It differs.
     Change,
+    /// It differs, and can't be changed in place: it is deleted and created anew.
+    Replace,
 }
 
 impl Action {
@@ -33,6 +38,7 @@ impl Action {
             Self::Create => "create",
             Self::Adopt => "adopt",
             Self::Change => "change",
+            Self::Replace => "replace",
         }
     }
 }
@@ -73,17 +79,23 @@ pub(super) async fn judge(
     if let Some(owner) = live.as_ref().and_then(|live| foreign(subject, live)) {
         return Ok(Judged::Refused(format!("{}: it carries the label of {owner}", object.key)));
     }
+    let mut replaced = false;
     let after = match predict::dry_run(subject, object).await {
         Ok(after) => after,
+        Err(error) if trial::replaceable(&error) && object.replace == Replace::Enabled => {
+            replaced = true;
+            object.manifest.as_ref().clone()
+        }
         // Its kind or its namespace comes with the same commit: it can't be tried, only shown.
         Err(ApiError::NotServed { .. }) if defined_here => object.manifest.as_ref().clone(),
-        Err(ApiError::NotFound { .. }) if comes_along(desired, object.key.namespace.as_ref()) => {
+        Err(ApiError::NotFound { .. }) if comes_along(subject, desired, object.key.namespace.as_ref()) => {
             object.manifest.as_ref().clone()
         }
         Err(error) => return refusal(subject, object, error),
     };
     let action = match &live {
         None => Action::Create,
+        Some(_) if replaced => Action::Replace,
         Some(live) if label(live).is_none() => Action::Adopt,
         Some(_) => Action::Change,
     };
@@ -116,11 +128,10 @@ fn foreign(subject: &Subject<'_>, live: &Value) -> Option<String> {
 }
 
 /// Returns whether the namespace is among what would be created.
-fn comes_along(desired: &Desired, namespace: Option<&String>) -> bool {
+fn comes_along(subject: &Subject<'_>, desired: &Desired, namespace: Option<&String>) -> bool {
     let Some(namespace) = namespace else { return false };
-    let key =
-        ObjectKey { group: String::new(), kind: "Namespace".to_owned(), namespace: None, name: namespace.clone() };
-    desired.objects.contains_key(&key)
+    subject.settings.policy.create_namespace.as_ref() == Some(namespace)
+        || desired.objects.contains_key(&ObjectKey::of_namespace(namespace))
 }
 
 /// Says why the API server would not take an object, or fails where it could not be asked.

@@ -19,7 +19,8 @@ use plumb_core::{
     kinds::{Kind, Kinds},
     live::Live,
     object::{GroupKind, ObjectKey},
-    plan::{Input, judge, prune},
+    plan::{Input, judge, namespace::NamespaceState, prune},
+    policy::{OnError, Policy},
     presence::Presence,
 };
 use serde_json::Value;
@@ -44,6 +45,7 @@ pub(super) struct Gathered {
     recorded: Option<Inventory>,
     /// Absent for a directory: no prune is ever allowed for it.
     commit: Option<CommitId>,
+    policy: Policy,
 }
 
 impl Gathered {
@@ -68,7 +70,10 @@ impl Gathered {
             recorded: self.recorded.clone(),
             annotated: true,
             scanned: false,
-            policy: &subject.settings.policy,
+            namespace: NamespaceState::There,
+            trials: const { &BTreeMap::new() },
+            immutable: const { &BTreeMap::new() },
+            policy: &self.policy,
         }
     }
 }
@@ -95,6 +100,8 @@ pub(super) async fn gather(
         contents: BTreeMap::new(),
         recorded,
         commit,
+        // What would be refused is shown for each object.
+        policy: Policy { on_error: OnError::Partial, ..subject.settings.policy.clone() },
     };
     gathered.predictions = predictions(subject, &gathered, desired).await;
     for key in prune::to_inspect(&gathered.input(subject, desired)) {

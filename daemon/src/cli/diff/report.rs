@@ -124,6 +124,7 @@ impl Report {
             (counted(change::Action::Create), "to create"),
             (counted(change::Action::Adopt), "to adopt"),
             (counted(change::Action::Change), "to change"),
+            (counted(change::Action::Replace), "to replace"),
             (self.deletions.len(), "to delete"),
             (self.problems.len(), "refused by the cluster"),
             (self.unchanged, "unchanged"),

@@ -55,6 +55,10 @@ fn head(environment: &Environment, status: &EnvironmentStatus, now: Timestamp) -
     if attempted.map(|attempt| &attempt.commit) != applied.map(|attempt| &attempt.commit) {
         lines.push(("Attempted", commit(status, attempted, now)));
     }
+    if let Some(waiting) = &status.waiting {
+        let since = age::since(&waiting.since, now).unwrap_or_else(|| NOTHING.to_owned());
+        lines.push(("Waiting", format!("for wave {}, {since}", waiting.wave)));
+    }
     lines.push(("Objects", format!("{}{health}", inventory.objects)));
     lines.push(("Kinds", or_nothing(&inventory.kinds.join(", "))));
     lines.push(("Namespaces", or_nothing(&inventory.namespaces.join(", "))));
@@ -118,7 +122,11 @@ fn history(status: &EnvironmentStatus, now: Timestamp) -> String {
     }
     let mut table = Table::new(&["AGE", "COMMIT", "RESULT", "TOOK", "AUTHOR", "SUBJECT", "DID"]);
     for entry in &status.history {
-        let tone = if entry.result == "Applied" { Tone::Good } else { Tone::Bad };
+        let tone = match entry.result.as_str() {
+            "Applied" => Tone::Good,
+            "Superseded" => Tone::Waiting,
+            _ => Tone::Bad,
+        };
         table.row([
             Cell::from(age::since(&entry.at, now).unwrap_or_default()),
             Cell::from(entry.revision.commit.get(..SHORT).unwrap_or_default()),

@@ -16,8 +16,8 @@ use crate::{
     kinds::{Kind, Kinds, Scope},
     live::{Live, LiveObject, PruneWish},
     object::{Gvk, Manifest, ObjectKey, Origin},
-    plan::{Applied, Input, Plan},
-    policy::{DriftMode, Policy, PruneLimit},
+    plan::{Applied, Input, Plan, namespace::NamespaceState, replace::Immutable, transaction::Trial},
+    policy::{DriftMode, OnError, Policy, PruneLimit},
     presence::Presence,
     problem::Problem,
 };
@@ -41,6 +41,9 @@ pub(super) struct Situation {
     pub(super) recorded: Option<Inventory>,
     pub(super) annotated: bool,
     pub(super) scanned: bool,
+    pub(super) namespace: NamespaceState,
+    pub(super) trials: BTreeMap<ObjectKey, Trial>,
+    pub(super) immutable: BTreeMap<ObjectKey, Immutable>,
     pub(super) policy: Policy,
 }
 
@@ -138,7 +141,12 @@ impl Situation {
             recorded: Some(Inventory { kinds: [config("a").group_kind()].into(), namespaces: ["shop".into()].into() }),
             annotated: true,
             scanned: true,
+            namespace: NamespaceState::There,
+            trials: BTreeMap::new(),
+            immutable: BTreeMap::new(),
             policy: Policy {
+                on_error: OnError::Partial,
+                create_namespace: None,
                 prune: true,
                 prune_limit: PruneLimit::parse("25%").expect("a limit"),
                 prune_allowed: None,
@@ -206,6 +214,7 @@ impl Situation {
             claimants: Vec::new(),
             owners: Vec::new(),
             prune: PruneWish::Usual,
+            holds_data: false,
             deleting: false,
             health: Health { status: HealthStatus::Current, message: String::new() },
         };
@@ -253,6 +262,9 @@ impl Situation {
             recorded: self.recorded.clone(),
             annotated: self.annotated,
             scanned: self.scanned,
+            namespace: self.namespace.clone(),
+            trials: &self.trials,
+            immutable: &self.immutable,
             policy: &self.policy,
         })
     }
@@ -282,8 +294,12 @@ pub(super) fn refused(plan: &Plan) -> Vec<String> {
 /// Returns what the plan applies, in its order: key, reason, `forced` where conflicts are overridden.
 pub(super) fn applied(plan: &Plan) -> Vec<String> {
     let text = |apply: &super::super::Apply| {
-        let forced = if apply.force { " forced" } else { "" };
-        format!("{} {:?}{forced}", apply.key, apply.reason)
+        let how = match (&apply.replace, apply.force) {
+            (Some(_), _) => " replaced",
+            (None, true) => " forced",
+            (None, false) => "",
+        };
+        format!("{} {:?}{how}", apply.key, apply.reason)
     };
     plan.applies.values().flatten().map(text).collect()
 }

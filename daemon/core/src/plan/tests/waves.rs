@@ -128,7 +128,26 @@ fn what_drifted_away_waits_for_its_namespace() {
         let fingerprint = s.fingerprint(&key("Namespace away"), "1");
         s.applied.insert(key("Namespace away"), crate::plan::Applied { manifest: fingerprint, left: fingerprint });
     });
-    check(&plan, &["ConfigMap shop/a Change forced"], "wave -1 (1 of 4): ConfigMap shop/a", (4, 1));
+    check(&plan, &["ConfigMap shop/a Change forced"], "wave -1 (1 of 4): ConfigMap shop/a", (3, 1));
+}
+
+#[test]
+fn drift_is_left_where_what_it_stands_on_is_held_back() {
+    let definition = key("CustomResourceDefinition.apiextensions.k8s.io databases.example.com");
+    let instance = key("Database.example.com shop/db");
+    let plan = |wave: &'static str| {
+        changed(|s| {
+            s.manifests.push(of_wave(&definition, wave));
+            s.desire(&instance);
+            let manifest = s.desired().objects[&instance].fingerprint;
+            s.applied.insert(instance.clone(), crate::plan::Applied { manifest, left: manifest });
+        })
+    };
+    let waits = plan("1");
+    assert_eq!(applied(&waits), ["ConfigMap shop/a Change forced"]);
+    assert_eq!(waits.drifts.iter().map(|drift| drift.corrected).collect::<Vec<_>>(), [false]);
+    let made = plan("-1");
+    assert!(applied(&made).contains(&"Database shop/db Correct".to_owned()), "its definition comes with this plan");
 }
 
 #[test]
