@@ -59,6 +59,17 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// Shards of one plumb: beyond, most of them would have nothing to do, and each is a lease that is renewed.
 const SHARDS_MAX: i64 = 64;
 
+/// The shortest time between two lists of everything; below, they would be all that plumb does.
+const RESYNC_SHORTEST: Duration = Duration::from_secs(1);
+
+fn resync(text: &str) -> anyhow::Result<Duration> {
+    let every = DurationText::parse(text)?.get();
+    if every < RESYNC_SHORTEST {
+        bail!("everything can't be listed anew every {text}: write 1s or more");
+    }
+    Ok(every)
+}
+
 fn lease_duration(text: &str) -> anyhow::Result<Timing> {
     Ok(Timing::new(DurationText::parse(text)?.get())?)
 }
@@ -109,6 +120,9 @@ pub struct RunArgs {
     /// Namespace of the leases [default: the Pod's own, outside of Pods plumb-system, which is made if it is missing]
     #[arg(long, value_name = "NAMESPACE")]
     lease_namespace: Option<String>,
+    /// How often everything is listed anew, in case that an event was missed: from 1s on
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = resync)]
+    resync: Duration,
     /// How log lines look
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -137,6 +151,7 @@ pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
         shards,
         lease_duration: timing,
         lease_namespace,
+        resync,
         log_format,
     } = arguments;
     crate::logs::start(log_format);
@@ -188,6 +203,7 @@ pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
         readiness,
         me,
         tenures,
+        resync,
     };
     let result = tokio::select! {
         result = work(parts, tasks, stop) => result,
@@ -218,6 +234,7 @@ struct Parts {
     readiness: Readiness,
     me: Replica,
     tenures: Tenures,
+    resync: Duration,
 }
 
 /// Does the daemon's work until `stop`.
@@ -234,6 +251,7 @@ async fn work(parts: Parts, mut tasks: JoinSet<anyhow::Result<()>>, stop: Cancel
         readiness,
         me,
         tenures,
+        resync,
     } = parts;
     if let Some(directory) = bootstrap {
         let started = tokio::select! {
@@ -256,7 +274,7 @@ async fn work(parts: Parts, mut tasks: JoinSet<anyhow::Result<()>>, stop: Cancel
     let context = Arc::new(Context::new(
         cluster.clone(),
         default_service_account,
-        watches,
+        watches.relisting(resync),
         metrics,
         journal.clone(),
         clock.clone(),

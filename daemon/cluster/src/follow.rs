@@ -28,6 +28,8 @@ const WATCH_SECONDS: u64 = 270;
 const WATCH_SECONDS_SPREAD: u64 = 60;
 /// How much longer than that silence is taken for a watch that is still alive.
 const SILENCE_MARGIN: Duration = Duration::from_secs(10);
+/// By how much of itself the time between two lists is shortened, so that not all kinds are listed in one moment.
+const RELIST_SPREAD: u32 = 10;
 /// A watch that ended sooner than this counts as broken, and the next one waits.
 const SHORTEST_LIFE: Duration = Duration::from_secs(1);
 
@@ -44,6 +46,8 @@ enum Position {
 enum End {
     /// The server closed the watch in order, or the connection was cut: go on from here.
     Closed(String),
+    /// It has run long enough: list again, in case that an event was missed.
+    Due,
     /// Nothing can be said any more.
     Failed(ApiError, Position),
 }
@@ -84,6 +88,9 @@ pub(crate) struct Follow<F> {
     lease: WatchLease,
     backoff: Backoff,
     seconds: u64,
+    /// How long after a list the next one is made, whatever the watch says; absent: never.
+    relist: Option<Duration>,
+    listed: tokio::time::Instant,
 }
 
 impl<F: FnMut(Observation)> Follow<F> {
@@ -92,7 +99,15 @@ impl<F: FnMut(Observation)> Follow<F> {
         let lease = cluster.connections.lease_watch();
         let seed = cluster.connections.seed();
         let seconds = WATCH_SECONDS - seed % WATCH_SECONDS_SPREAD;
-        Self { followed, cluster, tell, lease, backoff: Backoff::new(seed), seconds }
+        let listed = tokio::time::Instant::now();
+        Self { followed, cluster, tell, lease, backoff: Backoff::new(seed), seconds, relist: None, listed }
+    }
+
+    /// Lists again after so long at most: what the events of a watch have missed is found then.
+    pub(crate) fn relisting(mut self, every: Duration) -> Self {
+        let spread = self.cluster.connections.seed() % 1000;
+        self.relist = Some(every - (every / RELIST_SPREAD).mul_f64(spread as f64 / 1000.0));
+        self
     }
 
     /// Follows until the server no longer has the kind; dropped, it stops.
@@ -114,6 +129,10 @@ impl<F: FnMut(Observation)> Follow<F> {
                 Position::At(at) => match self.watch(at).await {
                     End::Closed(at) => {
                         position = Position::At(at);
+                        continue;
+                    }
+                    End::Due => {
+                        position = Position::Unlisted;
                         continue;
                     }
                     End::Failed(error, next) => (error, next),
@@ -159,6 +178,7 @@ impl<F: FnMut(Observation)> Follow<F> {
         }
         self.observe(Observation::ListDone(gvk, at.clone()));
         self.backoff.reset();
+        self.listed = tokio::time::Instant::now();
         Ok(at)
     }
 
@@ -189,8 +209,14 @@ impl<F: FnMut(Observation)> Follow<F> {
         };
         self.observe(Observation::Resumed(self.followed.kind.gvk.clone()));
         let silence = Duration::from_secs(self.seconds) + SILENCE_MARGIN;
+        let due = self.relist.map(|after| self.listed + after);
         loop {
-            let event = match tokio::time::timeout(silence, events.next()).await {
+            let next = tokio::select! {
+                biased;
+                () = at_time(due) => return End::Due,
+                next = tokio::time::timeout(silence, events.next()) => next,
+            };
+            let event = match next {
                 Ok(Some(Ok(event))) => event,
                 Ok(Some(Err(error))) => return end(broken(&action, error), at),
                 // Closed by the server; or dead so long that it must be.
@@ -265,6 +291,14 @@ impl<F: FnMut(Observation)> Follow<F> {
 
     fn observe(&mut self, observation: Observation) {
         (self.tell)(observation);
+    }
+}
+
+/// Waits until this time; without one, for ever.
+async fn at_time(due: Option<tokio::time::Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Watches {
     sender: Sender,
     stop: CancellationToken,
     running: Mutex<Running>,
+    /// How long after a list of a kind the next one is made at the latest; absent: only when the watch has lost its place.
+    relist: Option<Duration>,
 }
 
 #[derive(Debug, Default)]
@@ -54,7 +56,12 @@ impl Watches {
     pub fn new(cluster: Cluster, index: SharedIndex) -> (Self, News) {
         let (sender, news) = news::channel();
         let running = Mutex::default();
-        (Self { cluster, index, sender, stop: CancellationToken::new(), running }, news)
+        (Self { cluster, index, sender, stop: CancellationToken::new(), running, relist: None }, news)
+    }
+
+    /// Has every kind listed again at least this often: what the events of its watch have missed is found then.
+    pub fn relisting(self, every: Duration) -> Self {
+        Self { relist: Some(every), ..self }
     }
 
     /// Returns the index that the watches feed, locked.
@@ -100,7 +107,7 @@ impl Watches {
             sender.send(changes);
         };
         let followed = Followed { kind, namespace: None, selected: Selected::Labels(PART_OF.to_owned()) };
-        let follow = Follow::new(self.cluster.clone(), followed, tell);
+        let follow = self.relisted(Follow::new(self.cluster.clone(), followed, tell));
         // Woken in any case, a panic too: somebody may be waiting for tasks that ended.
         let wake = WakeOnDrop(self.sender.clone());
         async move {
@@ -110,6 +117,13 @@ impl Watches {
                 // Marks the kind as to be started anew by the next `ensure`.
                 () = follow.run() => stop.cancel(),
             }
+        }
+    }
+
+    fn relisted<F: FnMut(Observation)>(&self, follow: Follow<F>) -> Follow<F> {
+        match self.relist {
+            Some(every) => follow.relisting(every),
+            None => follow,
         }
     }
 
@@ -131,7 +145,7 @@ impl Watches {
             sender.send(changes);
         };
         let followed = Followed { kind: kind.clone(), namespace: None, selected: Selected::Labels(String::new()) };
-        let follow = Follow::new(self.cluster.clone(), followed, tell);
+        let follow = self.relisted(Follow::new(self.cluster.clone(), followed, tell));
         running.tasks.spawn(async move {
             let _wake = wake;
             tokio::select! {

@@ -118,6 +118,7 @@ async fn obey(plane: &mut Plane, order: Order) -> Answer {
         Order::Start { assets, node } => plane.start(&assets, node).await.map(|server| Answer::Up { server }),
         Order::StopApiServer => plane.stop_api_server().await.map(|()| Answer::Done),
         Order::StartApiServer => plane.start_api_server().await.map(|()| Answer::Done),
+        Order::CompactStore => plane.compact_store().await.map(|()| Answer::Done),
         Order::Adopt { process } => plane.adopt(process).map(|()| Answer::Done),
         Order::AddUser { user, groups } => plane.add_user(&user, &groups).map(|kubeconfig| Answer::User { kubeconfig }),
     };

@@ -19,6 +19,9 @@ pub enum Network {
     Paused,
     /// Breaks every connection, open and new ones.
     Cut,
+    /// Breaks every open connection, and each new one as soon as so many bytes have come back from the server: in the
+    /// middle of a handshake, of an answer, of an event.
+    CutAfter(usize),
 }
 
 /// A running proxy; ends on drop.
@@ -41,6 +44,8 @@ struct State {
     ended: bool,
     /// Bytes that wait to be moved.
     held: usize,
+    /// Connections that were broken after so many bytes.
+    broken: usize,
     connections: Vec<TcpStream>,
 }
 
@@ -52,7 +57,7 @@ impl Proxy {
     pub fn start(server: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let state = State { network: Network::Up, ended: false, held: 0, connections: Vec::new() };
+        let state = State { network: Network::Up, ended: false, held: 0, broken: 0, connections: Vec::new() };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let of_thread = Arc::clone(&shared);
         let listening =
@@ -70,11 +75,16 @@ impl Proxy {
         self.shared.state().held
     }
 
+    /// Returns how many connections were broken by [`Network::CutAfter`] at its byte, since the start.
+    pub fn broken(&self) -> usize {
+        self.shared.state().broken
+    }
+
     /// Makes the network behave so from now on.
     pub fn set(&self, network: Network) {
         let mut state = self.shared.state();
         state.network = network;
-        if network == Network::Cut {
+        if matches!(network, Network::Cut | Network::CutAfter(_)) {
             state.break_all();
         }
         self.shared.changed.notify_all();
@@ -132,11 +142,11 @@ impl Shared {
         }
         state.connections.extend([client, server]);
         drop(state);
-        for (from, to) in ways {
+        for (to_client, (from, to)) in [false, true].into_iter().zip(ways) {
             let (sender, receiver) = mpsc::channel();
             let (taking, giving) = (Arc::clone(self), Arc::clone(self));
             thread::Builder::new().name("proxy".to_owned()).spawn(move || taking.take(from, &sender))?;
-            thread::Builder::new().name("proxy".to_owned()).spawn(move || giving.give(to, &receiver))?;
+            thread::Builder::new().name("proxy".to_owned()).spawn(move || giving.give(to, &receiver, to_client))?;
         }
         Ok(())
     }
@@ -153,13 +163,21 @@ impl Shared {
     }
 
     /// Moves it to the other side while the network is up.
-    fn give(&self, mut to: TcpStream, held: &mpsc::Receiver<Vec<u8>>) {
+    fn give(&self, mut to: TcpStream, held: &mpsc::Receiver<Vec<u8>>, to_client: bool) {
+        let mut given = 0;
         for bytes in held {
             let paused = |state: &mut State| state.network == Network::Paused && !state.ended;
             let mut state = self.changed.wait_while(self.state(), paused).unwrap_or_else(PoisonError::into_inner);
             state.held -= bytes.len();
+            let most = match state.network {
+                Network::CutAfter(most) if to_client => most.saturating_sub(given).min(bytes.len()),
+                _ => bytes.len(),
+            };
+            let breaks = most < bytes.len();
+            state.broken += usize::from(breaks);
             drop(state);
-            if to.write_all(&bytes).is_err() {
+            given += most;
+            if to.write_all(&bytes[..most]).is_err() || breaks {
                 let _ = to.shutdown(Shutdown::Both);
             }
         }
@@ -217,5 +235,16 @@ mod tests {
         assert!(send_and_read(&mut connect(), "cut").is_err());
         proxy.set(Network::Up);
         assert_eq!(send_and_read(&mut connect(), "again").unwrap(), "again");
+        proxy.set(Network::CutAfter(4));
+        let mut stream = connect();
+        assert_eq!(send_and_read(&mut stream, "four").unwrap(), "four");
+        assert_eq!(proxy.broken(), 0);
+        assert!(send_and_read(&mut stream, "more").is_err());
+        assert_eq!(proxy.broken(), 1);
+        let mut part = [0; 4];
+        let mut stream = connect();
+        stream.write_all(b"more than four").unwrap();
+        stream.read_exact(&mut part).unwrap();
+        assert_eq!(&part, b"more", "what comes before it arrives");
     }
 }

@@ -117,6 +117,24 @@ fn environments_go_on_from_the_mirror_while_the_repository_is_gone() {
 }
 
 #[test]
+fn everything_is_listed_anew_as_often_as_resync_says_and_nothing_is_made_of_it() {
+    let plane = own_plane();
+    let daemon = Daemon::start_with(plane, &["--resync", "1s"]);
+    let site = Site::new(plane, "resync");
+    let commit = site.push(&[("app/a.yaml", &many(3, "1"))], "One");
+    site.environment("app", "app", json!({}));
+    site.wait_applied("app", &commit);
+    let lists = || {
+        let page = daemon.metrics();
+        let line = page.lines().find_map(|line| line.strip_prefix("plumb_watch_lists_total ")).expect("the metric");
+        line.parse::<u64>().expect("a number")
+    };
+    let begun = lists();
+    wait::until("more lists", || if lists() >= begun + 5 { Ok(()) } else { Err(daemon.metrics()) });
+    assert!(!daemon.log().contains("Drift"), "{}", daemon.log());
+}
+
+#[test]
 fn the_bootstrap_directory_is_applied_and_followed_and_never_pruned() {
     let plane = own_plane();
     let daemon = Daemon::start(plane);

@@ -219,6 +219,30 @@ async fn watches_that_nobody_needs_end_and_all_end_at_the_stop() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn events_that_never_came_are_found_by_the_next_list() {
+    let Bench { fake, watches, news } = bench();
+    let day = Duration::from_secs(24 * 3600);
+    let mut bench = Bench { fake, watches: watches.relisting(day), news };
+    bench.fake.put("stays");
+    bench.fake.put("goes");
+    bench.watches.ensure([kind()]);
+    bench.synced().await;
+    bench.news.take();
+    bench.fake.put("comes");
+    bench.fake.lose_newest_event();
+    bench.fake.delete("goes");
+    bench.fake.lose_newest_event();
+    tokio::time::sleep(day / 2).await;
+    assert_eq!(bench.names(), ["goes", "stays"], "the watch has missed it");
+    tokio::time::sleep(day / 2).await;
+    bench.hear("goes Missing").await;
+    assert_eq!(bench.names(), ["comes", "stays"]);
+    assert!(bench.news.take().iter().all(|change| !in_words(change).contains("stays")));
+    tokio::time::sleep(3 * day).await;
+    assert!((4..=6).contains(&bench.fake.count("LIST")), "{}", bench.fake.count("LIST"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hundred_quiet_hours_cost_only_watches() {
     let bench = bench();
     bench.fake.put("one");

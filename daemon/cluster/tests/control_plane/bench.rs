@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use lab::ControlPlane;
+use lab::{ControlPlane, proxy::Proxy};
 use plumb_cluster::{
     apply::{Applied, Apply, Force, Persistence},
     client::connect,
     cluster::Cluster,
     error::ApiError,
     take::Taken,
+    traffic::Listener,
 };
 use plumb_core::{
     environment::{ApplySetId, EnvironmentName, FieldManager},
@@ -29,14 +30,26 @@ pub(crate) struct Bench {
 }
 
 pub(crate) async fn cluster_of(kubeconfig: &Path) -> Cluster {
+    heard_cluster_of(kubeconfig, None).await
+}
+
+async fn heard_cluster_of(kubeconfig: &Path, listener: Option<Listener>) -> Cluster {
     let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
     let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
     config.proxy_url = None;
-    Cluster::new(connect(config, 7).unwrap())
+    let connections = connect(config, 7).unwrap();
+    Cluster::new(match listener {
+        Some(listener) => connections.heard_by(listener),
+        None => connections,
+    })
 }
 
 pub(crate) async fn bench(name: &str) -> Bench {
-    let plane = lab::shared();
+    bench_on(lab::shared(), name).await
+}
+
+/// A namespace of another control plane than the one that all share.
+pub(crate) async fn bench_on(plane: &'static ControlPlane, name: &str) -> Bench {
     let cluster = cluster_of(plane.kubeconfig()).await;
     let namespace = lab::namespace(name);
     plane.kubectl(&["create", "namespace", &namespace]).unwrap();
@@ -65,6 +78,17 @@ pub(crate) fn config_map() -> Kind {
 
 pub(crate) fn deployment() -> Kind {
     kind("apps/v1", "Deployment", "deployments", Scope::Namespaced)
+}
+
+/// Returns a cluster behind a proxy, not yet connected; who listens hears what it exchanges.
+pub(crate) async fn behind_a_proxy(bench: &Bench, listener: Option<Listener>) -> (Proxy, Cluster) {
+    let server = bench.plane.server();
+    let proxy = Proxy::start(server.trim_start_matches("https://").parse().unwrap()).unwrap();
+    let text = std::fs::read_to_string(bench.plane.kubeconfig()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    std::fs::write(&kubeconfig, text.replace(&server, &format!("https://{}", proxy.address()))).unwrap();
+    (proxy, heard_cluster_of(&kubeconfig, listener).await)
 }
 
 impl Bench {

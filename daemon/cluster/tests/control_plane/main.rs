@@ -8,6 +8,8 @@ mod applying;
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
+mod cutting;
+#[cfg(test)]
 mod deleting;
 mod handing_over;
 #[cfg(test)]

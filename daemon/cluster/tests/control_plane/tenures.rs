@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use lab::proxy::{Network, Proxy};
+use lab::proxy::Network;
 use plumb_cluster::{
     apply::{Apply, Force, Persistence},
     cluster::{Cluster, Precondition},
@@ -16,7 +16,7 @@ use plumb_core::{
 };
 use serde_json::json;
 
-use crate::bench::{Bench, bench, cluster_of, config_map, eventually, manager};
+use crate::bench::{Bench, behind_a_proxy, bench, config_map, eventually, manager};
 
 /// Bytes of a body that stands out among frames of other sorts.
 const LONG: usize = 4096;
@@ -24,18 +24,6 @@ const LONG: usize = 4096;
 /// A tenure that lasts until it is ended.
 fn tenure() -> Tenure {
     Tenure::begin(Arc::new(|| Duration::ZERO), Duration::from_secs(1))
-}
-
-/// Returns a cluster behind a proxy, not yet connected.
-async fn behind_a_proxy(bench: &Bench) -> (Proxy, Cluster) {
-    let server = bench.plane.server();
-    let proxy = Proxy::start(server.trim_start_matches("https://").parse().unwrap()).unwrap();
-    let text = std::fs::read_to_string(bench.plane.kubeconfig()).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let kubeconfig = folder.path().join("kubeconfig");
-    std::fs::write(&kubeconfig, text.replace(&server, &format!("https://{}", proxy.address()))).unwrap();
-    let cluster = cluster_of(&kubeconfig).await;
-    (proxy, cluster)
 }
 
 async fn apply(bench: &Bench, cluster: &Cluster, name: &str, persistence: Persistence) -> Result<(), ApiError> {
@@ -79,7 +67,7 @@ async fn after_its_end_nothing_is_written_and_everything_can_be_read() {
 #[tokio::test]
 async fn a_write_that_waited_for_a_connection_while_its_tenure_ended_is_not_sent() {
     let bench = bench("tenure-waits").await;
-    let (proxy, cluster) = behind_a_proxy(&bench).await;
+    let (proxy, cluster) = behind_a_proxy(&bench, None).await;
     proxy.set(Network::Paused);
     let tenure = tenure();
     let gated = cluster.during(&tenure);
@@ -98,7 +86,7 @@ async fn a_write_that_waited_for_a_connection_while_its_tenure_ended_is_not_sent
 #[tokio::test]
 async fn a_write_that_was_sent_before_the_end_may_land_and_is_waited_for() {
     let bench = bench("tenure-sent").await;
-    let (proxy, cluster) = behind_a_proxy(&bench).await;
+    let (proxy, cluster) = behind_a_proxy(&bench, None).await;
     cluster.user().await.unwrap();
     proxy.set(Network::Paused);
     let tenure = tenure();

@@ -1,12 +1,20 @@
 //! Watches and the index on a real API server.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use lab::ControlPlane;
 use plumb_cluster::{
     apply::Force,
     cluster::{Cluster, Precondition},
     index::change::{Change, What},
+    traffic::Traffic,
     watches::{SharedIndex, Watches, news::News},
 };
 use plumb_core::{
@@ -18,17 +26,22 @@ use plumb_core::{
 };
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, DEADLINE, bench, cluster_of, config_map, id, kind, labelled, manager};
+use crate::bench::{
+    Bench, DEADLINE, behind_a_proxy, bench, cluster_of, config_map, eventually, id, kind, labelled, manager,
+};
 
-struct Watching {
-    watches: Watches,
+pub(crate) struct Watching {
+    pub(crate) watches: Watches,
     news: News,
     id: ApplySetId,
 }
 
 /// Watches a kind for one environment; a name of its own keeps tests apart, since watches span namespaces.
-async fn watch(cluster: &Cluster, kind: Kind, environment: &str) -> Watching {
-    let (watches, news) = Watches::new(cluster.clone(), SharedIndex::default());
+pub(crate) async fn watch(cluster: &Cluster, kind: Kind, environment: &str) -> Watching {
+    watch_with(Watches::new(cluster.clone(), SharedIndex::default()), kind, environment).await
+}
+
+async fn watch_with((watches, news): (Watches, News), kind: Kind, environment: &str) -> Watching {
     let kinds = BTreeSet::from([kind.gvk.group_kind()]);
     watches.ensure([kind]);
     let unknown = watches.wait_synced(&kinds, DEADLINE).await;
@@ -37,8 +50,12 @@ async fn watch(cluster: &Cluster, kind: Kind, environment: &str) -> Watching {
 }
 
 impl Watching {
+    pub(crate) fn id(&self) -> ApplySetId {
+        self.id.clone()
+    }
+
     /// Returns the next news of our environment.
-    async fn next(&mut self) -> Vec<(String, What)> {
+    pub(crate) async fn next(&mut self) -> Vec<(String, What)> {
         let ours = async {
             loop {
                 let news = self.news.next().await.expect("the watches run");
@@ -72,7 +89,7 @@ fn apply_as_its_environment(plane: &ControlPlane, environment: &str, object: &Va
 }
 
 /// Applies as the daemon does: announced, answered and remembered.
-async fn apply(bench: &Bench, watching: &Watching, environment: &str, object: &Value) -> Value {
+pub(crate) async fn apply(bench: &Bench, watching: &Watching, environment: &str, object: &Value) -> Value {
     let key = bench.key(&config_map(), crate::bench::name_of(object));
     watching.watches.index().write_begins(&key);
     let applied = bench.apply(environment, object, Force::Yes).await.unwrap().object;
@@ -124,6 +141,26 @@ async fn deletions_and_lost_labels_are_missing_and_our_own_deletions_are_silent(
     assert_eq!(watching.next().await, [("unlabelled".to_owned(), What::Missing)]);
     bench.kubectl(&["label", "--overwrite", "configmap", "relabelled", &format!("{PART_OF}=ZZ")]);
     assert_eq!(watching.next().await, [("relabelled".to_owned(), What::Missing)]);
+}
+
+#[tokio::test]
+async fn lists_that_are_made_anew_tell_nothing_where_nothing_happened_and_drift_where_it_did() {
+    let bench = bench("relist").await;
+    let name = bench.namespace.as_str();
+    let lists = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&lists);
+    let count = move |traffic| {
+        counted.fetch_add(usize::from(matches!(traffic, Traffic::Listed)), Ordering::SeqCst);
+    };
+    let (_proxy, cluster) = behind_a_proxy(&bench, Some(Arc::new(count))).await;
+    let (watches, news) = Watches::new(cluster, SharedIndex::default());
+    let mut watching = watch_with((watches.relisting(Duration::from_secs(1)), news), config_map(), name).await;
+    apply(&bench, &watching, name, &bench.owned(name, "changed", json!({ "a": "1" }))).await;
+    apply(&bench, &watching, name, &bench.owned(name, "kept", json!({ "a": "1" }))).await;
+    let begun = lists.load(Ordering::SeqCst);
+    eventually("three more lists", async || (lists.load(Ordering::SeqCst) >= begun + 3).then_some(())).await;
+    bench.kubectl(&["patch", "configmap", "changed", "-p", r#"{"data":{"a":"9"}}"#]);
+    assert_eq!(watching.next().await, [("changed".to_owned(), What::Drifted)], "the first news of all");
 }
 
 #[tokio::test]

@@ -22,6 +22,8 @@ pub(crate) enum Order {
     StopApiServer,
     /// Start the API server again, on the same port and data.
     StartApiServer,
+    /// Have the store forget every version but the newest of each object.
+    CompactStore,
     /// Kill this process too when the control plane ends, however it ends.
     Adopt {
         /// Its id.

@@ -57,6 +57,8 @@ pub(super) enum PlaneError {
     Adopt { process: u32, source: io::Error },
     #[error("there is no control plane yet: it is started first")]
     NotStarted,
+    #[error("etcd can't be compacted")]
+    Compact(#[source] Box<kube::Error>),
     #[error("a client certificate carries at most {} groups", certificates::MAX_GROUPS)]
     TooManyGroups,
 }
@@ -159,6 +161,13 @@ impl Plane {
             }
         }
         self.run_controllers(settled).await
+    }
+
+    /// Has etcd forget all versions but the newest ones.
+    pub(super) async fn compact_store(&mut self) -> Result<(), PlaneError> {
+        let settled = self.settled.as_ref().ok_or(PlaneError::NotStarted)?;
+        let store = probe::anonymous(&format!("http://127.0.0.1:{}", settled.ports.etcd), &settled.authority.der())?;
+        probe::compact(&store).await.map_err(|error| PlaneError::Compact(Box::new(error)))
     }
 
     /// Writes a kubeconfig for a user with a client certificate and returns its path.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Namespace, Node, ServiceAccount};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
+use serde_json::{Value, json};
 
 use super::layout::Layout;
 use crate::node;
@@ -52,6 +53,19 @@ fn client(mut config: Config) -> Result<Client, ProbeError> {
 pub(super) async fn answers(client: &Client, path: &str) -> bool {
     let Ok(request) = http::Request::get(path).body(Vec::new()) else { return false };
     client.request_text(request).await.is_ok()
+}
+
+/// Compacts etcd at its newest revision, through its JSON gateway.
+pub(super) async fn compact(store: &Client) -> kube::Result<()> {
+    // Any key will do: the answer's head has the revision.
+    let head = post(store, "/v3/kv/range", &json!({ "key": "AA==" })).await?;
+    let revision = head["header"]["revision"].clone();
+    post(store, "/v3/kv/compaction", &json!({ "revision": revision, "physical": true })).await.map(drop)
+}
+
+async fn post(client: &Client, path: &str, body: &Value) -> kube::Result<Value> {
+    let request = http::Request::post(path).body(body.to_string().into_bytes());
+    client.request(request.map_err(kube::Error::HttpError)?).await
 }
 
 /// Returns whether the namespace `default` is there; the API server makes it a moment after it reports ready.

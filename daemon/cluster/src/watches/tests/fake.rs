@@ -116,6 +116,11 @@ impl Fake {
         state.generation.send_modify(|_| {});
     }
 
+    /// Has no watch ever see the newest change: an event that is lost.
+    pub(super) fn lose_newest_event(&self) {
+        self.state.lock().unwrap().history.pop();
+    }
+
     /// Forgets all events so far, so that only a list shows them.
     pub(super) fn compact(&self) {
         let mut state = self.state.lock().unwrap();
