@@ -22,7 +22,7 @@ use plumb_core::{
 use plumb_render::Renders;
 use tokio::{sync::Semaphore, time::Instant};
 
-use crate::{clock::Clock, journal::Journal, metrics::Metrics, settings::Settings};
+use crate::{clock::Clock, journal::Journal, metrics::Metrics, mirrors::Mirrors, settings::Settings};
 
 /// Requests under way in all: the API server takes 200 writes at once and gains nothing past 16, but a few slow ones
 /// (webhooks) must not hold up the rest.
@@ -54,6 +54,7 @@ pub(crate) struct Context {
     /// The service account of environments that name none.
     default_service_account: Option<String>,
     pub(crate) watches: Watches,
+    pub(crate) mirrors: Mirrors,
     served: tokio::sync::Mutex<Option<Served>>,
     pub(crate) renders: Mutex<Renders>,
     pub(crate) metrics: Metrics,
@@ -82,6 +83,7 @@ impl Context {
         cluster: Cluster,
         default_service_account: Option<String>,
         watches: Watches,
+        mirrors: Mirrors,
         metrics: Metrics,
         journal: Journal,
         clock: Clock,
@@ -90,6 +92,7 @@ impl Context {
             cluster,
             default_service_account,
             watches,
+            mirrors,
             served: tokio::sync::Mutex::new(None),
             renders: Mutex::default(),
             metrics,

@@ -121,7 +121,7 @@ pub(crate) async fn gather(context: &Context, pass: &mut Pass, acting: &Cluster)
     context.index().judge_by(&pass.settings.name.applyset_id(), &pass.settings.rules);
     let ahead = look_ahead(context, pass).await?;
     let newest = pass.source.clone()?;
-    let source = stay(pass, &newest).await;
+    let source = stay(context, pass, &newest).await;
     pass.source = Ok(source.clone());
     let Wanted { inputs, served, .. } =
         wanted::wanted(context, &pass.settings, &source, &mut pass.memory.wanted).await?;
@@ -275,10 +275,10 @@ async fn judge_again(context: &Context, name: &EnvironmentName, kinds: &Kinds) {
 
 /// Returns the commit that the pass is about: the newest, or the one at which the environment stays until that may begin.
 /// Where there is none, nothing is written.
-async fn stay(pass: &mut Pass, newest: &Source) -> Source {
+async fn stay(context: &Context, pass: &mut Pass, newest: &Source) -> Source {
     let Some(held) = &mut pass.held else { return newest.clone() };
     if let Some(at) = held.at.take()
-        && let Ok(source) = wanted::older(newest.clone(), at.clone()).await
+        && let Ok(source) = wanted::older(context, newest.clone(), at.clone()).await
     {
         held.at = Some(at);
         return source;

@@ -24,7 +24,8 @@ impl Readiness {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    fn is_ready(&self) -> bool {
+    /// Returns whether everything was read.
+    pub(crate) fn is_ready(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }

@@ -25,6 +25,7 @@ mod logs;
 mod main_loop;
 mod memory;
 mod metrics;
+mod mirrors;
 mod others;
 mod places;
 mod pods;

@@ -65,6 +65,8 @@ pub(crate) enum Event {
     Looked(RepositoryName, Result<Source, Failure>),
     /// The commit that environments of a repository are at is not trusted any more.
     Distrusted(RepositoryName, Failure),
+    /// The mirror of a repository was damaged, and has been fetched anew.
+    Renewed(RepositoryName),
     /// Owned objects changed.
     Live(BTreeSet<Change>),
     /// Pods of an unhealthy workload changed.
@@ -170,6 +172,7 @@ impl Loop {
             Event::Remembered(name, source) => self.remembered(&name, source),
             Event::Looked(name, looked) => self.looked(&name, looked),
             Event::Distrusted(name, failure) => self.distrusted(&name, failure),
+            Event::Renewed(name) => self.touch(&name),
             Event::Live(changes) => self.live(&changes),
             Event::Pods(name) => {
                 if let Some(watched) = self.environments.get_mut(&name) {

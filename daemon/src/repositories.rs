@@ -3,6 +3,9 @@
 //! A look is an ls-remote; only a new commit is fetched. A poll, a file watch or a kick says "look again", never what
 //! changed. Where signatures are verified, a commit becomes the source only once it is trusted (`trust.rs`).
 
+mod renewal;
+mod verdict;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -10,16 +13,12 @@ use std::{
 };
 
 use k8s_openapi::api::core::v1::Secret;
-use plumb_api::{
-    Repository, RepositoryStatus,
-    condition::{self, Condition},
-    repository::RevisionStatus,
-};
+use plumb_api::{Repository, RepositoryStatus, repository::RevisionStatus};
 use plumb_cluster::{cluster::Cluster, resources};
 use plumb_core::{
     backoff,
     class::Class,
-    commit::{CommitId, RefName},
+    commit::{CommitId, RefName, Revision},
     operation::Failure,
 };
 use plumb_git::{
@@ -30,7 +29,6 @@ use plumb_git::{
     watch::LocalWatch,
     workers::Workers,
 };
-use sha2::{Digest as _, Sha256};
 use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
 
 use crate::{
@@ -41,11 +39,12 @@ use crate::{
     journal::Journal,
     main_loop::Event,
     metrics::{Look, Metrics},
-    reference, report,
-    status::{self, Verdict},
+    mirrors::{InUse, Mirrors},
+    reference, report, status,
     tenures::Tenures,
     trust::{Doubt, Trust},
 };
+use verdict::conditions;
 
 /// Kicks that may wait: any number of them means one look.
 const KICKS_MAX: usize = 1;
@@ -62,8 +61,7 @@ pub(crate) struct Ground {
     pub(crate) clock: Clock,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) journal: Journal,
-    /// Where mirrors are kept.
-    pub(crate) mirrors: PathBuf,
+    pub(crate) mirrors: Mirrors,
     pub(crate) file_urls: FileUrls,
     /// Only whoever has the tenure of a Repository writes its status.
     pub(crate) tenures: Tenures,
@@ -73,6 +71,8 @@ pub(crate) struct Ground {
 pub(crate) struct Follower {
     task: AbortHandle,
     kick: mpsc::Sender<()>,
+    /// Absent while its address is none.
+    _mirror: Option<InUse>,
 }
 
 impl Follower {
@@ -82,6 +82,7 @@ impl Follower {
         let written = resource.status.clone().unwrap_or_default();
         let revision = written.revision.clone();
         let trust = Trust::of(&ground.cluster, &resource);
+        let mirrors = ground.mirrors.clone();
         let follow = Follow {
             ground,
             resource,
@@ -93,8 +94,9 @@ impl Follower {
             failures: 0,
             fetched: false,
         };
+        let mirror = follow.url().ok().map(|url| mirrors.take_up(follow.mirror(&url)));
         let task = tokio::spawn(follow.run(kicks)).abort_handle();
-        Self { task, kick }
+        Self { task, kick, _mirror: mirror }
     }
 
     /// Asks for a look now.
@@ -166,6 +168,7 @@ impl Follow {
             let _ = self.ground.events.send(remembered).await;
         }
         let mut watch = self.file_watch();
+        let (mirrors, mirror) = (self.ground.mirrors.clone(), self.url().ok().map(|url| self.mirror(&url)));
         loop {
             let begun = Instant::now();
             let looked = match self.trusted_look().await {
@@ -193,6 +196,7 @@ impl Follow {
                 kicked = kicks.recv() => if kicked.is_none() { return },
                 () = changed(&mut watch) => {}
                 () = rotated(&mut self.trust) => {}
+                () = damaged(&mirrors, mirror.as_deref()) => {}
             }
         }
     }
@@ -289,18 +293,31 @@ impl Follow {
     }
 
     async fn look_at(&mut self, remote: &Remote) -> Result<Source, Failure> {
+        let wanted = reference::wanted(self.resource.spec.reference.as_ref()).map_err(wait)?;
         let mirror = self.mirror(&remote.url);
-        let advertised = match reference::wanted(self.resource.spec.reference.as_ref()).map_err(wait)? {
-            Wanted::Ref(selector) => self.bring(remote, &mirror, &selector).await,
-            Wanted::Commit(commit) => self.pin(remote, &mirror, &commit).await,
+        let found = match self.ground.mirrors.is_to_renew(&mirror, Instant::now()) {
+            true => self.find_anew(remote, &mirror, &wanted, None).await,
+            false => self.find(remote, &mirror, &wanted).await,
         };
-        let advertised = advertised.map_err(|error| self.failure(&error))?;
-        let (path, commit) = (mirror.clone(), advertised.commit.clone());
-        let revision = tokio::task::spawn_blocking(move || Mirror::open_or_create(&path)?.revision(&commit)).await;
-        let revision = revision.map_err(|error| Failure { class: Class::Bug, message: error.to_string() })?;
-        let mut revision = revision.map_err(|error| self.failure(&error))?;
-        revision.reference = advertised.reference;
+        let found = match found {
+            Err(error @ GitError::Mirror { .. }) => self.find_anew(remote, &mirror, &wanted, Some(error)).await,
+            found => found,
+        };
+        let revision = found.map_err(|error| self.failure(&error))?;
         Ok(Source { mirror, revision })
+    }
+
+    /// Returns the wanted commit once the mirror has it.
+    async fn find(&mut self, remote: &Remote, mirror: &Path, wanted: &Wanted) -> Result<Revision, GitError> {
+        let advertised = match wanted {
+            Wanted::Ref(selector) => self.bring(remote, mirror, selector).await?,
+            Wanted::Commit(commit) => self.pin(remote, mirror, commit).await?,
+        };
+        let (path, commit) = (mirror.to_owned(), advertised.commit);
+        let revision = tokio::task::spawn_blocking(move || Mirror::open_or_create(&path)?.revision(&commit)).await;
+        let mut revision = revision.map_err(|error| GitError::Worker { detail: error.to_string() })??;
+        revision.reference = advertised.reference;
+        Ok(revision)
     }
 
     async fn bring(&mut self, remote: &Remote, mirror: &Path, selector: &RefSelector) -> Result<Advertised, GitError> {
@@ -355,20 +372,8 @@ impl Follow {
         credentials::read(url, &secret).map_err(|message| wait(format!("{what} {message}")))
     }
 
-    /// Returns the mirror's folder: one for each address and Secret, so that two tenants share no objects, and a Secret
-    /// whose content is rotated keeps its mirror.
     fn mirror(&self, url: &RemoteUrl) -> PathBuf {
-        let mut digest = Sha256::new();
-        digest.update(url.to_string());
-        if let Some(reference) = &self.resource.spec.secret_ref {
-            let namespace = self.resource.metadata.namespace.as_deref().unwrap_or_default();
-            for part in [namespace, &reference.name] {
-                digest.update([0]);
-                digest.update(part);
-            }
-        }
-        let name: String = digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        self.ground.mirrors.join(name + ".git")
+        self.ground.mirrors.place(&self.resource, url)
     }
 
     fn file_watch(&self) -> Option<LocalWatch> {
@@ -444,31 +449,6 @@ impl Follow {
     }
 }
 
-fn conditions(
-    resource: &Repository,
-    outcome: &Result<(), Unfound>,
-    revision: Option<&RevisionStatus>,
-    before: &[Condition],
-    now: jiff::Timestamp,
-) -> Vec<Condition> {
-    let at = revision.map_or("no commit", |revision| revision.commit.get(..7).unwrap_or_default());
-    let (ready, reason, message) = match outcome {
-        _ if resource.spec.suspend => (true, "Suspended", format!("suspended at {at}: no new commits are looked for")),
-        Ok(()) => (true, "Fetched", format!("at {at}")),
-        Err(Unfound::Fetch(failure) | Unfound::Trust(Doubt::Mirror(failure))) => {
-            (false, "FetchFailed", failure.message.clone())
-        }
-        Err(Unfound::Trust(Doubt::Keys(failure))) => (false, "TrustedKeysInvalid", failure.message.clone()),
-        Err(Unfound::Trust(Doubt::Untrusted(failure))) => {
-            (false, "UntrustedCommit", format!("{}\nenvironments stay at {at}", failure.message))
-        }
-    };
-    let stalled = outcome.as_ref().is_err_and(|unfound| unfound.failure().class != Class::Retry);
-    let verdict =
-        Verdict { holds: &[(condition::READY, ready), (condition::STALLED, stalled)], reason, message: &message };
-    status::conditions(&verdict, before, resource.metadata.generation, now)
-}
-
 fn with(failure: Failure, more: &str) -> Failure {
     Failure { message: format!("{}\n{more}", failure.message), ..failure }
 }
@@ -495,6 +475,14 @@ async fn changed(watch: &mut Option<LocalWatch>) {
 async fn rotated(trust: &mut Option<Trust>) {
     match trust {
         Some(trust) => trust.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until the mirror is to be made anew; without one, for ever.
+async fn damaged(mirrors: &Mirrors, mirror: Option<&Path>) {
+    match mirror {
+        Some(mirror) => mirrors.reported(mirror).await,
         None => std::future::pending().await,
     }
 }

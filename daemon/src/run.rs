@@ -44,6 +44,7 @@ use crate::{
     leases::Keeper,
     main_loop::{Event, Loop},
     metrics::Metrics,
+    mirrors::Mirrors,
     replica::{self, Own},
     repositories::Ground,
     tenures::Tenures,
@@ -271,10 +272,12 @@ async fn work(parts: Parts, mut tasks: JoinSet<anyhow::Result<()>>, stop: Cancel
     let index = Arc::new(Mutex::new(Index::default()));
     metrics.overview().index = Some(Arc::clone(&index));
     let (watches, news) = Watches::new(cluster.clone(), index);
+    let mirrors = Mirrors::new(data.join("mirrors"));
     let context = Arc::new(Context::new(
         cluster.clone(),
         default_service_account,
         watches.relisting(resync),
+        mirrors.clone(),
         metrics,
         journal.clone(),
         clock.clone(),
@@ -286,10 +289,15 @@ async fn work(parts: Parts, mut tasks: JoinSet<anyhow::Result<()>>, stop: Cancel
     follow_resources(&cluster, &events, &stop, &mut tasks).await?;
     let workers = Workers::new(worker_command(&data, &safe_directories)?.spawner(), WORKERS_MAX);
     let metrics = context.metrics.clone();
-    let ground =
-        Ground { cluster, metrics, workers, clock, events, journal, mirrors: data.join("mirrors"), file_urls, tenures };
+    tasks.spawn(keep_tidy(mirrors.clone(), readiness.clone(), stop.clone()));
+    let ground = Ground { cluster, metrics, workers, clock, events, journal, mirrors, file_urls, tenures };
     let main = Loop::new(context, ground, readiness, stop.clone()).run(queue);
     supervise(main, tasks, stop).await
+}
+
+async fn keep_tidy(mirrors: Mirrors, readiness: Readiness, stop: CancellationToken) -> anyhow::Result<()> {
+    mirrors.keep_tidy(readiness, stop).await;
+    Ok(())
 }
 
 /// Takes what can be the name of a service account, in whatever namespace.

@@ -13,6 +13,8 @@ mod fairness;
 mod first_sync;
 #[path = "main/install.rs"]
 mod install;
+#[path = "main/mirrors.rs"]
+mod mirrors;
 #[path = "main/outage.rs"]
 mod outage;
 #[path = "main/replaced.rs"]
@@ -21,6 +23,8 @@ mod replaced;
 mod replicas;
 #[path = "main/repositories.rs"]
 mod repositories;
+#[path = "main/served.rs"]
+mod served;
 #[path = "main/signatures.rs"]
 mod signatures;
 #[path = "main/standing.rs"]

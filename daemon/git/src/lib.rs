@@ -15,6 +15,7 @@ pub mod mirror;
 pub mod poll;
 mod protocol;
 pub mod remote;
+pub mod renewal;
 pub mod snapshot;
 mod walk;
 pub mod watch;

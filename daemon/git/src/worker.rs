@@ -21,12 +21,26 @@ use std::{
     thread,
 };
 
+use rustix::process::{Resource, Rlimit, setrlimit};
+
 use crate::{
     error::GitError,
     globals,
     protocol::{MAX_LINE_BYTES, Request, Response},
     remote::Advertised,
 };
+
+/// Most memory that a worker takes for itself: what a server sends, an index of millions of objects or a delta without end,
+/// costs the worker and not the machine. Mirrors that are read through the page cache do not count.
+const MEMORY_MAX_BYTES: u64 = 1 << 30;
+
+/// Bounds the memory of this process. A worker that needs more ends, and its request fails.
+///
+/// *Errors:* the system does not allow the limit.
+pub fn limit_memory() -> io::Result<()> {
+    let limit = Rlimit { current: Some(MEMORY_MAX_BYTES), maximum: Some(MEMORY_MAX_BYTES) };
+    Ok(setrlimit(Resource::Data, limit)?)
+}
 
 /// What a worker is told when it starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -17,6 +17,7 @@ pub(crate) struct GitWorkerArgs {
 
 /// Serves requests until the input closes.
 pub(crate) fn perform(arguments: GitWorkerArgs) -> Result<Outcome, CliError> {
+    worker::limit_memory().map_err(CliError::GitWorker)?;
     let settings = Settings { safe_directories: arguments.safe_directories };
     worker::serve(io::stdin().lock(), io::stdout(), settings).map_err(CliError::GitWorker)?;
     Ok(Outcome::Yes)

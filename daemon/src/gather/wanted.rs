@@ -61,17 +61,18 @@ pub(super) async fn wanted(
 }
 
 /// Returns an older commit of the same mirror.
-pub(super) async fn older(newest: Source, commit: CommitId) -> Result<Source, NotGathered> {
+pub(super) async fn older(context: &Context, newest: Source, commit: CommitId) -> Result<Source, NotGathered> {
     if newest.revision.commit == commit {
         return Ok(newest);
     }
     let Source { mirror, revision: newest } = newest;
+    let place = mirror.clone();
     let read = move || {
         let mut revision = Mirror::open_or_create(&mirror)?.revision(&commit)?;
         revision.reference = newest.reference;
         Ok::<_, GitError>(Source { mirror, revision })
     };
-    Ok(blocking(read).await?.map_err(|error| failed(&error))?)
+    Ok(blocking(read).await?.map_err(|error| unread(context, &place, &error))?)
 }
 
 /// What reading a commit gave.
@@ -96,7 +97,8 @@ async fn render(
         before => {
             let inputs = before.as_ref().map(|rendered| rendered.inputs.clone());
             let (mirror, wanted, below) = (source.mirror.clone(), commit.clone(), path.clone());
-            let read = blocking(move || read(&mirror, &wanted, &below, inputs.as_ref())).await??;
+            let read = blocking(move || read(&mirror, &wanted, &below, inputs.as_ref())).await?;
+            let read = read.map_err(|error| unread(context, &source.mirror, &error))?;
             match (read, before) {
                 (Read::Unchanged, Some(rendered)) => Rendered { commit, ..rendered },
                 (Read::Unchanged, None) => return Err(bug("a first read can't be unchanged".to_owned())),
@@ -111,18 +113,21 @@ async fn render(
     Ok(rendered)
 }
 
-fn read(mirror: &Path, commit: &CommitId, path: &RepoPath, inputs: Option<&Inputs>) -> Result<Read, Failure> {
-    let snapshot =
-        Mirror::open_or_create(mirror).and_then(|mirror| mirror.snapshot(commit)).map_err(|error| failed(&error))?;
+fn read(mirror: &Path, commit: &CommitId, path: &RepoPath, inputs: Option<&Inputs>) -> Result<Read, GitError> {
+    let snapshot = Mirror::open_or_create(mirror)?.snapshot(commit)?;
     if let Some(inputs) = inputs
-        && snapshot.unchanged(inputs).map_err(|error| failed(&error))?
+        && snapshot.unchanged(inputs)?
     {
         return Ok(Read::Unchanged);
     }
-    snapshot.read(path).map(|tree| Read::Tree(Box::new(tree))).map_err(|error| failed(&error))
+    snapshot.read(path).map(|tree| Read::Tree(Box::new(tree)))
 }
 
-fn failed(error: &GitError) -> Failure {
+/// Returns why a commit can't be read, and has a damaged mirror made anew.
+fn unread(context: &Context, mirror: &Path, error: &GitError) -> Failure {
+    if matches!(error, GitError::Mirror { .. }) {
+        context.mirrors.report(mirror);
+    }
     Failure { class: error.class(), message: chain(error) }
 }
 

@@ -93,7 +93,7 @@ impl Loop {
     }
 
     /// Has every environment of a repository look again, at another commit than the one that may be under way.
-    fn touch(&mut self, name: &RepositoryName) {
+    pub(super) fn touch(&mut self, name: &RepositoryName) {
         let of_it = |watched: &&mut Watched| watched.repository() == *name;
         self.environments.values_mut().filter(of_it).for_each(Watched::replace);
     }

@@ -1,66 +1,14 @@
 //! Repositories over real smart HTTP: credentials, errors in words, and one that hangs beside one that works.
 
-use lab::git::{BareRepository, Behaviour, HttpServer, WorkingCopy};
-use serde_json::{Value, json};
+use lab::git::Behaviour;
+use serde_json::json;
 use system_tests::{
     daemon,
     site::{Site, config_map},
     wait,
 };
-use tempfile::TempDir;
 
-/// A site whose Repository `repo` is served over HTTP.
-struct Served {
-    site: Site,
-    server: HttpServer,
-    copy: WorkingCopy,
-    _folder: TempDir,
-}
-
-impl Served {
-    fn new(name: &str, credentials: Option<(&str, &str)>) -> Self {
-        daemon::shared();
-        let folder = TempDir::new().expect("a folder");
-        let bare = BareRepository::create_in(folder.path(), "shop").expect("a repository");
-        let copy = WorkingCopy::clone(&bare.url()).expect("a working copy");
-        let server = HttpServer::start(folder.path(), credentials).expect("a server");
-        Self { site: Site::new(lab::shared(), name), server, copy, _folder: folder }
-    }
-
-    fn repository(&self, more: Value) {
-        let mut spec = json!({ "url": self.server.url("shop"), "interval": "2s", "timeout": "3s" });
-        for (key, value) in more.as_object().expect("a map") {
-            spec[key] = value.clone();
-        }
-        self.site.apply(&json!({
-            "apiVersion": "plumb.dev/v1alpha1",
-            "kind": "Repository",
-            "metadata": { "name": "repo", "namespace": self.site.namespace },
-            "spec": spec,
-        }));
-    }
-
-    fn secret(&self, password: &str) {
-        self.site.apply(&json!({
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": { "name": "git", "namespace": self.site.namespace },
-            "stringData": { "username": "ada", "password": password },
-        }));
-    }
-
-    /// Waits until the Repository's Ready condition is this and its message holds the text; returns the message.
-    fn wait(&self, status: &str, text: &str) -> String {
-        wait::until(&format!("the repository to be {status}: {text}"), || {
-            let repository = self.site.get("repositories.plumb.dev", "repo").unwrap_or_default();
-            let condition = repository["status"]["conditions"][0].clone();
-            let message = condition["message"].as_str().unwrap_or_default().to_owned();
-            let met = condition["status"] == status && message.contains(text);
-            let current = repository["status"]["observedGeneration"] == repository["metadata"]["generation"];
-            if met && current { Ok(message) } else { Err(condition.to_string()) }
-        })
-    }
-}
+use crate::served::Served;
 
 #[test]
 fn a_repository_over_http_needs_the_right_credentials_and_says_so() {
@@ -139,6 +87,69 @@ fn a_force_push_is_followed_and_a_deleted_branch_leaves_everything_as_it_is() {
         if condition["status"] == "False" { Ok(()) } else { Err(condition.to_string()) }
     });
     assert_eq!(site.get("configmap", "a").expect("it")["data"]["k"], "3", "nothing is deleted because a branch is");
+}
+
+#[test]
+fn a_repository_without_a_commit_waits_for_its_first_one_and_another_default_branch_is_followed() {
+    let served = Served::new("unborn", None);
+    served.repository(json!({}));
+    served.site.environment("app", "app", json!({}));
+    served.wait("False", "has no commit yet; push a first one");
+    let first = served.copy.commit_and_push(&[("app/a.yaml", &config_map("a", "k", "1"))], "One").expect("a push");
+    served.site.wait_applied("app", &first);
+
+    // A HEAD that names a branch which is not there yet, as when the default branch is renamed in two steps.
+    served.bare.set_head("trunk").expect("another HEAD");
+    let message = served.wait("False", "points at no commit");
+    assert!(message.contains("main"), "{message}");
+    assert!(served.site.get("configmap", "a").is_some(), "nothing is deleted because a branch has another name");
+    served.bare.git(&["branch", "--move", "main", "trunk"]).expect("a renamed branch");
+    served.wait("True", &first[..7]);
+    served.copy.git(&["checkout", "--quiet", "-b", "trunk"]).expect("a branch");
+    served.copy.commit(&[("app/a.yaml", &config_map("a", "k", "2"))], "Two").expect("a commit");
+    served.copy.git(&["push", "--quiet", "origin", "trunk"]).expect("a push");
+    let second = served.copy.head().expect("a head");
+    served.site.wait_applied("app", &second);
+    served.repository(json!({ "ref": { "branch": "main" } }));
+    let message = served.wait("False", "has no branch main");
+    assert!(message.contains("trunk"), "the new name is among those that exist: {message}");
+    assert_eq!(served.site.get("configmap", "a").expect("it")["data"]["k"], "2");
+}
+
+#[test]
+fn a_submodule_is_refused_by_name_and_nothing_is_lost_by_it() {
+    let served = Served::new("submodule", None);
+    let good = served.copy.commit_and_push(&[("app/a.yaml", &config_map("a", "k", "1"))], "One").expect("a push");
+    served.repository(json!({}));
+    served.site.environment("app", "app", json!({}));
+    served.site.wait_applied("app", &good);
+    served.copy.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{good},app/vendor")]).expect("an entry");
+    served.copy.git(&["commit", "--quiet", "-m", "A submodule"]).expect("a commit");
+    served.copy.push().expect("a push");
+    let message = served.site.wait_reason("app", "InvalidFiles");
+    assert!(message.contains("app/vendor") && message.contains("submodule"), "{message}");
+    assert!(served.site.get("configmap", "a").is_some());
+}
+
+#[test]
+fn a_server_that_sends_garbage_is_an_error_in_words_and_costs_the_others_nothing() {
+    let babbling = Served::new("babble", None);
+    let first = babbling.copy.commit_and_push(&[("app/a.yaml", &config_map("a", "k", "1"))], "One").expect("a push");
+    babbling.repository(json!({}));
+    babbling.site.environment("app", "app", json!({}));
+    babbling.site.wait_applied("app", &first);
+    babbling.server.set(Behaviour::Babble).expect("a server that babbles");
+    babbling.wait("False", "did not answer as a Git server");
+    let works = Served::new("beside-babble", None);
+    let commit = works.copy.commit_and_push(&[("app/a.yaml", &config_map("a", "k", "1"))], "One").expect("a push");
+    works.repository(json!({}));
+    works.site.environment("app", "app", json!({}));
+    works.site.wait_applied("app", &commit);
+    babbling.site.kubectl(&["delete", "configmap", "a"]).expect("a deletion");
+    wait::until_equal("the object to be back", &true, || babbling.site.get("configmap", "a").is_some());
+    babbling.server.set(Behaviour::Serve).expect("a server that works again");
+    let second = babbling.copy.commit_and_push(&[("app/a.yaml", &config_map("a", "k", "2"))], "Two").expect("a push");
+    babbling.site.wait_applied("app", &second);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A bare repository: what plumb is pointed at.
 
 use std::fs;
+use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -57,6 +58,23 @@ impl BareRepository {
     /// When there is no such branch.
     pub fn branch(&self, name: &str) -> Result<String, GitError> {
         command::run(&self.path, &["rev-parse", "--verify", "--quiet", &format!("refs/heads/{name}^{{commit}}")])
+    }
+
+    /// Imports history, written as `git fast-import` reads it: thousands of commits in a moment.
+    ///
+    /// # Errors
+    /// When git does not take it.
+    pub fn import(&self, history: &[u8]) -> Result<(), GitError> {
+        let written = || {
+            let mut file = tempfile::tempfile()?;
+            file.write_all(history)?;
+            file.rewind()?;
+            Ok(file)
+        };
+        let file = written().map_err(GitError::Start)?;
+        let mut import = command::hermetic();
+        import.current_dir(&self.path).args(["fast-import", "--quiet"]).stdin(file);
+        command::finish(&mut import, &["fast-import"]).map(drop)
     }
 
     /// Makes a branch the one that HEAD names, there or not.

@@ -29,6 +29,9 @@ use crate::port;
 /// The largest body that is read: larger than any push of a test, small enough not to hurt the machine.
 const LARGEST_BODY: usize = 256 * 1024 * 1024;
 
+/// Bytes of noise in one answer: more than any buffer that a client reads at once.
+const NOISE_BYTES: usize = 1 << 20;
+
 /// What the server does with requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Behaviour {
@@ -38,6 +41,8 @@ pub enum Behaviour {
     Hang,
     /// Answers each with 503.
     Fail,
+    /// Answers each with success, and with what begins as Git does and goes on as noise.
+    Babble,
     /// Does not listen: connections are refused, open ones are cut.
     Refuse,
 }
@@ -289,8 +294,10 @@ async fn answer_to(
 ) -> Response {
     let mut behaviour = shared.behaviour.clone();
     let now = behaviour.wait_for(|behaviour| *behaviour != Behaviour::Hang).await.map(|behaviour| *behaviour);
-    if !now.is_ok_and(|behaviour| behaviour == Behaviour::Serve) {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    match now {
+        Ok(Behaviour::Serve) => {}
+        Ok(Behaviour::Babble) => return babble(parts),
+        _ => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
     if !allowed {
         let challenge = [(header::WWW_AUTHENTICATE, r#"Basic realm="lab""#)];
@@ -302,6 +309,14 @@ async fn answer_to(
     cgi::run(&shared.root, user, parts, body).await.unwrap_or_else(|error| {
         (StatusCode::INTERNAL_SERVER_ERROR, format!("git http-backend: {error}\n")).into_response()
     })
+}
+
+/// Answers with the right type and the right first line, and then with bytes that mean nothing.
+fn babble(parts: &axum::http::request::Parts) -> Response {
+    let kind = if parts.method == axum::http::Method::POST { "result" } else { "advertisement" };
+    let mut bytes = b"001e# service=git-upload-pack\n0000".to_vec();
+    bytes.extend((0..NOISE_BYTES).map(|place| (place * 31 % 251) as u8));
+    ([(header::CONTENT_TYPE, format!("application/x-git-upload-pack-{kind}"))], bytes).into_response()
 }
 
 /// Reads user and password of a header as RFC 7617 writes them.
