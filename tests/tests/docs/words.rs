@@ -63,7 +63,7 @@ fn every_reason_of_an_environment_is_described() {
 
 #[test]
 fn every_reason_of_a_repository_is_described() {
-    let source = read("daemon/src/repositories.rs");
+    let source = read("daemon/src/repositories/verdict.rs");
     let conditions = between(&source, "fn conditions(", "let stalled");
     let mut reasons = quoted_after(conditions, "(true,");
     reasons.extend(quoted_after(conditions, "(false,"));
