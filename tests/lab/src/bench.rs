@@ -15,6 +15,7 @@ mod idle;
 mod observer;
 mod server;
 mod site;
+mod take_over;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -28,6 +29,7 @@ use ground::Ground;
 /// first-sync: a commit arrives with four ConfigMaps for each environment; until every status names it.
 /// drift: somebody changes a field of an owned object; until it is back.
 /// idle: requests that plumb makes while nothing changes.
+/// take-over: the replica that writes is killed; until another one corrects a drift.
 ///
 /// Figures to keep come from the release profile, on a machine that does nothing else:
 /// `cargo run --release -p lab -- bench`. The first build takes some minutes; the measurements take two or three.
@@ -52,6 +54,7 @@ enum Measurement {
     FirstSync,
     Drift,
     Idle,
+    TakeOver,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -71,6 +74,8 @@ struct Report {
     drift: Option<drift::Drift>,
     #[serde(skip_serializing_if = "Option::is_none")]
     idle: Option<idle::Idle>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    take_over: Option<take_over::TakeOver>,
 }
 
 impl Bench {
@@ -94,7 +99,7 @@ impl Bench {
         // Before anything of this run is busy.
         let machine = Machine::this();
         let ground = Ground::prepare(plumb).await?;
-        let mut report = Report { machine, first_sync: None, drift: None, idle: None };
+        let mut report = Report { machine, first_sync: None, drift: None, idle: None, take_over: None };
         if asked(Measurement::FirstSync) {
             report.first_sync = Some(first_sync::measure(&ground, self.environments, self.rounds).await?);
         }
@@ -104,13 +109,21 @@ impl Bench {
         if asked(Measurement::Idle) {
             report.idle = Some(idle::measure(&ground, self.environments).await?);
         }
+        if asked(Measurement::TakeOver) {
+            report.take_over = Some(take_over::measure(&ground).await?);
+        }
         Ok(report)
     }
 
     fn print(&self, report: &Report) {
-        let Report { machine, first_sync, drift, idle } = report;
+        let Report { machine, first_sync, drift, idle, take_over } = report;
         println!("{}", shown(machine));
-        let parts = [first_sync.as_ref().map(shown), drift.as_ref().map(shown), idle.as_ref().map(shown)];
+        let parts = [
+            first_sync.as_ref().map(shown),
+            drift.as_ref().map(shown),
+            idle.as_ref().map(shown),
+            take_over.as_ref().map(shown),
+        ];
         for part in parts.into_iter().flatten() {
             println!("\n{part}");
         }

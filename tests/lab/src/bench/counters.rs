@@ -18,8 +18,12 @@ pub(super) type Requests = BTreeMap<&'static str, u64>;
 /// The name of what opens a watch: the only request that may be open while nothing changes.
 pub(super) const WATCH: &str = "watch";
 
+/// The name of what keeps the right to write: its pace is the lease's, whatever else happens.
+pub(super) const LEASE: &str = "lease";
+
 /// What is told apart: name, verbs, group, resource. The first that matches counts; the last matches everything.
-const CLASSES: [(&str, &[&str], &str, &str); 9] = [
+const CLASSES: [(&str, &[&str], &str, &str); 10] = [
+    (LEASE, &["*"], "coordination.k8s.io", "leases"),
     ("apply-configmap", &["patch"], "", "configmaps"),
     ("apply-parent", &["patch"], "plumb.dev", "environments"),
     ("environment-status", &["update", "patch"], "plumb.dev", "environments/status"),
@@ -114,7 +118,7 @@ pub(super) fn since(before: &Requests, after: &Requests) -> Requests {
     grown.filter(|(_, count)| *count > 0).collect()
 }
 
-/// Waits until a user has made no request for a while, and returns all requests so far.
+/// Waits until a user has made no request for a while but for its lease, and returns all requests so far.
 pub(super) async fn until_quiet(
     admin: &Server,
     user: &str,
@@ -130,11 +134,17 @@ pub(super) async fn until_quiet(
         }
         tokio::time::sleep(PAUSE).await;
         let now = read(admin, user).await?;
-        if now != last {
-            (last, since_when) = (now, Instant::now());
+        if works(&now).ne(works(&last)) {
+            since_when = Instant::now();
         }
+        last = now;
     }
     Ok(last)
+}
+
+/// Returns what is not for the lease.
+fn works(requests: &Requests) -> impl Iterator<Item = (&&'static str, &u64)> {
+    requests.iter().filter(|(class, _)| **class != LEASE)
 }
 
 /// Returns requests in words.

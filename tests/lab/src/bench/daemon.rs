@@ -4,10 +4,12 @@ use std::{
     fs::{self, File},
     io,
     process::{Child, Command, Stdio},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
+use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use tempfile::TempDir;
 
@@ -15,6 +17,10 @@ use super::ground::Ground;
 
 /// Longer than any step takes, on a machine that does something else and in the dev profile.
 const DEADLINE: Duration = Duration::from_secs(180);
+/// A stop in order takes two seconds at most; after this long it is none.
+const STOP_WITHIN: Duration = Duration::from_secs(15);
+/// Between two looks whether it has happened.
+const STOP_PAUSE: Duration = Duration::from_millis(20);
 /// Lines of the log that an error shows.
 const LOG_LINES: usize = 30;
 /// Clock ticks per second of /proc, fixed by the kernel's interface to programs.
@@ -46,6 +52,11 @@ impl Drop for Daemon {
 impl Daemon {
     /// Starts plumb with an empty cache of its own.
     pub(super) fn start(ground: &Ground) -> anyhow::Result<Self> {
+        Self::start_with(ground, &[])
+    }
+
+    /// Starts plumb with an empty cache of its own, and flags.
+    pub(super) fn start_with(ground: &Ground, flags: &[&str]) -> anyhow::Result<Self> {
         let folder = TempDir::with_prefix("plumb-bench-").context("no temporary folder can be made")?;
         let bootstrap = folder.path().join("bootstrap");
         fs::create_dir(&bootstrap)?;
@@ -57,6 +68,7 @@ impl Daemon {
             .arg(&bootstrap)
             .arg("--data")
             .arg(folder.path().join("data"))
+            .args(flags)
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -95,10 +107,37 @@ impl Daemon {
         Ok(Usage { cpu_seconds: ticks.sum::<f64>() / TICKS, peak_mib: peak / 1024 })
     }
 
-    /// Ends plumb as a crash would: nothing that it still wanted to write gets into the next measurement.
+    /// Ends plumb in order, so that the next one need not wait for its lease; by force if that takes too long.
     pub(super) fn stop(&mut self) -> io::Result<()> {
+        let begun = Instant::now();
+        let process = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        // One that has ended can't be told so.
+        let told = process.is_some_and(|process| kill_process(process, Signal::TERM).is_ok());
+        while told && begun.elapsed() < STOP_WITHIN {
+            if self.child.try_wait()?.is_some() {
+                return Ok(());
+            }
+            thread::sleep(STOP_PAUSE);
+        }
+        self.kill()
+    }
+
+    /// Ends plumb as a crash would.
+    pub(super) fn kill(&mut self) -> io::Result<()> {
         self.child.kill()?;
         self.child.wait().map(drop)
+    }
+
+    /// Waits until it has said something in its log.
+    pub(super) async fn has_said(&mut self, words: &str) -> anyhow::Result<()> {
+        let log = self.folder.path().join("plumb.log");
+        let said = async {
+            while !fs::read_to_string(&log)?.contains(words) {
+                tokio::time::sleep(STOP_PAUSE).await;
+            }
+            Ok(())
+        };
+        self.until(&format!("the log to say {words:?}"), said).await
     }
 
     fn log(&self) -> String {

@@ -72,14 +72,14 @@ struct Data {
 }
 
 /// One object, its watch, and who writes it.
-struct Subject<'a> {
+pub(super) struct Subject<'a> {
     server: &'a Server,
     path: String,
     lines: Lines,
 }
 
 impl<'a> Subject<'a> {
-    async fn watch(ground: &'a Ground, site: &Site, name: &str) -> anyhow::Result<Self> {
+    pub(super) async fn watch(ground: &'a Ground, site: &Site, name: &str) -> anyhow::Result<Self> {
         let objects = site.objects_path();
         let path = format!("{objects}?watch=true&fieldSelector=metadata.name%3D{name}");
         let lines = ground.watcher.watch(&path).await?;
@@ -167,7 +167,7 @@ async fn floors(subject: &mut Subject<'_>, value: &str, object: &Bytes) -> anyho
 }
 
 /// Returns how long it took from sending the change until plumb had put it back.
-async fn correction(subject: &mut Subject<'_>, value: &str) -> anyhow::Result<Duration> {
+pub(super) async fn correction(subject: &mut Subject<'_>, value: &str) -> anyhow::Result<Duration> {
     let begun = Instant::now();
     subject.change(value).await.context("the change by hand")?;
     subject.until(value).await?;

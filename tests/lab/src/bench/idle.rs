@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    counters::{self, Requests, WATCH},
+    counters::{self, LEASE, Requests, WATCH},
     daemon::{Daemon, Usage},
     figures::{round, step},
     ground::{Ground, PLUMB},
@@ -29,8 +29,10 @@ const QUIET_WITHIN: Duration = Duration::from_secs(60);
 pub(super) struct Idle {
     environments: u32,
     seconds: u64,
-    /// Requests other than watches.
+    /// Requests other than watches and renewals of the lease.
     requests: u64,
+    /// Renewals of the lease.
+    renewals: u64,
     /// Watches that were opened again, as the API server ends each after some minutes.
     watches: u64,
     by_class: Requests,
@@ -54,11 +56,13 @@ pub(super) async fn measure(ground: &Ground, environments: u32) -> anyhow::Resul
     let by_class = counters::since(&before, &counters::read(&ground.admin, PLUMB).await?);
     daemon.stop()?;
     site.clear(&ground.admin).await?;
-    let watches = by_class.get(WATCH).copied().unwrap_or_default();
+    let count = |class| by_class.get(class).copied().unwrap_or_default();
+    let (watches, renewals) = (count(WATCH), count(LEASE));
     Ok(Idle {
         environments,
         seconds: WINDOW.as_secs(),
-        requests: by_class.values().sum::<u64>() - watches,
+        requests: by_class.values().sum::<u64>() - watches - renewals,
+        renewals,
         watches,
         by_class,
         usage: Usage { cpu_seconds: round(cpu_seconds - used.cpu_seconds), peak_mib },
@@ -67,9 +71,10 @@ pub(super) async fn measure(ground: &Ground, environments: u32) -> anyhow::Resul
 
 impl Display for Idle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { environments, seconds, requests, watches, by_class, usage } = self;
+        let Self { environments, seconds, requests, renewals, watches, by_class, usage } = self;
         writeln!(f, "Nothing changes in {environments} environments for {seconds} s")?;
-        writeln!(f, "  requests but watches         {requests}      (goal: 0)")?;
+        writeln!(f, "  requests but these           {requests}      (goal: 0)")?;
+        writeln!(f, "  renewals of the lease        {renewals}")?;
         writeln!(f, "  watches opened again         {watches}")?;
         writeln!(f, "  all requests                 {}", counters::words(by_class))?;
         write!(f, "  plumb used                   {:.2} s of CPU, {} MiB at most", usage.cpu_seconds, usage.peak_mib)
