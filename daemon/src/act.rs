@@ -1,5 +1,8 @@
 //! Acting: carries out an operation's effects on the cluster and remembers what they left.
 
+mod clean;
+mod deeds;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use futures::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
@@ -14,18 +17,20 @@ use plumb_core::{
     desired::{Desired, DesiredObject},
     environment::{EnvironmentName, FieldManager},
     fingerprint::Fingerprint,
-    ignore::Ignored,
+    ignore::{Glob, Ignored},
     inventory::Inventory,
     kinds::{Kind, Kinds},
     object::{Gvk, ObjectKey},
-    operation::{Effect, EffectId, Failure, Operation, Outcome, Step},
+    operation::{Effect, EffectId, Failure, Operation, Step},
     plan::{Applied, Apply, HandOver, Prune, Reason},
     right::MissingRight,
 };
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use deeds::Deeds;
+
 use crate::{chain::chain, context::Context, trial};
-use serde_json::json;
 
 /// A definition is Established 0.4 s after it was applied; one that is not after this long has a conflict of names.
 pub(crate) const ESTABLISHED_WITHIN: Duration = Duration::from_secs(30);
@@ -33,35 +38,6 @@ pub(crate) const ESTABLISHED_WITHIN: Duration = Duration::from_secs(30);
 /// A request that takes longer hangs, at an admission webhook mostly: it goes on without a turn, so that the environments
 /// of others are not held up. What one environment has under way is bounded by its operation.
 const TURN_MAX: Duration = Duration::from_secs(1);
-
-/// What acting on a plan left behind.
-#[derive(Debug, Default)]
-pub(crate) struct Deeds {
-    /// What is now known of the objects that were applied.
-    pub(crate) applied: BTreeMap<ObjectKey, Applied>,
-    /// Objects that were created, changed, corrected, pruned, adopted (with the managers they came from).
-    pub(crate) created: Vec<ObjectKey>,
-    pub(crate) changed: Vec<ObjectKey>,
-    pub(crate) corrected: Vec<ObjectKey>,
-    pub(crate) pruned: Vec<ObjectKey>,
-    /// Objects that were handed over, and to whom.
-    pub(crate) handed: Vec<(ObjectKey, EnvironmentName)>,
-    pub(crate) adopted: Vec<(ObjectKey, Vec<String>)>,
-    /// Objects that were deleted to be created anew, and whether they are gone already.
-    pub(crate) replaced: BTreeMap<ObjectKey, bool>,
-    /// Objects that were created anew after that.
-    pub(crate) recreated: Vec<ObjectKey>,
-    /// Objects whose apply failed for nothing but fields that can't be changed.
-    pub(crate) immutable: Vec<ObjectKey>,
-    /// The parent's scope, if it was written, and its new resourceVersion.
-    pub(crate) recorded: Option<(Inventory, String)>,
-    /// Admission warnings.
-    pub(crate) warnings: Vec<String>,
-    /// Failures whose message can still be given a file and a line: the object and the field.
-    pub(crate) fields: BTreeMap<ObjectKey, Vec<String>>,
-    /// Rights that failed writes lack, by object.
-    pub(crate) forbidden: BTreeMap<ObjectKey, MissingRight>,
-}
 
 /// Everything that carrying out one plan needs.
 pub(crate) struct Actor<'a> {
@@ -76,6 +52,8 @@ pub(crate) struct Actor<'a> {
     pub(crate) kinds: &'a Kinds,
     /// The cluster with plumb's own rights, while the tenure of the pass lasts.
     pub(crate) own: Cluster,
+    /// Managers whose additions are removed, where the plan says so.
+    pub(crate) foreign: &'a [Glob],
 }
 
 /// What one effect left.
@@ -88,6 +66,11 @@ enum Done {
         created: bool,
         adopted: Vec<String>,
         warnings: Vec<String>,
+        cleaned: Option<bool>,
+    },
+    Cleaned {
+        key: ObjectKey,
+        removed: bool,
     },
     Namespace,
     Replaced {
@@ -177,6 +160,9 @@ impl Actor<'_> {
     async fn apply(&self, apply: Apply) -> Result<Done, Box<Undone>> {
         self.permit(&apply.key)?;
         let desired = self.desired(&apply.key);
+        if apply.reason == Reason::Clean {
+            return Ok(Done::Cleaned { removed: self.clean(desired).await?, key: apply.key });
+        }
         let manager = self.environment.applyset_id().manager();
         let request = Self::request(desired, &manager, if apply.force { Force::Yes } else { Force::No });
         self.context.index().write_begins(&apply.key);
@@ -196,8 +182,10 @@ impl Actor<'_> {
         self.context.watches.tell(changes);
         let left = Fingerprint::of_owned(&answer.object, &manager, &desired.ignored);
         let applied = left.map(|left| Applied { manifest: desired.fingerprint, left });
+        let cleaned = if apply.clean { Some(self.clean(desired).await?) } else { None };
+        let (warnings, created) = (answer.warnings, answer.created);
         let Apply { key, reason, .. } = apply;
-        Ok(Done::Applied { key, reason, applied, created: answer.created, adopted, warnings: answer.warnings })
+        Ok(Done::Applied { key, reason, applied, created, adopted, warnings, cleaned })
     }
 
     fn desired(&self, key: &ObjectKey) -> &DesiredObject {
@@ -391,51 +379,4 @@ pub(crate) fn failure(error: &ApiError, desired: Option<&DesiredObject>) -> Fail
         message = format!("{}: {message}", desired.origin);
     }
     Failure { class: error.class(), message }
-}
-
-impl Deeds {
-    fn take(&mut self, result: Result<Done, Box<Undone>>) -> Outcome {
-        match result {
-            Ok(done) => {
-                self.keep(done);
-                Outcome::Done
-            }
-            Err(undone) => {
-                if let Some(key) = undone.key {
-                    self.forbidden.extend(undone.missing.map(|right| (key.clone(), right)));
-                    self.immutable.extend(undone.immutable.then(|| key.clone()));
-                    if !undone.fields.is_empty() {
-                        self.fields.insert(key, undone.fields);
-                    }
-                }
-                Outcome::Failed(undone.failure)
-            }
-        }
-    }
-
-    fn keep(&mut self, done: Done) {
-        match done {
-            Done::Established | Done::Namespace => {}
-            Done::Replaced { key, gone } => {
-                self.replaced.insert(key, gone);
-            }
-            Done::Recorded(scope, version) => self.recorded = Some((scope, version)),
-            Done::Pruned(key) => self.pruned.push(key),
-            Done::Handed(key, to) => self.handed.push((key, to)),
-            Done::Applied { key, reason, applied, created, adopted, warnings } => {
-                if let Some(applied) = applied {
-                    self.applied.insert(key.clone(), applied);
-                }
-                self.warnings.extend(warnings.iter().map(|warning| format!("{key}: {warning}")));
-                if !adopted.is_empty() {
-                    self.adopted.push((key.clone(), adopted));
-                }
-                match reason {
-                    Reason::Correct => self.corrected.push(key),
-                    Reason::Create if created => self.created.push(key),
-                    Reason::Create | Reason::Change => self.changed.push(key),
-                }
-            }
-        }
-    }
 }

@@ -189,6 +189,8 @@ impl Gathered {
             namespace: NamespaceState::There,
             trials: const { &BTreeMap::new() },
             immutable: const { &BTreeMap::new() },
+            resting: const { &BTreeSet::new() },
+            left: const { &BTreeMap::new() },
             policy: &self.policy,
         }
     }
@@ -264,6 +266,7 @@ async fn act(context: &Context, mut pass: Pass, gathered: &Gathered, plan: Plan,
         desired: &gathered.desired,
         environments: &pass.environments,
         kinds: &gathered.kinds,
+        foreign: &[],
     }
     .drive(&mut operation, stop)
     .await;

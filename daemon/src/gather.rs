@@ -25,6 +25,7 @@ use plumb_core::{
     desired::Desired,
     environment::{EnvironmentName, FieldManager},
     fingerprint::Fingerprint,
+    foreign::ForeignMode,
     gate::Wait,
     ignore::{self, Ignored},
     kinds::{Kind, Kinds},
@@ -41,6 +42,7 @@ use crate::{
     act::failure,
     chain::chain,
     context::Context,
+    drift,
     memory::{Known, Memory, Resolved},
     others::{Others, others},
     reconcile::Pass,
@@ -81,6 +83,8 @@ pub(crate) struct Gathered {
     pub(crate) settled: bool,
     /// Whether every object was judged by the health rules of this spec.
     pub(crate) judged: bool,
+    /// Objects whose drift is left for now.
+    pub(crate) resting: BTreeSet<ObjectKey>,
 }
 
 /// Why there is nothing to plan.
@@ -152,6 +156,7 @@ pub(crate) async fn gather(context: &Context, pass: &mut Pass, acting: &Cluster)
         scanned: context.is_scanned().await,
         settled: pass.settled(&inputs),
         judged: context.index().unjudged(&pass.settings.name.applyset_id()).is_empty(),
+        resting: drift::resting(context, &pass.memory),
     };
     gathered.predictions = predict(context, pass, &gathered, acting).await;
     gathered.namespace = trial::namespace(context, pass, &gathered).await;
@@ -175,6 +180,8 @@ async fn ignore(
     let (ignored, stale) = {
         let mut index = context.index();
         let ignored = ignore::of(desired, &pass.settings.policy.ignore, |key| index.is_scaled(key));
+        let foreign = &pass.settings.policy.foreign;
+        index.attend(&id, if foreign.mode == ForeignMode::Ignore { &[] } else { &foreign.managers });
         for key in index.ignore(&id, &ignored) {
             pass.memory.applied.remove(&key);
         }

@@ -9,8 +9,10 @@ use jiff::Timestamp;
 use plumb_api::{Environment, EnvironmentStatus, environment::WaitingStatus};
 use plumb_core::{
     commit::{CommitId, RepoPath, Revision},
+    contention::Corrections,
     desired::Desired,
     fingerprint::Fingerprint,
+    foreign::Addition,
     ignore::Ignored,
     inventory::Inventory,
     object::{GroupKind, ObjectKey},
@@ -78,6 +80,12 @@ pub(crate) struct Memory {
     pub(crate) applied: BTreeMap<ObjectKey, Applied>,
     /// Drifts that were reported and left, with the fingerprint they had.
     pub(crate) reported: BTreeMap<ObjectKey, Option<Fingerprint>>,
+    /// What others added to objects and is there, as it was told.
+    pub(crate) added: BTreeMap<ObjectKey, Vec<Addition>>,
+    /// What of that could not be removed.
+    pub(crate) left: BTreeMap<ObjectKey, Vec<Addition>>,
+    /// Corrections of late, by object, and the quarrels that some of them are part of.
+    pub(crate) corrections: BTreeMap<ObjectKey, Corrections>,
     /// The parent's scope as last read or written.
     pub(crate) recorded: Option<Inventory>,
     /// Whether the parent carries that scope in its annotations.

@@ -39,6 +39,8 @@ pub(crate) struct EnvironmentOverview {
     pub(crate) suspended: bool,
     /// The reason of its Ready condition.
     pub(crate) reason: &'static str,
+    /// Objects over which somebody quarrels with it.
+    pub(crate) contended: usize,
     /// Owned objects by health.
     pub(crate) health: BTreeMap<String, u32>,
     /// When it last applied other inputs without an error.
@@ -129,6 +131,7 @@ struct Gauges {
     environment_stalled: IntGaugeVec,
     environment_suspended: IntGaugeVec,
     environment_reason: IntGaugeVec,
+    environment_contended: IntGaugeVec,
     environment_objects: IntGaugeVec,
     environment_applied: IntGaugeVec,
     repository_ready: IntGaugeVec,
@@ -164,6 +167,7 @@ impl Metrics {
             environment_stalled: gauge(&registry, &catalogue::ENVIRONMENT_STALLED)?,
             environment_suspended: gauge(&registry, &catalogue::ENVIRONMENT_SUSPENDED)?,
             environment_reason: gauge(&registry, &catalogue::ENVIRONMENT_REASON)?,
+            environment_contended: gauge(&registry, &catalogue::ENVIRONMENT_CONTENDED)?,
             environment_objects: gauge(&registry, &catalogue::ENVIRONMENT_OBJECTS)?,
             environment_applied: gauge(&registry, &catalogue::ENVIRONMENT_APPLIED)?,
             repository_ready: gauge(&registry, &catalogue::REPOSITORY_READY)?,
@@ -290,7 +294,6 @@ impl Counters {
 impl Gauges {
     fn compute(&self, overview: &Overview) {
         let Overview { environments, repositories, running, waiting, index, shards } = overview;
-        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.passes_running.with_label_values::<&str>(&[]).set(count(*running));
         self.passes_waiting.with_label_values::<&str>(&[]).set(count(*waiting));
         if let Some(index) = index {
@@ -307,6 +310,7 @@ impl Gauges {
             &self.environment_stalled,
             &self.environment_suspended,
             &self.environment_reason,
+            &self.environment_contended,
             &self.environment_objects,
             &self.environment_applied,
             &self.repository_ready,
@@ -326,11 +330,12 @@ impl Gauges {
     }
 
     fn compute_environment(&self, labels: [&str; 2], environment: &EnvironmentOverview) {
-        let EnvironmentOverview { ready, stalled, suspended, reason, health, applied } = environment;
+        let EnvironmentOverview { ready, stalled, suspended, reason, contended, health, applied } = environment;
         self.environment_ready.with_label_values(&labels).set((*ready).into());
         self.environment_stalled.with_label_values(&labels).set((*stalled).into());
         self.environment_suspended.with_label_values(&labels).set((*suspended).into());
         self.environment_reason.with_label_values(&[labels[0], labels[1], reason]).set(1);
+        self.environment_contended.with_label_values(&labels).set(count(*contended));
         for (health, count) in health {
             self.environment_objects.with_label_values(&[labels[0], labels[1], health]).set((*count).into());
         }
@@ -338,6 +343,10 @@ impl Gauges {
             self.environment_applied.with_label_values(&labels).set(applied.as_second());
         }
     }
+}
+
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 fn observe(histogram: &HistogramVec, labels: &[&str], seconds: Option<f64>) {

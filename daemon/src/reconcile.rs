@@ -21,7 +21,7 @@ use plumb_core::{
     operation::{Failure, Operation, Summary},
     order::Rank,
     plan::{
-        self, Input, Plan, Refusal, Wait, Why,
+        self, Input, Plan, Reason, Refusal, Wait, Why,
         replace::{self, Immutable},
     },
     right::Forbidden,
@@ -109,6 +109,8 @@ impl Pass {
             namespace: gathered.namespace.clone(),
             trials: &gathered.trials,
             immutable: &self.memory.immutable,
+            resting: &gathered.resting,
+            left: &self.memory.left,
             policy: &self.settings.policy,
         }
     }
@@ -161,7 +163,9 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
         return give_up(context, pass, why).await;
     }
     pass.memory.applied.extend(plan.learned.clone());
-    let found = drift::explain(context, &pass, &gathered, &acting, &plan.drifts).await;
+    let peace = drift::settle(context, &mut pass.memory);
+    let mut found = drift::explain(context, &pass, &gathered, &acting, &plan.drifts).await;
+    found.extend(drift::additions(&pass, &plan));
     let mut operation = Operation::start(plan.clone());
     let mut deeds = Actor {
         context,
@@ -172,6 +176,7 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
         environments: &pass.environments,
         kinds: &gathered.kinds,
         own: context.cluster.during(&pass.tenure),
+        foreign: &pass.settings.policy.foreign.managers,
     }
     .drive(&mut operation, stop)
     .await;
@@ -184,6 +189,8 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     let replacing = remember(&mut pass, &gathered, &mut deeds, failures);
     places::locate(&mut pass, &gathered, &deeds).await;
     let live = context.index().live(&pass.settings.name.applyset_id(), &BTreeSet::new());
+    drift::leave(&mut pass.memory, &plan, &deeds);
+    drift::reckon(context, &mut pass.memory, &deeds, &mut found);
     let waiting = waiting(context, &pass, &gathered, &plan, &live);
     let facts = facts(context, &pass, &gathered, &plan, &live, waiting);
     // A newer commit, a newer spec or a stop replaces what was cut; what is healthy already has the next wave follow.
@@ -195,7 +202,7 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
             context.doubt_kinds();
         }
         let opened = opened(&deeds);
-        let outcome = report::Outcome { started, plan, deeds, found, facts, waiting };
+        let outcome = report::Outcome { started, plan, deeds, found, peace, facts, waiting };
         report::interrupted(context, &mut pass, outcome).await;
         return Finished { again: true, opened, ..finished(pass, None) };
     }
@@ -211,7 +218,7 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     pass.stir.others.extend(concerned(&plan, &deeds));
     let unhealthy = health::unhealthy(&gathered.desired, &live);
     let left = waiting.map(|waiting| waiting.left(pass.settings.timeout.get(), context.clock.now()));
-    let outcome = report::Outcome { started, plan, deeds, found, facts, waiting };
+    let outcome = report::Outcome { started, plan, deeds, found, peace, facts, waiting };
     report::finish(context, &mut pass, outcome).await;
     let look_in = left.filter(|left| !left.is_zero()).into_iter().chain(opens_in(context, &pass)).min();
     Finished { again, opened, claimed, unhealthy, look_in, ..finished(pass, retry) }
@@ -219,7 +226,12 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
 
 /// Returns whether the next wave can follow at once: all of this one is written, there and healthy.
 fn goes_on(plan: &Plan, deeds: &Deeds, live: &Live) -> bool {
-    let written = || plan.applies.values().flatten().all(|apply| deeds.applied.contains_key(&apply.key));
+    let written = || {
+        plan.applies
+            .values()
+            .flatten()
+            .all(|apply| apply.reason == Reason::Clean || deeds.applied.contains_key(&apply.key))
+    };
     plan.wait.as_ref().is_some_and(|wait| wait.holds() && wait.is_over(live)) && written()
 }
 
@@ -391,7 +403,7 @@ fn facts(
     let timeout = &pass.settings.timeout;
     let late = waiting.filter(|waiting| waiting.left(timeout.get(), context.clock.now()).is_zero());
     let holding = plan.wait.as_ref().filter(|wait| wait.holds());
-    let drifted = plan.drifts.iter().filter(|drift| !drift.corrected);
+    let drifted = plan.drifts.iter().filter(|drift| !drift.corrected && !drift.resting);
     Facts {
         environment: pass.settings.name.to_string(),
         revision: pass.source.as_ref().ok().map(|source| source.revision.clone()),
@@ -405,6 +417,7 @@ fn facts(
         forbidden: pass.memory.forbidden.clone(),
         failures: pass.memory.failures.clone(),
         refusals: plan.refusals.clone(),
+        contended: drift::quarrels(&pass.settings.name, &pass.memory),
         drifted: drifted.map(|drift| format!("{}: differs from Git (plumb drift)", drift.key)).collect(),
         wait: Waited { held: holding.and_then(Wait::held), late: late.map(|_| timeout.to_string()) },
         health: health::sentences(context, &pass.settings.name, &gathered.desired, live, holding),

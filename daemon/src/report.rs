@@ -3,6 +3,7 @@
 
 pub(crate) mod state;
 
+mod drifts;
 mod scribe;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use plumb_api::environment::WaitingStatus;
 use plumb_core::{
+    contention::Quarrel,
     object::ObjectKey,
     plan::Plan,
     record::RecordKind,
@@ -17,7 +19,13 @@ use plumb_core::{
     wave::Waiting,
 };
 
-use crate::{act::Deeds, context::Context, drift::Found, let_go::Released, reconcile::Pass};
+use crate::{
+    act::Deeds,
+    context::Context,
+    drift::{Found, What},
+    let_go::Released,
+    reconcile::Pass,
+};
 use scribe::Scribe;
 
 /// All that one pass led to.
@@ -26,6 +34,8 @@ pub(crate) struct Outcome {
     pub(crate) plan: Plan,
     pub(crate) deeds: Deeds,
     pub(crate) found: Vec<Found>,
+    /// Quarrels that are over.
+    pub(crate) peace: Vec<(ObjectKey, Quarrel)>,
     pub(crate) facts: Facts,
     /// The wave that is waited for.
     pub(crate) waiting: Option<Waiting>,
@@ -38,6 +48,7 @@ pub(crate) async fn finish(context: &Context, pass: &mut Pass, outcome: Outcome)
     let mut status = pass.memory.status.clone();
     let mut scribe = Scribe { context, pass, revision: Some(revision.clone()), now };
     scribe.drifts(&outcome, &mut status);
+    scribe.peace(&outcome.peace);
     scribe.refusals(&outcome.plan);
     scribe.requests(&mut status);
     scribe.operation(&outcome, &revision, &mut status);
@@ -61,8 +72,9 @@ pub(crate) async fn interrupted(context: &Context, pass: &mut Pass, outcome: Out
         scribe.pass.memory.unfinished = Some(scribe.go_on(&outcome, &revision, &mut status));
     }
     // What was found and not corrected any more is found again.
-    let corrected = |found: &Found| outcome.deeds.corrected.contains(&found.drift.key);
-    let found = outcome.found.iter().filter(|found| corrected(found)).cloned().collect();
+    let told = |found: &Found| found.is_undone(&outcome.deeds) || found.what == What::ForeignFields;
+    let found = outcome.found.iter().filter(|found| told(found)).cloned().collect();
+    scribe.peace(&outcome.peace);
     scribe.drifts(&Outcome { found, ..outcome }, &mut status);
     state::put(context, pass, status).await;
 }

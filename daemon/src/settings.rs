@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use plumb_api::{
     duration::DurationText,
-    environment::{Drift, DriftMode, Environment, EnvironmentSpec, IgnoreRule, OnError, Sync, Target},
+    environment::{
+        Drift, DriftMode, Environment, EnvironmentSpec, ForeignFields, ForeignMode, IgnoreRule, OnError, Sync, Target,
+    },
     request::{self, Request},
 };
 use plumb_core::{
@@ -12,6 +14,7 @@ use plumb_core::{
     commit::{CommitId, RepoPath},
     environment::EnvironmentName,
     fields::pattern::PathPattern,
+    foreign::{self, ForeignPolicy},
     health::rules::Rules,
     identity::{InvalidServiceAccount, ServiceAccount},
     ignore::{Glob, Rule},
@@ -54,7 +57,7 @@ pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings,
         &environment.spec;
     let Target { namespace, service_account_name, create_namespace } = target;
     let Sync { prune, prune_limit, timeout, on_error, windows } = sync;
-    let Drift { mode, ignore } = drift;
+    let Drift { mode, ignore, foreign_fields } = drift;
     let Compiled { rules: health, wrong } = compiled;
     let mut wrong: Vec<String> = wrong.iter().map(|(field, fault)| format!("{field}: {fault}")).collect();
     let path = RepoPath::parse(path).unwrap_or_else(|error| {
@@ -88,6 +91,7 @@ pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings,
             DriftMode::Report => policy::DriftMode::Report,
         },
         ignore: rules(ignore, &mut wrong),
+        foreign: foreign(foreign_fields),
         suspended: is_suspended(environment),
         waiting: false,
     };
@@ -104,6 +108,15 @@ pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings,
     };
     let invalid = (!wrong.is_empty()).then(|| Failure { class: Class::Wait, message: wrong.join("\n") });
     (settings, invalid)
+}
+
+fn foreign(ForeignFields { mode, managers }: &ForeignFields) -> ForeignPolicy {
+    let mode = match mode {
+        ForeignMode::Ignore => foreign::ForeignMode::Ignore,
+        ForeignMode::Report => foreign::ForeignMode::Report,
+        ForeignMode::Remove => foreign::ForeignMode::Remove,
+    };
+    ForeignPolicy { mode, managers: managers.iter().map(|manager| Glob::new(manager)).collect() }
 }
 
 fn rules(written: &[IgnoreRule], wrong: &mut Vec<String>) -> Vec<Rule> {

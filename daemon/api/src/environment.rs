@@ -181,6 +181,45 @@ pub struct Drift {
     #[schemars(length(max = 64))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<IgnoreRule>,
+    /// Fields that others added to owned objects.
+    #[serde(default)]
+    pub foreign_fields: ForeignFields,
+}
+
+/// Fields that others added to owned objects.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ForeignFields {
+    /// What happens to them.
+    #[serde(default)]
+    pub mode: ForeignMode,
+    /// Field managers whose additions count, with `*` and `?`.
+    #[schemars(length(max = 64), inner(length(min = 1, max = 128)))]
+    #[serde(default = "default_foreign_managers")]
+    pub managers: Vec<String>,
+}
+
+/// What happens to fields that others added.
+#[derive(JsonSchema, Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ForeignMode {
+    /// They are not looked at.
+    Ignore,
+    /// They are named and left.
+    #[default]
+    Report,
+    /// They are removed, as far as nobody else owns them.
+    Remove,
+}
+
+/// Returns the managers of fields that people add by hand, or that were there before managers were recorded.
+pub fn default_foreign_managers() -> Vec<String> {
+    ["kubectl*", "before-first-apply"].map(str::to_owned).to_vec()
+}
+
+impl Default for ForeignFields {
+    fn default() -> Self {
+        Self { mode: ForeignMode::default(), managers: default_foreign_managers() }
+    }
 }
 
 /// Fields of some objects that are not kept as Git has them.
@@ -253,7 +292,7 @@ pub struct EnvironmentStatus {
     /// The generation of the spec that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`, `Reconciling`, `Stalled`.
+    /// `Ready`, `Reconciling`, `Stalled`, `Contended`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// The commit that was last tried.
@@ -328,7 +367,7 @@ pub struct InventoryStatus {
 pub struct DriftStatus {
     /// `apiVersion`-less reference such as `Deployment shop/web`.
     pub object: String,
-    /// What happened: Changed, Deleted, LabelRemoved.
+    /// What happened: Changed, Deleted, LabelRemoved, ForeignFields.
     pub what: String,
     /// The field manager that did it, or why that can't be known.
     pub by: String,
@@ -340,7 +379,7 @@ pub struct DriftStatus {
     pub written: Option<String>,
     /// When plumb noticed (RFC 3339).
     pub noticed: String,
-    /// Corrected, Reported, or Failed.
+    /// Corrected, Reported, Contended, Removed, or Failed.
     pub action: String,
     /// Milliseconds from noticing to corrected.
     #[serde(default, skip_serializing_if = "Option::is_none")]

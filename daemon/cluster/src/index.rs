@@ -23,7 +23,7 @@ use plumb_core::{
     environment::ApplySetId,
     fingerprint::Fingerprint,
     health::rules::Rules,
-    ignore::Ignored,
+    ignore::{Glob, Ignored},
     live::{Live, LiveObject},
     object::{GroupKind, Gvk, ObjectKey},
 };
@@ -168,18 +168,31 @@ impl Index {
         let changed = self.ignoring.set(id, ignored);
         for key in &changed {
             self.expected.remove(key);
-            let Some(entry) = self.entry(key).filter(|entry| entry.live.part_of == *id) else { continue };
-            let object = entry.raw.as_ref().and_then(RawObject::parse);
-            match object.and_then(|object| self.read(key, &object)) {
-                Some(live) => {
-                    if let Some(entry) = self.entry_mut(key) {
-                        entry.live = live;
-                    }
-                }
-                None => self.ignoring.mark_stale(id, key.clone()),
-            }
+            self.read_again(id, key);
         }
         changed
+    }
+
+    /// Takes the managers whose additions to an environment's objects are of interest from now on.
+    pub fn attend(&mut self, id: &ApplySetId, managers: &[Glob]) {
+        if self.ignoring.set_managers(id, managers) {
+            let keys: Vec<_> = self.objects.get(id).into_iter().flatten().map(|(key, _)| key.clone()).collect();
+            keys.iter().for_each(|key| self.read_again(id, key));
+        }
+    }
+
+    /// Judges an object anew by other rules: at once where its content is in memory, else once it was read.
+    fn read_again(&mut self, id: &ApplySetId, key: &ObjectKey) {
+        let Some(entry) = self.entry(key).filter(|entry| entry.live.part_of == *id) else { return };
+        let object = entry.raw.as_ref().and_then(RawObject::parse);
+        match object.and_then(|object| self.read(key, &object)) {
+            Some(live) => {
+                if let Some(entry) = self.entry_mut(key) {
+                    entry.live = live;
+                }
+            }
+            None => self.ignoring.mark_stale(id, key.clone()),
+        }
     }
 
     /// Returns the environment's objects that have to be read anew, since something else is ignored of them than when
@@ -441,7 +454,8 @@ impl Index {
     }
 
     fn read(&self, key: &ObjectKey, object: &Value) -> Option<LiveObject> {
-        owned::read(key, object, |id| self.ignoring.of(id, key), &self.rules)
+        let attention = |id: &ApplySetId| (self.ignoring.of(id, key), self.ignoring.managers(id));
+        owned::read(key, object, attention, &self.rules)
     }
 
     /// Takes a state of an object and returns the one that was known before.

@@ -53,7 +53,8 @@ pub struct Writer {
 pub enum Who {
     /// The one that owns the field now.
     Manager(Writer),
-    /// Nobody owns it now, as after a removal, and this is the only one that wrote after us.
+    /// Nobody owns it now, as after a removal, and this is the only one that wrote after us; or several own it, and this is
+    /// the one that wrote last.
     Likely(Writer),
     /// It can't be known.
     Unknown {
@@ -97,7 +98,8 @@ impl Attribution {
         let known = entries.iter().fold(FieldSet::default(), |all, entry| all.union(&entry.fields));
         let foreign: Vec<&ManagedFields> = entries.iter().filter(|entry| !entry.is_apply_of(ours)).collect();
         let differing = compare::compare(applied, live, ignored, &known, &gvk, &foreign);
-        let culprits = Culprits { foreign, since: ManagedFields::find(&entries, ours).and_then(|entry| entry.time) };
+        let mine = ManagedFields::find(&entries, ours);
+        let culprits = Culprits { foreign, mine, since: mine.and_then(|entry| entry.time) };
         let mut changes: Vec<Change> = differing
             .into_iter()
             .map(|(path, before, after)| Change { who: culprits.of(&path), path, before, after })
@@ -119,14 +121,23 @@ impl Attribution {
 /// The managers besides us, and when we last applied something new.
 struct Culprits<'a> {
     foreign: Vec<&'a ManagedFields>,
+    mine: Option<&'a ManagedFields>,
     since: Option<Timestamp>,
 }
 
 impl Culprits<'_> {
     fn of(&self, path: &FieldPath) -> Who {
-        let owner = self.foreign.iter().filter(|entry| entry.fields.touches(path)).max_by_key(|entry| entry.time);
-        if let Some(owner) = owner {
-            return Who::Manager(Writer::of(owner));
+        let owners: Vec<&&ManagedFields> = self.foreign.iter().filter(|entry| entry.fields.touches(path)).collect();
+        match (owners.as_slice(), owners.iter().max_by_key(|entry| entry.time)) {
+            ([owner], _) => return Who::Manager(Writer::of(owner)),
+            // All of them want the value that is there; any may have been first.
+            (_, Some(latest)) => return Who::Likely(Writer::of(latest)),
+            (_, None) => {}
+        }
+        // A write through the API takes a changed field from everybody else.
+        if self.mine.is_some_and(|mine| mine.fields.contains(path)) {
+            let why = "nobody else owns the field: an admission webhook or the API server has changed it on its way";
+            return Who::Unknown { why: why.to_owned() };
         }
         let later: Vec<&&ManagedFields> = self.foreign.iter().filter(|entry| self.may_have_removed(entry)).collect();
         match later.as_slice() {

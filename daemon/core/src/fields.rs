@@ -122,6 +122,33 @@ impl FieldSet {
         self.at(path.segments()).is_some_and(Self::is_leaf)
     }
 
+    /// Returns whether something below this path is in the set.
+    pub(crate) fn goes_below(&self, path: &FieldPath) -> bool {
+        self.at(path.segments()).is_some_and(|node| !node.children.is_empty())
+    }
+
+    /// Returns the paths through maps at which the set ends although the object has a map or list with something in it.
+    pub(crate) fn whole<'a>(&'a self, object: &Value) -> Vec<Vec<&'a str>> {
+        let mut found = Vec::new();
+        self.collect_whole(object, &mut Vec::new(), &mut found);
+        found
+    }
+
+    fn collect_whole<'a>(&'a self, value: &Value, at: &mut Vec<&'a str>, found: &mut Vec<Vec<&'a str>>) {
+        let filled = value.as_object().is_some_and(|map| !map.is_empty());
+        if self.is_leaf() && (filled || value.as_array().is_some_and(|items| !items.is_empty())) {
+            found.push(at.clone());
+        }
+        for (segment, child) in &self.children {
+            let Some((name, below)) = segment.field_name().and_then(|name| Some((name, value.get(name)?))) else {
+                continue;
+            };
+            at.push(name);
+            child.collect_whole(below, at, found);
+            at.pop();
+        }
+    }
+
     /// Returns whether this path, one above it that ends the set there, or one below it is in the set.
     pub fn touches(&self, path: &FieldPath) -> bool {
         let mut node = self;
@@ -284,6 +311,11 @@ impl FieldSet {
     /// Returns what is owned below one step.
     pub(crate) fn child(&self, segment: &Segment) -> Option<&Self> {
         self.children.get(segment)
+    }
+
+    /// Returns whether the path that leads here is itself in the set.
+    pub(crate) fn is_member(&self) -> bool {
+        self.member
     }
 
     fn is_leaf(&self) -> bool {

@@ -72,8 +72,13 @@ impl Fingerprint {
         if entry.api_version != gvk.api_version() {
             return None;
         }
-        let fields = if is_secret(&gvk) { with_string_data_as_data(&entry.fields) } else { entry.fields };
+        let fields = if is_secret(&gvk) { with_string_data_as_data(&entry.fields) } else { entry.fields.clone() };
         let mut owned = fields.project_marking(object, &Value::Null, &ignored.steps());
+        for path in fields.whole(object) {
+            if others_own_below(raw, &entry, &path) {
+                set(&mut owned, &path, Value::Null);
+            }
+        }
         for (kind, path) in FILLED_WHEN_EMPTY {
             if kind == gvk.kind && fields.ends_at(&FieldPath::of_fields(path)) {
                 set(&mut owned, path, Value::Null);
@@ -91,8 +96,10 @@ impl Fingerprint {
     }
 
     fn of_canonical(owned: &Value, gvk: &Gvk, side: Side) -> Self {
+        let mut owned = owned.clone();
+        forget_empty_annotations(&mut owned, gvk);
         let mut text = Vec::new();
-        canonical::write(owned, Dialect::of(gvk), side, &mut text);
+        canonical::write(&owned, Dialect::of(gvk), side, &mut text);
         let digest = Sha256::digest(&text);
         let mut kept = [0; LENGTH];
         kept.copy_from_slice(&digest[..LENGTH]);
@@ -125,6 +132,34 @@ impl<'de> Deserialize<'de> for Fingerprint {
         }
         Ok(Self(bytes))
     }
+}
+
+/// Leaves out annotations and labels that were applied empty, at the top and in templates of built-in kinds: as soon as
+/// somebody adds one, the API server takes the map as a whole from our set, although nothing of ours has changed.
+fn forget_empty_annotations(value: &mut Value, gvk: &Gvk) {
+    let Some(fields) = value.as_object_mut() else { return };
+    if let Some(Value::Object(metadata)) = fields.get_mut("metadata") {
+        metadata.retain(|name, value| {
+            let is_empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
+            !(is_empty && matches!(name.as_str(), "annotations" | "labels"))
+        });
+        if metadata.is_empty() {
+            fields.remove("metadata");
+        }
+    }
+    if Dialect::of(gvk) == Dialect::BuiltIn {
+        fields.iter_mut().filter(|(name, _)| name.as_str() != "metadata").for_each(|(_, below)| {
+            forget_empty_annotations(below, gvk);
+        });
+    }
+}
+
+/// Returns whether another manager owns something below a path that ends what this entry owns: then the API server
+/// treats the value as a map or list of parts, of which the empty one was applied and everything is somebody else's.
+fn others_own_below(entries: &[Value], ours: &ManagedFields, path: &[&str]) -> bool {
+    let others = entries.iter().filter_map(|entry| ManagedFields::parse(entry).ok()).filter(|entry| entry != ours);
+    let path = FieldPath::of_fields(path);
+    others.into_iter().any(|entry| entry.fields.goes_below(&path))
 }
 
 /// Returns what of a manifest the manager that applies it owns afterwards.

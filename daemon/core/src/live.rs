@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     environment::{ApplySetId, FieldManager},
     fingerprint::Fingerprint,
+    foreign::Addition,
     health::Health,
     object::{self, GroupKind, Gvk, ObjectKey},
     presence::Presence,
@@ -66,6 +67,8 @@ pub struct LiveObject {
     pub prune: PruneWish,
     /// Whether data would go with it if it were deleted.
     pub holds_data: bool,
+    /// What the managers that the environment names added to it.
+    pub foreign: Vec<Addition>,
     /// Whether its deletion has begun.
     pub deleting: bool,
     /// Its health.

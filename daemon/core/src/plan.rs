@@ -20,8 +20,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
+    desired::DesiredObject,
     environment::EnvironmentName,
+    fields::path::FieldPath,
     fingerprint::Fingerprint,
+    foreign::{self, Addition, ForeignMode},
     inventory::Inventory,
     object::{self, ObjectKey},
     order::{Place, Rank},
@@ -61,6 +64,8 @@ pub struct Plan {
     pub learned: BTreeMap<ObjectKey, Applied>,
     /// Live objects that differ from what was last applied, without a commit.
     pub drifts: Vec<Drift>,
+    /// Fields that others added to live objects.
+    pub foreign: Vec<Foreign>,
     /// How many of the desired objects are refused; while there is one, the commit is not applied, whatever succeeds.
     pub refused: usize,
     /// What was not done, and why.
@@ -87,6 +92,12 @@ impl Plan {
         self.prunes.iter().chain(waiting).flat_map(|(_, prunes)| prunes)
     }
 
+    fn learn(&mut self, desired: &DesiredObject, verdict: Verdict) {
+        if let Verdict::Learned(applied) = verdict {
+            self.learned.insert(desired.key.clone(), applied);
+        }
+    }
+
     /// Returns whether a person has to allow its prunes first.
     pub fn blocked(&self) -> Option<&Refusal> {
         self.refusals.iter().find(|refusal| refusal.why.blocks())
@@ -103,6 +114,8 @@ pub struct Apply {
     pub key: ObjectKey,
     /// Why it is applied.
     pub reason: Reason,
+    /// Whether what others added is removed, too.
+    pub clean: bool,
     /// Whether conflicts are overridden: only while the last state seen carried our label. Otherwise it is a first apply.
     pub force: bool,
     /// The state of it that is deleted instead, so that the next plan creates it anew: it can't be changed in place.
@@ -118,6 +131,8 @@ pub enum Reason {
     Change,
     /// It drifted.
     Correct,
+    /// It is as it should be, but for what others added: only that is removed.
+    Clean,
 }
 
 /// One delete with its preconditions.
@@ -157,8 +172,21 @@ pub struct Drift {
     pub what: DriftKind,
     /// Whether the plan corrects it.
     pub corrected: bool,
+    /// Whether it is left only for now, because somebody undoes every correction.
+    pub resting: bool,
     /// The fingerprint it has now; absent: it is not there.
     pub found: Option<Fingerprint>,
+}
+
+/// What others added to one object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Foreign {
+    /// Which object.
+    pub key: ObjectKey,
+    /// What, by manager; never empty.
+    pub additions: Vec<Addition>,
+    /// Whether the plan removes it.
+    pub removed: bool,
 }
 
 /// How an object drifted.
@@ -196,17 +224,24 @@ fn judge_all(input: &Input<'_>, plan: &mut Plan) -> Pending {
     for desired in input.desired.objects.values() {
         let contested = judge::contested(desired, input).map(|by| Why::Contested { by: by.clone() });
         plan.refusals.extend(contested.map(|why| Refusal { key: Some(desired.key.clone()), why }));
-        match judge::judge(desired, input) {
-            Verdict::Unchanged => plan.unchanged += 1,
-            Verdict::Learned(applied) => {
+        let verdict = judge::judge(desired, input);
+        let clean = !matches!(verdict, Verdict::Refused(_)) && foreign(plan, input, desired);
+        match verdict {
+            Verdict::Unchanged | Verdict::Learned(_) => {
                 plan.unchanged += 1;
-                plan.learned.insert(desired.key.clone(), applied);
+                plan.learn(desired, verdict);
+                if clean {
+                    let key = desired.key.clone();
+                    let apply = Apply { key, reason: Reason::Clean, clean, force: true, replace: None };
+                    plan.applies.entry(desired.place).or_default().push(apply);
+                }
             }
             Verdict::Apply(apply) => {
-                pending.entry(desired.place).or_default().push(replace::instead(desired, apply, input));
+                let apply = replace::instead(desired, Apply { clean, ..apply }, input);
+                pending.entry(desired.place).or_default().push(apply);
             }
             Verdict::Drifted(what, apply) => {
-                let apply = replace::instead(desired, apply, input);
+                let apply = replace::instead(desired, Apply { clean, ..apply }, input);
                 drifted(plan, input, what, apply, desired.place);
             }
             Verdict::Refused(why) => {
@@ -219,12 +254,37 @@ fn judge_all(input: &Input<'_>, plan: &mut Plan) -> Pending {
 }
 
 fn drifted(plan: &mut Plan, input: &Input<'_>, what: DriftKind, apply: Apply, place: Place) {
-    let corrected = input.policy.drift == DriftMode::Correct && !input.policy.is_held();
+    let resting = input.resting.contains(&apply.key);
+    let corrected = input.policy.drift == DriftMode::Correct && !input.policy.is_held() && !resting;
     let found = input.live.objects.get(&apply.key).and_then(|object| object.fingerprint);
-    plan.drifts.push(Drift { key: apply.key.clone(), what, corrected, found });
+    plan.drifts.push(Drift { key: apply.key.clone(), what, corrected, resting, found });
     if corrected {
         plan.applies.entry(place).or_default().push(apply);
     }
+}
+
+/// Notes what others added to an object and returns whether it is removed.
+fn foreign(plan: &mut Plan, input: &Input<'_>, desired: &DesiredObject) -> bool {
+    let policy = &input.policy.foreign;
+    let Some(live) = input.live.objects.get(&desired.key) else { return false };
+    // Of what Git has too, another value is drift.
+    let unwanted = |addition: &Addition| {
+        let is_unwanted = |path: &&FieldPath| !foreign::is_wanted(&desired.manifest, path);
+        let fields: Vec<FieldPath> = addition.fields.iter().filter(is_unwanted).cloned().collect();
+        (!fields.is_empty()).then(|| Addition { fields, ..addition.clone() })
+    };
+    let additions: Vec<Addition> = live.foreign.iter().filter_map(unwanted).collect();
+    if policy.mode == ForeignMode::Ignore || additions.is_empty() || !live.is_owned_by(&input.environment.applyset_id())
+    {
+        return false;
+    }
+    let removed = policy.mode == ForeignMode::Remove
+        && input.policy.drift == DriftMode::Correct
+        && !input.policy.is_held()
+        && !input.resting.contains(&desired.key)
+        && input.left.get(&desired.key) != Some(&additions);
+    plan.foreign.push(Foreign { key: desired.key.clone(), additions, removed });
+    removed
 }
 
 /// Widens the parent before anything new is applied; narrows it in a plan that prunes nothing, once every kind is

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{commit::CommitId, ignore::Rule};
+use crate::{commit::CommitId, foreign::ForeignPolicy, ignore::Rule};
 
 /// Plans that prune no more objects than this are never held back by the limit.
 pub const PRUNE_LIMIT_FREE: usize = 5;
@@ -67,6 +67,8 @@ pub struct Policy {
     pub drift: DriftMode,
     /// What is not looked at.
     pub ignore: Vec<Rule>,
+    /// What happens to fields that others added.
+    pub foreign: ForeignPolicy,
     /// Nothing is written: a person has suspended the environment.
     pub suspended: bool,
     /// Nothing is written: the commit may not begin yet, and none was begun before.

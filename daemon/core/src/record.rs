@@ -31,6 +31,8 @@ pub enum RecordKind {
     DriftFound,
     /// An object drifted, and was put back.
     DriftCorrected,
+    /// Somebody undoes every correction of an object, or has ceased to.
+    Contended,
     /// A person allowed a commit's prunes.
     Allowed,
     /// The environment was suspended.
@@ -47,7 +49,7 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind, in the order of the enum: for metrics that exist before they are counted.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Applied,
         Self::Failed,
         Self::Refused,
@@ -58,6 +60,7 @@ impl RecordKind {
         Self::HandedOver,
         Self::DriftFound,
         Self::DriftCorrected,
+        Self::Contended,
         Self::Allowed,
         Self::Suspended,
         Self::Resumed,
@@ -79,6 +82,7 @@ impl RecordKind {
             Self::HandedOver => "HandedOver",
             Self::DriftFound => "DriftFound",
             Self::DriftCorrected => "DriftCorrected",
+            Self::Contended => "Contended",
             Self::Allowed => "Allowed",
             Self::Suspended => "Suspended",
             Self::Resumed => "Resumed",
@@ -92,7 +96,13 @@ impl RecordKind {
     pub fn warns(self) -> bool {
         matches!(
             self,
-            Self::Failed | Self::Refused | Self::Untrusted | Self::Blocked | Self::DriftFound | Self::DriftCorrected
+            Self::Failed
+                | Self::Refused
+                | Self::Untrusted
+                | Self::Blocked
+                | Self::DriftFound
+                | Self::DriftCorrected
+                | Self::Contended
         )
     }
 }

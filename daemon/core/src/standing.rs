@@ -50,6 +50,8 @@ pub struct Facts {
     pub failures: Vec<Failure>,
     /// What it would not do.
     pub refusals: Vec<Refusal>,
+    /// Objects over which somebody quarrels with the environment, as sentences.
+    pub contended: Vec<String>,
     /// Objects that drifted and were left, as sentences.
     pub drifted: Vec<String>,
     /// What waits for a wave.
@@ -104,6 +106,8 @@ pub struct Standing {
     pub message: String,
     /// Every line of trouble, bounded.
     pub problems: Vec<String>,
+    /// Who quarrels with the environment over what; absent while nobody does.
+    pub contended: Option<String>,
 }
 
 /// Judges how an environment stands.
@@ -117,10 +121,7 @@ pub fn stand(facts: &Facts) -> Standing {
         let later = facts.gated.as_ref().map(|gated| format!("; {}", gated.line())).unwrap_or_default();
         format!("{} object(s) as in Git{at}, all healthy{later}", facts.health.len())
     } else {
-        let shown: Vec<_> = problems.iter().take(LINES_MAX).cloned().collect();
-        let more = trouble.lines.len().saturating_sub(shown.len());
-        let rest = if more > 0 { format!("\nand {more} more (plumb status shows them)") } else { String::new() };
-        shown.join("\n") + &rest
+        shown(&trouble.lines)
     };
     Standing {
         ready: trouble.ready && !facts.suspended,
@@ -129,7 +130,16 @@ pub fn stand(facts: &Facts) -> Standing {
         reason: if facts.suspended { "Suspended" } else { trouble.reason },
         message,
         problems,
+        contended: (!facts.contended.is_empty()).then(|| shown(&facts.contended)),
     }
+}
+
+/// Returns the first lines, and how many more there are.
+fn shown(lines: &[String]) -> String {
+    let shown: Vec<_> = lines.iter().take(LINES_MAX).map(|line| shorten(line)).collect();
+    let more = lines.len() - shown.len();
+    let rest = if more > 0 { format!("\nand {more} more (plumb status shows them)") } else { String::new() };
+    shown.join("\n") + &rest
 }
 
 struct Trouble {
@@ -189,6 +199,7 @@ fn trouble(facts: &Facts) -> Trouble {
         Some(_) => add("HealthTimeout", false, lines),
         None => add("Progressing", true, lines),
     }
+    add("Contended", false, facts.contended.clone());
     add("Drifted", false, facts.drifted.clone());
     if let Some(gated) = &facts.gated {
         if !gated.is_planned() {

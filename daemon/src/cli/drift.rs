@@ -90,8 +90,8 @@ fn table(entries: &[Entry], environments: bool, now: Timestamp) -> String {
     for Entry { environment, drift } in entries {
         for [field, from, to] in fields(drift) {
             let tone = match drift.action.as_str() {
-                "Corrected" => Tone::Good,
-                "Reported" => Tone::Waiting,
+                "Corrected" | "Removed" => Tone::Good,
+                "Reported" | "Contended" => Tone::Waiting,
                 _ => Tone::Bad,
             };
             let row = [

@@ -1,6 +1,6 @@
 //! One environment as the loop sees it: its resource, whether to look again and when, and what is remembered of it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use plumb_api::{Environment, request};
@@ -329,9 +329,12 @@ impl Watched {
         if memory.see(&self.resource) {
             self.dirty = true;
         }
+        let now = context.clock.now();
+        let quarrels = memory.corrections.values().filter_map(|corrections| corrections.due(now));
+        let until = |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or_default();
+        self.deadline = look_in.into_iter().chain(quarrels.map(until)).min().map(|left| Instant::now() + left);
         self.memory = Some(memory);
         self.claimed = claimed;
-        self.deadline = look_in.map(|left| Instant::now() + left);
         match retry {
             Some(class) => {
                 self.failures += 1;

@@ -113,6 +113,13 @@ pub(crate) const ENVIRONMENT_REASON: Family = Family {
     labels: &["namespace", "environment", "reason"],
 };
 
+pub(crate) const ENVIRONMENT_CONTENDED: Family = Family {
+    name: "plumb_environment_contended",
+    help: "Objects whose corrections somebody keeps undoing.",
+    kind: Kind::Gauge,
+    labels: ENVIRONMENT,
+};
+
 pub(crate) const ENVIRONMENT_OBJECTS: Family = Family {
     name: "plumb_environment_objects",
     help: "Owned objects, by health.",
@@ -207,7 +214,7 @@ pub(crate) const SHARD_HELD: Family = Family {
 
 /// All of them, for tests.
 #[cfg(test)]
-pub(crate) const ALL: [&Family; 26] = [
+pub(crate) const ALL: [&Family; 27] = [
     &BUILD,
     &RECORDS,
     &OPERATION_SECONDS,
@@ -221,6 +228,7 @@ pub(crate) const ALL: [&Family; 26] = [
     &ENVIRONMENT_STALLED,
     &ENVIRONMENT_SUSPENDED,
     &ENVIRONMENT_REASON,
+    &ENVIRONMENT_CONTENDED,
     &ENVIRONMENT_OBJECTS,
     &ENVIRONMENT_DRIFTS,
     &ENVIRONMENT_APPLIED,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 use plumb_api::{
     EnvironmentStatus,
-    environment::{Attempt, DriftStatus, HistoryEntry},
+    environment::{Attempt, HistoryEntry},
     request,
 };
 use plumb_core::{
@@ -19,12 +19,10 @@ use plumb_core::{
 
 use super::{
     Outcome,
-    state::{attempt, drift_status, history_entry},
+    state::{attempt, history_entry},
 };
-use crate::{act::Deeds, context::Context, drift, memory::Unfinished, reconcile::Pass, settings, tally::Tally};
+use crate::{act::Deeds, context::Context, memory::Unfinished, reconcile::Pass, settings, tally::Tally};
 
-/// Drifts that a status keeps.
-const DRIFTS_MAX: usize = 20;
 /// Operations that a status keeps.
 const HISTORY_MAX: usize = 10;
 
@@ -61,43 +59,6 @@ impl Scribe<'_> {
             self.pass.resource.metadata.uid.as_deref().unwrap_or_default(),
             &self.pass.tenure,
         );
-    }
-
-    pub(super) fn drifts(&mut self, outcome: &Outcome, status: &mut EnvironmentStatus) {
-        let noticed = self.pass.noticed.unwrap_or(outcome.started);
-        let took = Duration::try_from(self.now.duration_since(noticed)).unwrap_or_default();
-        for found in &outcome.found {
-            let corrected = outcome.deeds.corrected.contains(&found.drift.key);
-            let kind = if corrected { RecordKind::DriftCorrected } else { RecordKind::DriftFound };
-            let sentence = drift::sentence(found);
-            let message = if corrected {
-                format!("{sentence}; put back after {} ms", took.as_millis())
-            } else {
-                format!("{sentence}; left as it is")
-            };
-            let action = match (corrected, found.drift.corrected) {
-                (true, _) => "Corrected",
-                (false, true) => "Failed",
-                (false, false) => "Reported",
-            };
-            // A correction that fails is tried again and again: that is one fact, not many.
-            let object = found.drift.key.to_string();
-            let failed_before = |entry: &DriftStatus| entry.object == object && entry.action == "Failed";
-            let known = status.drift.iter().any(failed_before);
-            status.drift.retain(|entry| !failed_before(entry));
-            if !(known && action == "Failed") {
-                let attribution = Some(found.attribution.clone());
-                self.record(kind, vec![found.drift.key.clone()], message, |record| {
-                    record.attribution = attribution;
-                    record.took = corrected.then_some(took);
-                });
-            }
-            if !found.drift.corrected {
-                self.pass.memory.reported.insert(found.drift.key.clone(), found.drift.found);
-            }
-            status.drift.insert(0, drift_status(found, noticed, action, corrected.then_some(took)));
-        }
-        status.drift.truncate(DRIFTS_MAX);
     }
 
     /// Records every refusal once, until it goes away.

@@ -5,13 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 use plumb_api::{
     Environment, EnvironmentStatus, condition,
-    environment::{Attempt, DriftStatus, FieldChange, HistoryEntry, InventoryStatus, WaitingStatus},
+    environment::{Attempt, HistoryEntry, InventoryStatus, WaitingStatus},
     repository::RevisionStatus,
 };
 use plumb_core::{
     commit::Revision,
     environment::EnvironmentName,
-    fields::managed::ManagedBy,
     inventory::Inventory,
     live::Live,
     source::Inputs,
@@ -23,14 +22,10 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     chain::chain,
     context::Context,
-    drift::{self, Found},
     metrics::EnvironmentOverview,
     reconcile::Pass,
     status::{self, Verdict},
 };
-
-/// Fields of one drift that a status keeps.
-const FIELDS_MAX: usize = 10;
 
 /// Returns the digest of inputs under which a status remembers them.
 pub(crate) fn digest(inputs: &Inputs) -> String {
@@ -95,36 +90,6 @@ pub(crate) fn waiting(status: &EnvironmentStatus) -> Option<Waiting> {
     Some(Waiting { wave: Wave(*wave), since: since.parse().ok()? })
 }
 
-/// Returns one drift as a status shows it.
-pub(super) fn drift_status(found: &Found, noticed: Timestamp, action: &str, took: Option<Duration>) -> DriftStatus {
-    let writer = found.attribution.who.writer();
-    let changes = &found.attribution.changes;
-    let fields = changes.iter().take(FIELDS_MAX).map(|change| FieldChange {
-        path: change.path.to_string(),
-        before: change.before.as_ref().map(drift::short),
-        after: change.after.as_ref().map(drift::short),
-    });
-    DriftStatus {
-        object: found.drift.key.to_string(),
-        what: found.what.label().to_owned(),
-        by: drift::culprit(&found.attribution.who),
-        operation: writer.map(|writer| {
-            match writer.operation {
-                ManagedBy::Apply => "Apply",
-                ManagedBy::Update => "Update",
-            }
-            .to_owned()
-        }),
-        written: writer.and_then(|writer| writer.time).map(|time| time.to_string()),
-        noticed: noticed.to_string(),
-        action: action.to_owned(),
-        took_ms: took.map(|took| u32::try_from(took.as_millis()).unwrap_or(u32::MAX)),
-        fields: fields.collect(),
-        more_fields: u32::try_from(changes.len().saturating_sub(FIELDS_MAX) + found.attribution.more)
-            .unwrap_or(u32::MAX),
-    }
-}
-
 /// Returns what is owned: also what is no longer desired and was kept.
 pub(super) fn inventory(recorded: Option<&Inventory>, live: &Live) -> InventoryStatus {
     let recorded = recorded.cloned().unwrap_or_default();
@@ -162,12 +127,18 @@ pub(super) async fn write(
         message: &standing.message,
     };
     status.conditions = status::conditions(&verdict, &before, generation, now);
+    if let Some(message) = &standing.contended {
+        let quarrel = Verdict { holds: &[(condition::CONTENDED, true)], reason: "Contended", message };
+        status.conditions.extend(status::conditions(&quarrel, &before, generation, now));
+    }
     let health = status.inventory.as_ref().map(|inventory| inventory.health.clone()).unwrap_or_default();
+    let contended = pass.memory.corrections.values().filter(|corrections| corrections.quarrel().is_some()).count();
     let overview = EnvironmentOverview {
         ready: standing.ready,
         stalled: standing.stalled,
         suspended: pass.settings.policy.suspended,
         reason: standing.reason,
+        contended,
         health,
         applied: status.last_applied.as_ref().and_then(|applied| applied.at.parse().ok()),
     };

@@ -49,12 +49,22 @@ impl Names {
             text = text.replace(&id.manager().to_string(), name);
             text = text.replace(id.as_str(), &format!("<id of {name}>"));
         }
-        times(&text.replace(&self.namespace, "<namespace>"))
+        sizes(&times(&text.replace(&self.namespace, "<namespace>")))
     }
 
     fn identity(&self, environment: &str) -> EnvironmentName {
         EnvironmentName::new(&self.namespace, environment)
     }
+}
+
+/// Replaces sizes: those of objects depend on how long the name of the namespace is.
+fn sizes(text: &str) -> String {
+    const UNIT: &str = " bytes long";
+    let mut parts: Vec<&str> = text.split(UNIT).collect();
+    let last = parts.pop().unwrap_or_default();
+    let masked =
+        parts.iter().map(|part| format!("{}<size>{UNIT}", part.trim_end_matches(|c: char| c.is_ascii_digit())));
+    masked.chain([last.to_owned()]).collect()
 }
 
 /// Replaces times (RFC 3339, whole seconds, UTC): no two plays have the same.

@@ -67,9 +67,11 @@ fn history(entry: &Value) -> String {
 fn drift(entry: &Value) -> String {
     let side = |value: &Value| value.as_str().map_or_else(|| "nothing".to_owned(), shorten);
     let fields = items(&entry["fields"]);
-    let fields = fields
-        .iter()
-        .map(|field| format!(" {} from {} to {}", text(&field["path"]), side(&field["before"]), side(&field["after"])));
+    let fields = fields.iter().map(|field| match (&field["before"], &field["after"]) {
+        // Of what others added no value is kept.
+        (Value::Null, Value::Null) => format!(" {}", text(&field["path"])),
+        (before, after) => format!(" {} from {} to {}", text(&field["path"]), side(before), side(after)),
+    });
     let fields: Vec<_> = fields.collect();
     let colon = if fields.is_empty() { "" } else { ":" };
     let operation = entry["operation"].as_str().map(|operation| format!(" ({operation})")).unwrap_or_default();

@@ -46,7 +46,7 @@ pub enum What {
     Missing,
     /// Its health is another.
     Health,
-    /// Its owners, its prune annotation, its claimants or the owner of its label are others, it is being deleted, or
+    /// What others added to it, its owners, its prune annotation, its claimants or the owner of its label are others, it is being deleted, or
     /// it was deleted and made anew.
     Changed,
 }
@@ -80,5 +80,5 @@ pub(super) fn between(before: Option<&LiveObject>, after: &LiveObject, expected:
 
 /// Returns everything about an object that guards look at.
 fn standing(live: &LiveObject) -> impl PartialEq + '_ {
-    (&live.uid, live.label_is_ours, &live.claimants, &live.owners, &live.prune, live.deleting)
+    (&live.uid, &live.foreign, live.label_is_ours, &live.claimants, &live.owners, &live.prune, live.deleting)
 }

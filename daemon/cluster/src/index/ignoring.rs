@@ -1,13 +1,19 @@
-//! What of which objects does not count, by environment, and which objects were read before that was known.
+//! What of which objects does not count and whose additions do, by environment, and which objects were read before that was known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plumb_core::{environment::ApplySetId, ignore::Ignored, object::ObjectKey};
+use plumb_core::{
+    environment::ApplySetId,
+    ignore::{Glob, Ignored},
+    object::ObjectKey,
+};
 
 /// What is ignored.
 #[derive(Debug, Default)]
 pub(super) struct Ignoring {
     of: BTreeMap<ApplySetId, BTreeMap<ObjectKey, Ignored>>,
+    /// Managers whose additions are of interest.
+    managers: BTreeMap<ApplySetId, Vec<Glob>>,
     /// Objects whose fingerprint still says what counted before, and whose content is not in memory.
     stale: BTreeMap<ObjectKey, ApplySetId>,
 }
@@ -16,6 +22,20 @@ impl Ignoring {
     /// Returns what is ignored of an object.
     pub(super) fn of(&self, id: &ApplySetId, key: &ObjectKey) -> Ignored {
         self.of.get(id).and_then(|objects| objects.get(key)).cloned().unwrap_or_default()
+    }
+
+    /// Returns the managers whose additions to an environment's objects are of interest.
+    pub(super) fn managers(&self, id: &ApplySetId) -> &[Glob] {
+        self.managers.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Takes these managers; returns whether they are others than before.
+    pub(super) fn set_managers(&mut self, id: &ApplySetId, managers: &[Glob]) -> bool {
+        if self.managers(id) == managers {
+            return false;
+        }
+        self.managers.insert(id.clone(), managers.to_vec());
+        true
     }
 
     /// Takes what is ignored of an environment's objects; returns the objects of which it is something else now.

@@ -8,8 +8,9 @@ use plumb_core::{
     adoption,
     environment::{ApplySetId, FieldManager},
     fingerprint::Fingerprint,
+    foreign,
     health::{health, rules::Rules},
-    ignore::Ignored,
+    ignore::{Glob, Ignored},
     live::{self, LiveObject, PRUNE_ANNOTATION, PruneWish},
     object::{Gvk, ObjectKey, PART_OF},
 };
@@ -28,17 +29,18 @@ pub(super) fn key(object: &Value) -> Option<ObjectKey> {
 }
 
 /// Returns what plans need of an object; nothing if it carries no label, or the label of an environment that has never
-/// applied it: controllers copy labels (of a Service onto its EndpointSlices), and people may write them. `ignored` says
-/// what of it does not count, `rules` how well it is.
-pub(super) fn read(
+/// applied it: controllers copy labels (of a Service onto its EndpointSlices), and people may write them. `attention` says
+/// what of it does not count and whose additions do, `rules` how well it is.
+pub(super) fn read<'a>(
     key: &ObjectKey,
     object: &Value,
-    ignored: impl Fn(&ApplySetId) -> Ignored,
+    attention: impl Fn(&ApplySetId) -> (Ignored, &'a [Glob]),
     rules: &BTreeMap<ApplySetId, Arc<Rules>>,
 ) -> Option<LiveObject> {
     let part_of = adoption::part_of(object)?;
     let manager = part_of.manager();
     let applied = applied(object, &manager)?;
+    let (ignored, managers) = attention(&part_of);
     let metadata = &object["metadata"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let owners = metadata["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -48,7 +50,8 @@ pub(super) fn read(
         uid: text(&metadata["uid"]),
         resource_version: text(&metadata["resourceVersion"]),
         label_is_ours: owns_label(applied),
-        fingerprint: Fingerprint::of_owned(object, &manager, &ignored(&part_of)),
+        fingerprint: Fingerprint::of_owned(object, &manager, &ignored),
+        foreign: foreign::additions(object, &manager, managers, &ignored),
         claimants: adoption::claimants(object, &manager).into_iter().collect(),
         owners: owners.iter().map(|owner| format!("{} {}", text(&owner["kind"]), text(&owner["name"]))).collect(),
         prune: PruneWish::parse(metadata["annotations"][PRUNE_ANNOTATION].as_str()),

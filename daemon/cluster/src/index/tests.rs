@@ -329,3 +329,79 @@ fn nothing_printed_of_the_index_holds_a_value() {
     let seen = Observation::Changed(gvk(), Seen(object("web", A, 6, "hunter2")));
     assert!(!format!("{index:?} {seen:?}").contains("hunter2"));
 }
+
+#[test]
+fn what_is_ignored_is_no_news_and_what_was_seen_before_is_judged_again() {
+    use plumb_core::fields::pattern::PathPattern;
+    let ignored = Ignored::of_paths([PathPattern::parse("/data/key").expect("a path")]);
+    let rules = BTreeMap::from([(key("web"), ignored)]);
+    let mut index = settled();
+    assert_eq!(index.ignore(&id(A), &rules), BTreeSet::from([key("web")]));
+    assert_eq!(index.ignore(&id(A), &rules), BTreeSet::new());
+    // Its content is not in memory, so that it has to be read.
+    assert_eq!(index.stale(&id(A)), [key("web")]);
+    changed(&mut index, object("web", A, 11, "one"));
+    assert_eq!(index.stale(&id(A)), []);
+    index.answer(&object("web", A, 12, "two"));
+    assert_eq!(changed(&mut index, object("web", A, 13, "three")), NONE);
+    // What differs is kept whole and judged at once.
+    index.ignore(&id(A), &BTreeMap::new());
+    changed(&mut index, object("web", A, 14, "four"));
+    let before = index.live(&id(A), &BTreeSet::new()).objects[&key("web")].fingerprint;
+    index.ignore(&id(A), &rules);
+    assert_eq!(index.stale(&id(A)), []);
+    assert_ne!(index.live(&id(A), &BTreeSet::new()).objects[&key("web")].fingerprint, before);
+}
+
+#[test]
+fn what_listed_managers_added_is_news_once() {
+    let mut index = settled();
+    index.attend(&id(A), &[Glob::new("kubectl*")]);
+    assert_eq!(index.stale(&id(A)), [key("web")]);
+    let added = |version: u32, manager: &str, value: &str| {
+        let mut object = object("web", A, version, "one");
+        object["data"]["extra"] = json!(value);
+        let entry = json!({"manager": manager, "operation": "Update", "apiVersion": "v1",
+                           "fieldsV1": {"f:data": {"f:extra": {}}}});
+        object["metadata"]["managedFields"].as_array_mut().unwrap().push(entry);
+        object
+    };
+    assert_eq!(changed(&mut index, added(11, "controller", "1")), NONE);
+    assert_eq!(changed(&mut index, added(12, "kubectl-edit", "1")), ["a web Changed"]);
+    assert_eq!(changed(&mut index, added(13, "kubectl-edit", "2")), NONE);
+    assert_eq!(changed(&mut index, object("web", A, 14, "one")), ["a web Changed"]);
+}
+
+#[test]
+fn an_autoscaler_marks_what_it_drives_until_it_goes() {
+    let gvk = || Gvk::new("autoscaling/v2", "HorizontalPodAutoscaler");
+    let scaler = |target: &str| {
+        Seen(json!({
+            "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+            "metadata": {"name": "scaler", "namespace": "shop", "resourceVersion": "1"},
+            "spec": {"scaleTargetRef": {"apiVersion": "v1", "kind": "ConfigMap", "name": target}},
+        }))
+    };
+    let mut index = settled();
+    assert!(!index.is_scaled(&key("web")) && index.scalers_known());
+    index.scalers_begin();
+    assert!(index.is_scaled(&key("web")) && !index.scalers_known(), "as long as nothing is known it may be");
+    index.observe_scaler(Observation::Listing(gvk()));
+    let changes = index.observe_scaler(Observation::ListDone(gvk(), "1".to_owned()));
+    assert_eq!(whats(&changes), ["known HorizontalPodAutoscaler.autoscaling"]);
+    assert!(!index.is_scaled(&key("web")));
+    let mut look = |observation, scaled: bool, expected: &[&str]| {
+        assert_eq!(whats(&index.observe_scaler(observation)), expected);
+        assert_eq!(index.is_scaled(&key("web")), scaled);
+    };
+    look(Observation::Changed(gvk(), scaler("web")), true, &["a web Changed"]);
+    look(Observation::Changed(gvk(), scaler("web")), true, &[]);
+    // An interruption changes nothing; another target, or a list without it, does.
+    look(Observation::Lost(gvk(), "no connection".to_owned()), true, &[]);
+    look(Observation::Changed(gvk(), scaler("other")), false, &["a web Changed"]);
+    look(Observation::Changed(gvk(), scaler("web")), true, &["a web Changed"]);
+    look(Observation::Listing(gvk()), true, &[]);
+    look(Observation::ListDone(gvk(), "9".to_owned()), false, &["a web Changed"]);
+    look(Observation::Changed(gvk(), scaler("web")), true, &["a web Changed"]);
+    look(Observation::Vanished(gvk(), scaler("web")), false, &["a web Changed"]);
+}

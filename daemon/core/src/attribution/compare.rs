@@ -64,6 +64,8 @@ impl Comparison<'_> {
             }
             // What was applied empty is filled with defaults by the server; only an owner shows that somebody did it.
             (Value::Object(_) | Value::Null, Some(_)) if is_empty(applied) && !self.is_foreign(path) => {}
+            // Of a map that was applied empty every part is somebody else's.
+            (Value::Object(map), Some(Value::Object(_))) if map.is_empty() && self.is_shared(path) => {}
             // An empty list whose items are owned one by one is dropped.
             (Value::Array(items), None) if items.is_empty() => {}
             _ => self.found.push((path.clone(), Some(applied.clone()), live.cloned())),
@@ -99,6 +101,10 @@ impl Comparison<'_> {
             let below = known.and_then(|set| set.child(&segment));
             self.value(&path.join(segment), item, found, below);
         }
+    }
+
+    fn is_shared(&self, path: &FieldPath) -> bool {
+        self.foreign.iter().any(|entry| entry.fields.goes_below(path))
     }
 
     fn is_foreign(&self, path: &FieldPath) -> bool {

@@ -63,7 +63,8 @@ fn changes_by_kubectl_are_told_with_their_author() {
         ],
     );
     check("limits", &["kubectl-patch", &format!("kubectl-patch: {app}.resources.limits.cpu from \"1000m\" to \"2\"")]);
-    check("recreate", &["kubectl-patch", "kubectl-patch: .spec.strategy from {} to {\"type\":\"Recreate\"}"]);
+    // Git says nothing of what is in it: that is an addition.
+    check("recreate", &["unknown"]);
     check("foreign", &["unknown"]);
     check(
         "two",
@@ -106,11 +107,11 @@ fn a_removed_field_is_laid_at_the_only_later_writers_door_as_likely() {
 }
 
 #[test]
-fn of_several_owners_the_latest_wrote_the_value() {
+fn of_several_owners_the_latest_probably_wrote_the_value() {
     let applied = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "1"}});
     let owner = json!({"f:data": {"f:a": {}}});
     let live = config(&json!({"a": "2"}), &[("late", 30, None, owner.clone()), ("early", 20, None, owner)]);
-    assert_eq!(told(&Attribution::of(&applied, &live, &ours(), &Ignored::default()))[0], "late");
+    assert_eq!(told(&Attribution::of(&applied, &live, &ours(), &Ignored::default()))[0], "probably late");
 }
 
 #[test]

@@ -138,3 +138,26 @@ fn it_is_written_as_hexadecimal_digits_and_read_back() {
     assert!(serde_json::from_str::<Fingerprint>("\"abc\"").is_err());
     assert!(serde_json::from_str::<Fingerprint>("\"zz\"").is_err());
 }
+
+#[test]
+fn what_others_put_into_a_map_that_was_applied_empty_does_not_count() {
+    let live = |annotations: Value, ours: Value, theirs: Value| {
+        let entry = |manager: &str, operation: &str, fields: &Value| json!({"manager": manager, "operation": operation, "apiVersion": "apps/v1", "fieldsV1": fields});
+        let entries =
+            [entry("plumb-aaaaaaaaaaaa", "Apply", &ours), entry("kube-controller-manager", "Update", &theirs)];
+        json!({"apiVersion": "apps/v1", "kind": "Deployment",
+               "metadata": {"annotations": annotations, "labels": {"a": "b"}, "managedFields": entries}})
+    };
+    let of = |object: &Value| Fingerprint::of_owned(object, &ours(), &Ignored::default());
+    let manifest =
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"annotations": {}, "labels": {"a": "b"}}});
+    let expected = Some(Fingerprint::of_manifest(&manifest, &Ignored::default()));
+    let mine = json!({"f:metadata": {"f:annotations": {}, "f:labels": {"f:a": {}}}});
+    assert_eq!(of(&live(json!({}), mine.clone(), json!({}))), expected);
+    let theirs = json!({"f:metadata": {"f:annotations": {"f:revision": {}}}});
+    assert_eq!(of(&live(json!({"revision": "1"}), mine.clone(), theirs.clone())), expected);
+    // Whoever adds the first one takes the map as a whole from us.
+    assert_eq!(of(&live(json!({"revision": "1"}), json!({"f:metadata": {"f:labels": {"f:a": {}}}}), theirs)), expected);
+    // Nobody else owns it: a value that the API server treats as one, and that is not the one that was applied.
+    assert_ne!(of(&live(json!({"revision": "1"}), mine, json!({}))), expected);
+}

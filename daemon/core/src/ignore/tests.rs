@@ -1,5 +1,6 @@
 //! Tables of what is ignored, and of what is sent of it.
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -47,6 +48,42 @@ fn a_rule_names_kinds_and_names_by_globs() {
     check(&["Deployment.example.com"], &[], false);
     check(&["deployment"], &[], false);
     check(&["*"], &["web"], false);
+}
+
+#[test]
+fn replicas_are_ignored_where_an_autoscaler_drives_them_one_of_the_same_commit_included() {
+    use crate::{
+        commit::RepoPath,
+        desired,
+        environment::EnvironmentName,
+        kinds::{Kind, Kinds, Scope},
+        object::{Manifest, Origin},
+    };
+    let manifest = |api_version: &str, kind: &str, name: &str, spec: Value| {
+        let value = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, "spec": spec});
+        let gvk = Gvk::new(api_version, kind);
+        let key =
+            ObjectKey { group: gvk.group.clone(), kind: gvk.kind.clone(), namespace: None, name: name.to_owned() };
+        Manifest { gvk, key, value: Arc::new(value), origin: Origin { file: RepoPath::root(), line: 0, column: 0 } }
+    };
+    let web = |name: &str| manifest("apps/v1", "Deployment", name, json!({"replicas": 2}));
+    let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "ours"});
+    let scaler = manifest("autoscaling/v2", "HorizontalPodAutoscaler", "h", json!({"scaleTargetRef": target}));
+    let bare = manifest("apps/v1", "Deployment", "bare", json!({}));
+    let kind = |gvk: &Gvk| Kind {
+        gvk: gvk.clone(),
+        plural: String::new(),
+        scope: Scope::Namespaced,
+        watchable: true,
+        defined_by: None,
+    };
+    let manifests = [web("ours"), web("theirs"), web("free"), scaler, bare];
+    let kinds = Kinds::new(manifests.iter().map(|manifest| kind(&manifest.gvk)), []);
+    let id = EnvironmentName::new("shop", "app").applyset_id();
+    let desired = desired::resolve(&manifests, &kinds, &id, Some("shop"));
+    let found = of(&desired, &[], |key| ["theirs", "bare"].contains(&key.name.as_str()));
+    assert_eq!(found.keys().map(|key| key.name.as_str()).collect::<Vec<_>>(), ["ours", "theirs"]);
+    assert_eq!(found.values().next(), Some(&ignored(&["/spec/replicas"])));
 }
 
 #[test]
@@ -145,4 +182,63 @@ fn what_is_ignored_does_not_count_in_a_fingerprint_whoever_owns_it() {
     let owned = json!({"f:data": {".": {}, "f:a": {}}});
     let object = live(json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "9"}}), &[("plumb", owned)]);
     assert_eq!(Fingerprint::of_owned(&object, &ours(), &all), Some(Fingerprint::of_manifest(&bare, &all)));
+}
+
+/// Returns maps in maps over a few names, so that patterns meet them.
+fn maps() -> impl Strategy<Value = Value> {
+    let leaf = (0_u8..3).prop_map(|number| json!(number));
+    leaf.prop_recursive(4, 40, 3, |inner| {
+        prop::collection::btree_map("[abc]", inner, 1..4).prop_map(|map| Value::Object(map.into_iter().collect()))
+    })
+}
+
+fn patterns() -> impl Strategy<Value = Vec<PathPattern>> {
+    let path = prop::collection::vec("[abc*]", 1..4).prop_map(|steps| format!("/x/{}", steps.join("/")));
+    prop::collection::vec(path.prop_map(|path| PathPattern::parse(&path).expect("a path")), 0..4)
+}
+
+fn leaves(at: &FieldPath, value: &Value, found: &mut Vec<(FieldPath, Value)>) {
+    match value {
+        Value::Object(map) => {
+            map.iter().for_each(|(name, below)| leaves(&at.join(Segment::Field(name.clone())), below, found));
+        }
+        leaf => found.push((at.clone(), leaf.clone())),
+    }
+}
+
+proptest! {
+    /// Exactly what is covered is taken out, and doing so twice is doing so once.
+    #[test]
+    fn stripping_takes_out_what_is_covered_and_nothing_else(value in maps(), patterns in patterns()) {
+        let (object, ignored) = (json!({"x": value}), Ignored::of_paths(patterns));
+        let stripped = ignored.strip(&object);
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        leaves(&FieldPath::default(), &object, &mut before);
+        leaves(&FieldPath::default(), &stripped, &mut after);
+        before.retain(|(path, _)| !ignored.covers(path));
+        prop_assert_eq!(before, after);
+        prop_assert_eq!(ignored.strip(&stripped), stripped);
+    }
+
+    /// Whatever somebody else made of ignored fields, applying what is sent leaves them as they are, and the fingerprint
+    /// is the one of the manifest.
+    #[test]
+    fn what_is_sent_changes_no_ignored_field(manifest in maps(), state in maps(), patterns in patterns(), ours_too in any::<bool>()) {
+        let ignored = Ignored::of_paths(patterns);
+        let (manifest, state) = (json!({"x": manifest}), json!({"x": state}));
+        let mut wanted = Vec::new();
+        leaves(&FieldPath::default(), &manifest, &mut wanted);
+        let owned = FieldSet::from_paths(wanted.iter().map(|(path, _)| path));
+        let owner = if ours_too { "plumb" } else { "other" };
+        let object = live(state.clone(), &[(owner, owned.to_value())]);
+        let sent = to_send(&manifest, &object, &ours(), &ignored);
+        let (mut found, mut there) = (Vec::new(), Vec::new());
+        leaves(&FieldPath::default(), &sent, &mut found);
+        leaves(&FieldPath::default(), &state, &mut there);
+        for (path, value) in found {
+            let kept = there.iter().any(|(at, live)| *at == path && *live == value);
+            prop_assert!(kept || !ignored.covers(&path), "{path} {value}");
+        }
+        prop_assert_eq!(ignored.strip(&sent), ignored.strip(&manifest));
+    }
 }

@@ -23,7 +23,7 @@ fn plan(applies: &[(Rank, &str)], prunes: &[(Rank, &str)]) -> Plan {
     let scope = |kind: &str| Some(Inventory { kinds: [GroupKind::new("", kind)].into(), namespaces: BTreeSet::new() });
     let mut plan = Plan { widen: scope("Wide"), narrow: scope("Narrow"), ..Plan::default() };
     for (rank, text) in applies {
-        let apply = Apply { key: parse(text), reason: Reason::Create, force: false, replace: None };
+        let apply = Apply { key: parse(text), reason: Reason::Create, clean: false, force: false, replace: None };
         let place = Place { wave: Wave::default(), rank: *rank };
         plan.applies.entry(place).or_default().push(apply);
     }

@@ -11,6 +11,7 @@ use crate::{
     desired::Desired,
     environment::{EnvironmentName, FieldManager},
     fingerprint::Fingerprint,
+    foreign::Addition,
     inventory::Inventory,
     live::Live,
     object::ObjectKey,
@@ -66,6 +67,10 @@ pub struct Input<'a> {
     pub trials: &'a BTreeMap<ObjectKey, Trial>,
     /// Objects that the API server refuses to change in place.
     pub immutable: &'a BTreeMap<ObjectKey, Immutable>,
+    /// Objects over which somebody quarrels with this environment: their drift is left for now.
+    pub resting: &'a BTreeSet<ObjectKey>,
+    /// What others added to objects and could not be removed: it is left until it changes.
+    pub left: &'a BTreeMap<ObjectKey, Vec<Addition>>,
     /// What the Environment asks for.
     pub policy: &'a Policy,
 }

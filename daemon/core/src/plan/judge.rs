@@ -105,7 +105,7 @@ fn refused(live: &LiveObject, input: &Input<'_>) -> Option<Why> {
 
 /// Not there, or without our label: a first apply, which is never forced.
 fn missing(desired: &DesiredObject, input: &Input<'_>) -> Verdict {
-    let apply = |reason| Apply { key: desired.key.clone(), reason, force: false, replace: None };
+    let apply = |reason| Apply { key: desired.key.clone(), reason, clean: false, force: false, replace: None };
     // What we deleted ourselves did not drift.
     if was_there(desired, input) && !replace::is_due(desired, input) {
         Verdict::Drifted(DriftKind::Missing, apply(Reason::Correct))
@@ -137,7 +137,7 @@ fn undecided(apply: Apply, input: &Input<'_>) -> Verdict {
 fn compare(desired: &DesiredObject, live: &LiveObject, input: &Input<'_>) -> Verdict {
     // A label that somebody else wrote does not make the object ours to overwrite: it is taken like any other.
     let force = live.is_owned_by(&input.environment.applyset_id());
-    let apply = |reason| Apply { key: desired.key.clone(), reason, force, replace: None };
+    let apply = |reason| Apply { key: desired.key.clone(), reason, clean: false, force, replace: None };
     match input.applied.get(&desired.key) {
         Some(applied) if applied.manifest != desired.fingerprint => Verdict::Apply(apply(Reason::Change)),
         Some(applied) if live.fingerprint.as_ref() == Some(&applied.left) => Verdict::Unchanged,

@@ -2,6 +2,7 @@
 
 mod departure;
 mod fixture;
+mod foreign;
 mod guards;
 mod limits;
 mod moves;

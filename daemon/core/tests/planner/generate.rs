@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use plumb_core::{
     claims::{Claim, Held, Stance},
     desired,
+    foreign::{ForeignMode, ForeignPolicy},
     inventory::Inventory,
     live::PruneWish,
     object::ObjectKey,
@@ -211,6 +212,7 @@ fn build(cells: &[Cell], around: &Circumstances) -> World {
             prune_allowed: around.allowed.map(commit),
             drift: around.drift,
             ignore: Vec::new(),
+            foreign: ForeignPolicy { mode: ForeignMode::Report, managers: Vec::new() },
             suspended: around.suspended,
             waiting: false,
         },

@@ -111,6 +111,8 @@ impl World {
     /// Hands the planner's input to `look`.
     pub(crate) fn with<T>(&self, seen: &Seen, look: impl FnOnce(&Input<'_>) -> T) -> T {
         look(&Input {
+            resting: const { &BTreeSet::new() },
+            left: const { &BTreeMap::new() },
             environment: &ours(),
             commit: Some(&commit('1')),
             desired: &seen.desired,
@@ -196,7 +198,7 @@ impl World {
 
     /// Returns whether the API server would take an object now, whoever asks.
     pub(crate) fn would_take(&self, key: &ObjectKey, desired: &Desired) -> bool {
-        let apply = Apply { key: key.clone(), reason: Reason::Change, force: false, replace: None };
+        let apply = Apply { key: key.clone(), reason: Reason::Change, clean: false, force: false, replace: None };
         self.clone().apply(&apply, desired) == Outcome::Done
     }
 
@@ -329,6 +331,7 @@ fn as_seen(key: &ObjectKey, object: &Object) -> LiveObject {
         part_of: object.label.clone().expect("a label, because only labelled objects are watched"),
         label_is_ours: object.label_is_ours,
         fingerprint: object.owned.as_ref().map(fingerprint),
+        foreign: Vec::new(),
         claimants: object.claimants.clone(),
         owners: object.owners.clone(),
         prune: object.prune.clone(),

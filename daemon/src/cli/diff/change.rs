@@ -6,6 +6,7 @@ use plumb_core::{
     diff,
     environment::ApplySetId,
     object::{ObjectKey, PART_OF},
+    plan::Foreign,
 };
 use plumb_render::position;
 use serde::Serialize;
@@ -29,6 +30,8 @@ pub(super) enum Action {
     Change,
     /// It differs, and can't be changed in place: it is deleted and created anew.
     Replace,
+    /// Others added fields to it.
+    Clean,
 }
 
 impl Action {
@@ -39,6 +42,7 @@ impl Action {
             Self::Adopt => "adopt",
             Self::Change => "change",
             Self::Replace => "replace",
+            Self::Clean => "clean",
         }
     }
 }
@@ -65,6 +69,16 @@ pub(super) enum Judged {
     Refused(String),
     /// The API server would not take it.
     Problem(String),
+}
+
+/// Returns what would be removed from an object that is otherwise as it should be.
+pub(super) fn cleaned(subject: &Subject<'_>, object: &DesiredObject, foreign: &Foreign) -> Change {
+    let lines = foreign
+        .additions
+        .iter()
+        .flat_map(|addition| addition.fields.iter().map(|field| format!("-{field}   of {}\n", addition.manager)));
+    let origin = place_of(subject, object, "");
+    Change { object: object.key.to_string(), action: Action::Clean, origin, diff: lines.collect() }
 }
 
 /// Compares one object with the cluster.

@@ -14,6 +14,7 @@ use plumb_core::{
     desired::{Desired, DesiredObject},
     environment::{EnvironmentName, FieldManager},
     fingerprint::Fingerprint,
+    foreign::Addition,
     ignore,
     inventory::Inventory,
     kinds::{Kind, Kinds},
@@ -52,6 +53,8 @@ impl Gathered {
     /// Returns the planner's input. Nothing counts as applied before, so that every difference is a change.
     pub(super) fn input<'a>(&'a self, subject: &'a Subject<'_>, desired: &'a Desired) -> Input<'a> {
         const NOTHING_APPLIED: &BTreeMap<ObjectKey, plumb_core::plan::Applied> = &BTreeMap::new();
+        const NOTHING_LEFT: &BTreeMap<ObjectKey, Vec<Addition>> = &BTreeMap::new();
+        const NOBODY_RESTS: &BTreeSet<ObjectKey> = &BTreeSet::new();
         const NO_CLAIMS: &BTreeMap<ObjectKey, Claim> = &BTreeMap::new();
         const NOTHING_COMES: &BTreeSet<ObjectKey> = &BTreeSet::new();
         Input {
@@ -73,6 +76,8 @@ impl Gathered {
             namespace: NamespaceState::There,
             trials: const { &BTreeMap::new() },
             immutable: const { &BTreeMap::new() },
+            resting: NOBODY_RESTS,
+            left: NOTHING_LEFT,
             policy: &self.policy,
         }
     }

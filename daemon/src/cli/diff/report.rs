@@ -3,7 +3,7 @@
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use plumb_core::{
     desired::Desired,
-    plan::{self, Refusal},
+    plan::{self, Reason, Refusal},
 };
 use serde::Serialize;
 
@@ -65,7 +65,15 @@ impl Report {
             held_back: plan.refusals.iter().any(|refusal| counts(&refusal)),
             ..Self::default()
         };
-        let applies = plan.all_applies().filter_map(|apply| desired.objects.get(&apply.key));
+        for foreign in plan.foreign.iter().filter(|foreign| foreign.removed) {
+            if let Some(object) = desired.objects.get(&foreign.key) {
+                report.changes.push(change::cleaned(subject, object, foreign));
+            }
+        }
+        let applies = plan
+            .all_applies()
+            .filter(|apply| apply.reason != Reason::Clean)
+            .filter_map(|apply| desired.objects.get(&apply.key));
         let asks: Vec<_> = applies.map(|object| change::judge(subject, desired, object).boxed()).collect();
         let judged: Vec<Judged> = stream::iter(asks).buffered(REQUESTS_MAX).try_collect().await?;
         for judged in judged {
@@ -125,6 +133,7 @@ impl Report {
             (counted(change::Action::Adopt), "to adopt"),
             (counted(change::Action::Change), "to change"),
             (counted(change::Action::Replace), "to replace"),
+            (counted(change::Action::Clean), "to clean"),
             (self.deletions.len(), "to delete"),
             (self.problems.len(), "refused by the cluster"),
             (self.unchanged, "unchanged"),

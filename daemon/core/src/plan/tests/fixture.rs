@@ -11,6 +11,7 @@ use crate::{
     desired::{self, Desired},
     environment::{ApplySetId, EnvironmentName, FieldManager},
     fingerprint::Fingerprint,
+    foreign::{Addition, ForeignMode, ForeignPolicy},
     health::{Health, HealthStatus},
     inventory::Inventory,
     kinds::{Kind, Kinds, Scope},
@@ -44,6 +45,8 @@ pub(super) struct Situation {
     pub(super) namespace: NamespaceState,
     pub(super) trials: BTreeMap<ObjectKey, Trial>,
     pub(super) immutable: BTreeMap<ObjectKey, Immutable>,
+    pub(super) resting: BTreeSet<ObjectKey>,
+    pub(super) left: BTreeMap<ObjectKey, Vec<Addition>>,
     pub(super) policy: Policy,
 }
 
@@ -144,6 +147,8 @@ impl Situation {
             namespace: NamespaceState::There,
             trials: BTreeMap::new(),
             immutable: BTreeMap::new(),
+            resting: BTreeSet::new(),
+            left: BTreeMap::new(),
             policy: Policy {
                 on_error: OnError::Partial,
                 create_namespace: None,
@@ -152,6 +157,7 @@ impl Situation {
                 prune_allowed: None,
                 drift: DriftMode::Correct,
                 ignore: Vec::new(),
+                foreign: ForeignPolicy { mode: ForeignMode::Report, managers: Vec::new() },
                 suspended: false,
                 waiting: false,
             },
@@ -211,6 +217,7 @@ impl Situation {
             part_of: ours().applyset_id(),
             label_is_ours: true,
             fingerprint,
+            foreign: Vec::new(),
             claimants: Vec::new(),
             owners: Vec::new(),
             prune: PruneWish::Usual,
@@ -247,6 +254,8 @@ impl Situation {
 
     pub(super) fn with<T>(&self, look: impl FnOnce(&Input<'_>) -> T) -> T {
         look(&Input {
+            resting: &self.resting,
+            left: &self.left,
             environment: &ours(),
             commit: Some(&self.commit),
             desired: &self.desired(),

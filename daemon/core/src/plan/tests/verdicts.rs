@@ -143,7 +143,7 @@ fn check_drift(expected: Option<(DriftKind, bool)>, change: impl FnOnce(&mut Sit
     change(&mut situation);
     let plan = situation.plan();
     let found = situation.live.objects.get(&config("a")).and_then(|live| live.fingerprint);
-    let drift = expected.map(|(what, corrected)| Drift { key: config("a"), what, corrected, found });
+    let drift = expected.map(|(what, corrected)| Drift { key: config("a"), what, corrected, resting: false, found });
     assert_eq!(plan.drifts, Vec::from_iter(drift));
     let force = if found.is_some() { " forced" } else { "" };
     let applies = expected.filter(|(_, corrected)| *corrected).map(|_| format!("ConfigMap shop/a Correct{force}"));
