@@ -151,6 +151,10 @@ impl Cluster {
                 }
             }
         };
+        let applied = match self.stand_alone(apply, applied, from).await {
+            Ok(applied) => applied,
+            Err(error) => return again(error),
+        };
         Ok(Round::Over(match applied {
             applied if !from.is_empty() => {
                 Taken::Adopted { from: from.iter().map(FieldManager::to_string).collect(), applied }
@@ -158,6 +162,19 @@ impl Cluster {
             applied if applied.created => Taken::Created(applied),
             applied => Taken::Applied(applied),
         }))
+    }
+
+    /// Takes what we have applied out of what people own who had written the same, and adds them to `from`.
+    async fn stand_alone(
+        &self,
+        apply: &Apply<'_>,
+        applied: Applied,
+        from: &mut BTreeSet<FieldManager>,
+    ) -> Result<Applied, ApiError> {
+        let Some(migration) = adoption::stand_alone(&applied.object, apply.manager) else { return Ok(applied) };
+        let object = self.json_patch(apply.kind, apply.key, &Value::Array(migration.patch), apply.manager).await?;
+        from.extend(migration.from);
+        Ok(Applied { object, ..applied })
     }
 
     /// Returns who owns an object besides us: a living environment that applied it or that its label names, or the

@@ -33,6 +33,9 @@ const TAKEN_OVER: [&str; 6] = [
     "kustomize-controller",
 ];
 
+/// Begins the managers of people at a command line: `kubectl-create`, `kubectl-edit`, `kubectl-replace`, `kubectl` …
+const BY_HAND: &str = "kubectl";
+
 /// What `kubectl apply` remembers; stale as soon as somebody else applies.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -126,6 +129,37 @@ pub fn migrate(object: &Value, ours: &FieldManager) -> Option<Migration> {
         patch.push(json!({"op": "remove", "path": format!("/metadata/annotations/{}", escaped(LAST_APPLIED))}));
     }
     let from = theirs.into_iter().map(|entry| entry.manager).filter(|manager| manager != ours).collect();
+    Some(Migration { patch, from })
+}
+
+/// Plans that what the environment has applied is its own: people's commands own the same values beside it where they had
+/// written them before, so that a field dropped from Git would stay. What only they own stays theirs. Nothing if they own
+/// nothing besides, or if the environment has not applied the object.
+pub fn stand_alone(object: &Value, ours: &FieldManager) -> Option<Migration> {
+    let entries = managed::entries(object);
+    let applied =
+        entries.iter().filter_map(|raw| ManagedFields::parse(raw).ok()).find(|entry| entry.is_apply_of(ours))?;
+    let mut from = BTreeSet::new();
+    let rest = entries.iter().filter_map(|raw| {
+        let by_hand =
+            |entry: &ManagedFields| entry.subresource.is_none() && entry.manager.as_str().starts_with(BY_HAND);
+        // What can't be read is not ours to change.
+        let Some(entry) = ManagedFields::parse(raw).ok().filter(by_hand) else { return Some(raw.clone()) };
+        let fields = entry.fields.beside(&applied.fields);
+        if fields == entry.fields {
+            return Some(raw.clone());
+        }
+        from.insert(entry.manager);
+        let mut raw = raw.clone();
+        raw["fieldsV1"] = fields.to_value();
+        (!fields.is_empty()).then_some(raw)
+    });
+    let rest: Vec<Value> = rest.collect();
+    if from.is_empty() {
+        return None;
+    }
+    let mut patch = preconditions(object)?;
+    patch.push(json!({"op": "replace", "path": "/metadata/managedFields", "value": rest}));
     Some(Migration { patch, from })
 }
 

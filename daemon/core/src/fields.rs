@@ -193,6 +193,19 @@ impl FieldSet {
         Self { member: self.member && !other.member, children: rest.collect() }
     }
 
+    /// Returns what is left of this set beside the other one: not its paths, and not a map or list of which only its
+    /// paths were owned.
+    #[must_use]
+    pub fn beside(&self, other: &Self) -> Self {
+        let rest = self.children.iter().filter_map(|(segment, ours)| {
+            let rest = other.children.get(segment).map_or_else(|| ours.clone(), |theirs| ours.beside(theirs));
+            (!rest.is_empty()).then(|| (segment.clone(), rest))
+        });
+        let children: BTreeMap<_, _> = rest.collect();
+        let emptied = children.is_empty() && !self.children.is_empty() && !other.children.is_empty();
+        Self { member: self.member && !other.member && !emptied, children }
+    }
+
     /// Returns the paths below which nothing more is owned, in order.
     pub fn leaves(&self) -> Vec<FieldPath> {
         let mut found = Vec::new();

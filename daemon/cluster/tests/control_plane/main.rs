@@ -21,4 +21,6 @@ mod recording;
 #[cfg(test)]
 mod tenures;
 #[cfg(test)]
+mod tools;
+#[cfg(test)]
 mod watching;

@@ -208,3 +208,27 @@ fn what_a_patch_left_in_an_entry_of_its_own_is_joined() {
     );
     assert_eq!(join(&object(vec![person, entry(ours().as_str(), "Apply", None, data())]), &ours()), None);
 }
+
+#[test]
+fn what_people_wrote_and_git_says_too_is_ours_alone() {
+    let ours = || entry("plumb-aaaaaaaaaaaa", "Apply", None, json!({"f:data": {"f:a": {}}}));
+    let check = |theirs: Vec<Value>, expected: Option<Vec<Value>>| {
+        let live = object(theirs.iter().cloned().chain([ours()]).collect());
+        let migration = stand_alone(&live, &FieldManager::new("plumb-aaaaaaaaaaaa"));
+        let expected = expected.map(|left| {
+            let left: Vec<Value> = left.into_iter().chain([ours()]).collect();
+            vec![json!({"op": "replace", "path": "/metadata/managedFields", "value": left})]
+        });
+        assert_eq!(migration.map(|migration| effect(&migration.patch).to_vec()), expected, "{theirs:?}");
+    };
+    let fields = |fields: Value| json!({"f:data": fields});
+    let create = |of: Value| entry("kubectl-create", "Update", None, fields(of));
+    check(vec![create(json!({".": {}, "f:a": {}}))], Some(vec![]));
+    check(vec![create(json!({".": {}, "f:a": {}, "f:b": {}}))], Some(vec![create(json!({".": {}, "f:b": {}}))]));
+    check(vec![create(json!({"f:b": {}}))], None);
+    check(vec![entry("kubectl", "Apply", None, fields(json!({"f:a": {}})))], Some(vec![]));
+    // A controller's entry, and what was written to a subresource, are nobody's by hand.
+    check(vec![entry("autoscaler", "Update", None, fields(json!({"f:a": {}})))], None);
+    check(vec![entry("kubectl-scale", "Update", Some("scale"), fields(json!({"f:a": {}})))], None);
+    assert_eq!(stand_alone(&object(vec![create(json!({"f:a": {}}))]), &FieldManager::new("plumb-aaaaaaaaaaaa")), None);
+}

@@ -199,3 +199,25 @@ proptest! {
         prop_assert_eq!(set.project(&once), once.clone());
     }
 }
+
+#[test]
+fn what_is_left_beside_another_set_is_what_only_this_one_owns() {
+    let check = |ours: Value, theirs: Value, expected: Value| {
+        let set = |fields: &Value| FieldSet::parse(fields).expect("a set");
+        let left = set(&ours).beside(&set(&theirs));
+        assert_eq!(left.to_value(), expected, "{ours} beside {theirs}");
+    };
+    let both = json!({"f:data": {".": {}, "f:a": {}, "f:b": {}}});
+    check(both.clone(), json!({"f:data": {"f:a": {}}}), json!({"f:data": {".": {}, "f:b": {}}}));
+    check(both.clone(), json!({"f:data": {"f:a": {}, "f:b": {}}}), json!({}));
+    check(both.clone(), json!({"f:spec": {}}), both.clone());
+    // A map that is wholly another's stays so.
+    check(json!({"f:data": {}}), json!({"f:data": {"f:a": {}}}), json!({"f:data": {}}));
+    check(json!({"f:data": {}}), json!({"f:data": {}}), json!({}));
+    let item = r#"k:{"name":"app"}"#;
+    check(
+        json!({"f:containers": {item: {".": {}, "f:image": {}, "f:name": {}, "f:tty": {}}}}),
+        json!({"f:containers": {item: {".": {}, "f:image": {}, "f:name": {}}}}),
+        json!({"f:containers": {item: {"f:tty": {}}}}),
+    );
+}
