@@ -33,3 +33,5 @@ mod standing;
 mod tenancy;
 #[path = "main/traversal.rs"]
 mod traversal;
+#[path = "main/vanishing.rs"]
+mod vanishing;
