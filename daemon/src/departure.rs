@@ -108,7 +108,7 @@ pub(crate) async fn depart(context: &Context, mut pass: Pass, stop: &Cancellatio
         set(context, &mut pass, Finalizer::Absent).await;
         return finished(pass, None);
     }
-    pass.stir = context.claims().leave(&pass.settings.name);
+    pass.stir = context.claims().leave(&pass.settings.name, context.clock.uptime());
     let gathered = match gather(context, &mut pass).await {
         Ok(gathered) => gathered,
         Err(failure) => {
@@ -129,7 +129,11 @@ pub(crate) async fn depart(context: &Context, mut pass: Pass, stop: &Cancellatio
         Departure::Await(lines) => {
             report::departing(context, &mut pass, &Deeds::default(), lines).await;
             let left = PATIENCE.saturating_sub(waited);
-            Finished { look_in: Some(left), ..finished(pass, Some(Class::Retry)) }
+            Finished {
+                look_in: Some(left),
+                unheard: !gathered.unheard.is_empty(),
+                ..finished(pass, Some(Class::Retry))
+            }
         }
         Departure::LetGo(leftovers) => leave(context, pass, &gathered, leftovers, progress.impatient).await,
     }
@@ -160,6 +164,7 @@ struct Gathered {
     live: Live,
     claims: BTreeMap<ObjectKey, Claim>,
     undecided: Vec<EnvironmentName>,
+    unheard: Vec<EnvironmentName>,
     contents: BTreeMap<ObjectKey, Presence<Vec<ObjectKey>>>,
     scanned: bool,
     policy: Policy,
@@ -182,6 +187,7 @@ impl Gathered {
             claims: &self.claims,
             incoming: NOTHING_COMES,
             undecided: &self.undecided,
+            unheard: &self.unheard,
             environments: &pass.environments,
             recorded: pass.memory.recorded.clone(),
             annotated: pass.memory.annotated,
@@ -206,11 +212,11 @@ async fn gather(context: &Context, pass: &mut Pass) -> Result<Gathered, Failure>
     let desired = Desired::default();
     let live = gather::live(context, &pass.settings.name, &mut pass.memory, &desired, &kinds).await;
     let newest = pass.source.as_ref().ok().map(|source| source.revision.commit.clone());
-    let (claims, undecided) = {
+    let (claims, undecided, unheard) = {
         let claims = context.claims();
         let name = &pass.settings.name;
         let claim = |key: &ObjectKey| Some((key.clone(), claims.claim(key, name, None, newest.as_ref())?));
-        (live.objects.keys().filter_map(claim).collect(), claims.undecided(name, newest.as_ref()))
+        (live.objects.keys().filter_map(claim).collect(), claims.undecided(name, newest.as_ref()), claims.unheard(name))
     };
     let mut gathered = Gathered {
         desired,
@@ -220,6 +226,7 @@ async fn gather(context: &Context, pass: &mut Pass) -> Result<Gathered, Failure>
         live,
         claims,
         undecided,
+        unheard,
         contents: BTreeMap::new(),
         scanned: context.is_scanned().await,
         policy: Policy { prune: true, suspended: false, waiting: false, ..pass.settings.policy.clone() },

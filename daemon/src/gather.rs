@@ -79,6 +79,7 @@ pub(crate) struct Gathered {
     pub(crate) claims: BTreeMap<ObjectKey, Claim>,
     pub(crate) incoming: BTreeSet<ObjectKey>,
     pub(crate) undecided: Vec<EnvironmentName>,
+    pub(crate) unheard: Vec<EnvironmentName>,
     pub(crate) scanned: bool,
     pub(crate) settled: bool,
     /// Whether every object was judged by the health rules of this spec.
@@ -138,7 +139,7 @@ pub(crate) async fn gather(context: &Context, pass: &mut Pass, acting: &Cluster)
     let desired = Arc::clone(&resolved.desired);
     pass.memory.wanted.resolved = Some(resolved);
     let live = live(context, &pass.settings.name, &mut pass.memory, &desired, &served.kinds).await;
-    let Others { claims, incoming, undecided, stir } =
+    let Others { claims, incoming, undecided, unheard, stir } =
         others(context, pass, (&desired, &ahead), &newest.revision.commit, &live);
     pass.stir = stir;
     let mut gathered = Gathered {
@@ -149,6 +150,7 @@ pub(crate) async fn gather(context: &Context, pass: &mut Pass, acting: &Cluster)
         claims,
         incoming,
         undecided,
+        unheard,
         predictions: BTreeMap::new(),
         contents: BTreeMap::new(),
         namespace: NamespaceState::There,

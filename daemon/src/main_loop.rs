@@ -12,6 +12,7 @@ mod watched;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use plumb_api::{Environment, Repository};
@@ -61,8 +62,8 @@ pub(crate) enum Event {
     Environment(Box<Followed<Environment>>),
     /// What a repository's status says of the last look, and the mirror still has; a look follows.
     Remembered(RepositoryName, Source),
-    /// A repository was looked at.
-    Looked(RepositoryName, Result<Source, Failure>),
+    /// A repository was looked at, and when that began (`Clock::uptime`).
+    Looked(RepositoryName, Duration, Result<Source, Failure>),
     /// The commit that environments of a repository are at is not trusted any more.
     Distrusted(RepositoryName, Failure),
     /// The mirror of a repository was damaged, and has been fetched anew.
@@ -170,7 +171,7 @@ impl Loop {
                 Followed::Synced => self.all_read(ENVIRONMENTS),
             },
             Event::Remembered(name, source) => self.remembered(&name, source),
-            Event::Looked(name, looked) => self.looked(&name, looked),
+            Event::Looked(name, begun, looked) => self.looked(&name, begun, looked),
             Event::Distrusted(name, failure) => self.distrusted(&name, failure),
             Event::Renewed(name) => self.touch(&name),
             Event::Live(changes) => self.live(&changes),
@@ -251,7 +252,7 @@ impl Loop {
                 let delay = |class: Class, failures: u32| now + backoff::delay(class, failures, random);
                 let context = Arc::clone(&self.context);
                 let events = self.ground.events.clone();
-                let (opened, withdrew) = (finished.opened, finished.withdrew);
+                let (opened, withdrew, unheard) = (finished.opened, finished.withdrew, finished.unheard);
                 let stirred = finished.stirred.clone();
                 if let Some(watched) = self.environments.get_mut(&name) {
                     watched.finished(*finished, delay, &context, &events);
@@ -260,6 +261,9 @@ impl Loop {
                     self.environments.values_mut().for_each(Watched::try_again);
                 }
                 self.start_over(stirred);
+                if unheard {
+                    self.look_around(&name);
+                }
                 if withdrew {
                     self.claims_withdrawn();
                 }

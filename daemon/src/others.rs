@@ -24,6 +24,8 @@ pub(crate) struct Others {
     pub(crate) incoming: BTreeSet<ObjectKey>,
     /// Who has yet to say what it desires.
     pub(crate) undecided: Vec<EnvironmentName>,
+    /// Who of other repositories has yet to say so after this one's last word.
+    pub(crate) unheard: Vec<EnvironmentName>,
     /// What this environment's word changes for the others.
     pub(crate) stir: Stir,
 }
@@ -49,16 +51,25 @@ pub(crate) fn others(
         Ahead::Unreadable => (pass.commit(), BTreeSet::new()),
     };
     let mut claims = context.claims();
-    let stir = claims.announce(name, Announcement { desired: desired_now, coming, commit, suspended, recorded });
+    let stir = claims.announce(
+        name,
+        Announcement { desired: desired_now, coming, commit, suspended, now: context.clock.uptime(), recorded },
+    );
     if matches!(ahead, Ahead::Unreadable) {
-        claims.gave_up(name);
+        claims.gave_up(name, Some(newest));
     }
     let ours: BTreeSet<&ObjectKey> = desired.objects.keys().chain(live.objects.keys()).collect();
     let claimed = ours
         .into_iter()
         .filter_map(|key| Some((key.clone(), claims.claim(key, name, owners.get(key), Some(newest))?)))
         .collect();
-    Others { claims: claimed, incoming: claims.incoming(name), undecided: claims.undecided(name, Some(newest)), stir }
+    Others {
+        claims: claimed,
+        incoming: claims.incoming(name),
+        undecided: claims.undecided(name, Some(newest)),
+        unheard: claims.unheard(name),
+        stir,
+    }
 }
 
 /// Returns the other environments that own some of the objects which this one desires.

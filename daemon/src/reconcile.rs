@@ -81,6 +81,8 @@ pub(crate) struct Finished {
     pub(crate) withdrew: bool,
     /// Whether another environment's claim keeps something from being done.
     pub(crate) claimed: bool,
+    /// Whether it has yet to be seen what others desire: their repositories are to be looked at.
+    pub(crate) unheard: bool,
     /// Workloads that are not healthy, whose Pods are to be looked at.
     pub(crate) unhealthy: Vec<health::Workload>,
     /// When to look again whatever happens: a wave has not become healthy in time by then.
@@ -102,6 +104,7 @@ impl Pass {
             claims: &gathered.claims,
             incoming: &gathered.incoming,
             undecided: &gathered.undecided,
+            unheard: &gathered.unheard,
             environments: &self.environments,
             recorded: self.memory.recorded.clone(),
             annotated: self.memory.annotated,
@@ -210,10 +213,11 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     if introduced {
         context.doubt_kinds();
     }
-    // What is pruned may leave the parent's scope too wide; what is deleted to be made anew is missing.
-    let again = introduced || replaced || !deeds.pruned.is_empty();
+    // What is pruned or handed over may leave the parent's scope too wide; what is deleted to be made anew is missing.
+    let again = introduced || replaced || !deeds.pruned.is_empty() || !deeds.handed.is_empty();
     let opened = opened(&deeds);
     let retry = retry(&gathered, &plan);
+    let unheard = !gathered.unheard.is_empty() && plan.refusals.iter().any(|refusal| refusal.why.is_undecided());
     let claimed = plan.refusals.iter().any(|refusal| refusal.why.is_about_others());
     pass.stir.others.extend(concerned(&plan, &deeds));
     let unhealthy = health::unhealthy(&gathered.desired, &live);
@@ -221,7 +225,7 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     let outcome = report::Outcome { started, plan, deeds, found, peace, facts, waiting };
     report::finish(context, &mut pass, outcome).await;
     let look_in = left.filter(|left| !left.is_zero()).into_iter().chain(opens_in(context, &pass)).min();
-    Finished { again, opened, claimed, unhealthy, look_in, ..finished(pass, retry) }
+    Finished { again, opened, claimed, unheard, unhealthy, look_in, ..finished(pass, retry) }
 }
 
 /// Returns whether the next wave can follow at once: all of this one is written, there and healthy.
@@ -273,6 +277,7 @@ pub(crate) fn finished(pass: Pass, retry: Option<Class>) -> Finished {
         stirred: pass.stir.others,
         withdrew: pass.stir.withdrew,
         claimed: false,
+        unheard: false,
         unhealthy: Vec::new(),
         look_in: None,
     }
@@ -307,6 +312,12 @@ async fn give_up(context: &Context, mut pass: Pass, why: NotGathered) -> Finishe
         gated: pass.gated(),
         ..Facts::default()
     };
+    // What passes by itself is no reason to go by older wishes, nor is a commit that was not read.
+    let passes = match &why {
+        NotGathered::Source(failure) => pass.source.is_ok() && failure.class == Class::Retry,
+        NotGathered::Identity(_) => true,
+        NotGathered::Files(_) => false,
+    };
     let retry = match why {
         NotGathered::Source(failure) => {
             let class = failure.class;
@@ -323,7 +334,11 @@ async fn give_up(context: &Context, mut pass: Pass, why: NotGathered) -> Finishe
             None
         }
     };
-    context.claims().gave_up(&pass.settings.name);
+    if !passes {
+        let newest = pass.held.as_ref().map(|held| &held.newest);
+        let commit = pass.source.as_ref().ok().map(|source| &source.revision.commit);
+        context.claims().gave_up(&pass.settings.name, newest.or(commit));
+    }
     report::unplanned(context, &mut pass, facts).await;
     Finished { look_in: opens_in(context, &pass), ..finished(pass, retry) }
 }

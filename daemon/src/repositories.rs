@@ -158,7 +158,7 @@ impl Follow {
         if self.resource.spec.suspend {
             let never = "it is suspended and was never read: set spec.suspend to false".to_owned();
             let remembered = remembered.and_then(|found| found.ok_or(Failure { class: Class::Wait, message: never }));
-            self.tell(remembered).await;
+            self.tell(Duration::ZERO, remembered).await;
             self.write_status(Ok(())).await;
             return;
         }
@@ -170,7 +170,7 @@ impl Follow {
         let mut watch = self.file_watch();
         let (mirrors, mirror) = (self.ground.mirrors.clone(), self.url().ok().map(|url| self.mirror(&url)));
         loop {
-            let begun = Instant::now();
+            let (begun, seen_from) = (Instant::now(), self.ground.clock.uptime());
             let looked = match self.trusted_look().await {
                 Err(Unfound::Trust(doubt)) => Err(Unfound::Trust(self.fall_back(doubt).await)),
                 looked => looked,
@@ -188,7 +188,7 @@ impl Follow {
                 Err(Unfound::Fetch(failure)) if failure.class != Class::Retry => self.credentials = None,
                 Err(Unfound::Fetch(_) | Unfound::Trust(_)) => {}
             }
-            self.tell(looked.map_err(|unfound| unfound.failure().clone())).await;
+            self.tell(seen_from, looked.map_err(|unfound| unfound.failure().clone())).await;
             self.write_status(outcome).await;
             let due = Instant::now() + wait;
             tokio::select! {
@@ -218,7 +218,9 @@ impl Follow {
     /// comes of it.
     async fn fall_back(&mut self, doubt: Doubt) -> Doubt {
         match self.remembered().await {
-            Ok(Some(source)) if self.told.as_ref() != Some(&source.revision.commit) => self.tell(Ok(source)).await,
+            Ok(Some(source)) if self.told.as_ref() != Some(&source.revision.commit) => {
+                self.tell(Duration::ZERO, Ok(source)).await;
+            }
             Ok(_) => {}
             Err(why) => {
                 self.told = None;
@@ -413,12 +415,12 @@ impl Follow {
         Failure { class: error.class(), message: chain(error) }
     }
 
-    async fn tell(&mut self, looked: Result<Source, Failure>) {
+    async fn tell(&mut self, begun: Duration, looked: Result<Source, Failure>) {
         if let Ok(source) = &looked {
             self.told = Some(source.revision.commit.clone());
         }
         // A closed channel means that the daemon stops.
-        let _ = self.ground.events.send(Event::Looked(name(&self.resource), looked)).await;
+        let _ = self.ground.events.send(Event::Looked(name(&self.resource), begun, looked)).await;
     }
 
     async fn write_status(&mut self, outcome: Result<(), Unfound>) {

@@ -15,6 +15,8 @@ mod first_sync;
 mod install;
 #[path = "main/mirrors.rs"]
 mod mirrors;
+#[path = "main/moving.rs"]
+mod moving;
 #[path = "main/outage.rs"]
 mod outage;
 #[path = "main/replaced.rs"]

@@ -7,7 +7,10 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde::Serialize;
 
@@ -18,13 +21,32 @@ use crate::{commit::CommitId, environment::EnvironmentName, inventory::Inventory
 pub struct Claims {
     by_object: BTreeMap<ObjectKey, BTreeSet<EnvironmentName>>,
     environments: BTreeMap<EnvironmentName, Claimant>,
+    /// The newest look at each Repository that exists.
+    looks: BTreeMap<Repository, Look>,
     /// Objects that are being handed over at this moment, and to whom: the taker's parent is not narrowed past them.
     moving: BTreeMap<ObjectKey, EnvironmentName>,
+}
+
+/// Namespace and name of a Repository.
+pub type Repository = (String, String);
+
+/// The newest look at a Repository.
+#[derive(Debug, Clone, Default)]
+struct Look {
+    /// When it began; nothing if none has ended yet.
+    begun: Option<Duration>,
+    /// The newest commit that a look has found.
+    commit: Option<CommitId>,
+    /// It is not looked at any more: nothing new can come from it.
+    suspended: bool,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Claimant {
     repository: String,
+    /// When it last ceased to desire something, or began to speak: looks at other repositories that began before say
+    /// nothing of what may have moved there.
+    since: Duration,
     desired: BTreeSet<ObjectKey>,
     /// What of it only a commit desires that has yet to begin: nobody prunes it, and nobody gives it yet.
     coming: BTreeSet<ObjectKey>,
@@ -52,6 +74,8 @@ pub struct Announcement<'a> {
     pub commit: &'a CommitId,
     /// Whether it writes nothing at present.
     pub suspended: bool,
+    /// When, on a clock that never goes back.
+    pub now: Duration,
     /// What its parent is known to record.
     pub recorded: Option<Inventory>,
 }
@@ -109,6 +133,42 @@ impl Claims {
             let repository = std::mem::take(&mut claimant.repository);
             *claimant = Claimant { repository, unreadable: claimant.unreadable, ..Claimant::default() };
         }
+        for look in self.looks.values_mut() {
+            *look = Look { suspended: look.suspended, ..Look::default() };
+        }
+    }
+
+    /// Takes a Repository in; one that is suspended is not looked at.
+    pub fn follow(&mut self, repository: &Repository, suspended: bool) {
+        self.looks.entry(repository.clone()).or_default().suspended = suspended;
+    }
+
+    /// Forgets a Repository that was deleted: nothing can come from it.
+    pub fn unfollow(&mut self, repository: &Repository) {
+        self.looks.remove(repository);
+    }
+
+    /// Takes down that a look at a Repository has ended, when it began, and which commit it found, if any: whoever could not
+    /// be read before may be readable at another commit.
+    pub fn looked(&mut self, repository: &Repository, begun: Duration, commit: Option<&CommitId>) {
+        let look = self.looks.entry(repository.clone()).or_default();
+        look.begun = look.begun.max(Some(begun));
+        if commit.is_none() || look.commit.as_ref() == commit {
+            return;
+        }
+        look.commit = commit.cloned();
+        let (namespace, name) = repository;
+        let of_it = self.environments.iter_mut();
+        let of_it = of_it.filter(|(of, claimant)| of.namespace == *namespace && claimant.repository == *name);
+        of_it.for_each(|(_, claimant)| claimant.gave_up = false);
+    }
+
+    /// Returns the Repositories that have to be looked at before it is known what others than `than` desire.
+    pub fn unlooked(&self, than: &EnvironmentName) -> BTreeSet<Repository> {
+        let Some(claimant) = self.environments.get(than) else { return BTreeSet::new() };
+        let others = self.environments.iter().filter(|(name, other)| *name != than && !other.leaving);
+        let repositories = others.map(|(name, other)| (name.namespace.clone(), other.repository.clone()));
+        repositories.filter(|repository| self.is_unlooked(repository, (than, claimant))).collect()
     }
 
     /// Takes an environment in, before it has spoken.
@@ -125,9 +185,11 @@ impl Claims {
 
     /// Takes down what an environment desires at a commit, and returns what that changes for others.
     pub fn announce(&mut self, name: &EnvironmentName, announcement: Announcement<'_>) -> Stir {
-        let Announcement { mut desired, coming, commit, suspended, recorded } = announcement;
+        let Announcement { mut desired, coming, commit, suspended, now, recorded } = announcement;
         let claimant = self.environments.entry(name.clone()).or_default();
-        claimant.spoke = Some(commit.clone());
+        if claimant.spoke.replace(commit.clone()).is_none() {
+            claimant.since = now;
+        }
         claimant.gave_up = false;
         claimant.suspended = suspended;
         claimant.recorded = recorded;
@@ -138,6 +200,9 @@ impl Claims {
         }
         let before = std::mem::replace(&mut claimant.desired, desired.clone());
         let withdrawn: Vec<ObjectKey> = before.difference(&desired).cloned().collect();
+        if !withdrawn.is_empty() {
+            claimant.since = now;
+        }
         let changed = before.symmetric_difference(&desired);
         let others = changed.filter_map(|key| self.by_object.get(key)).flatten().filter(|other| *other != name);
         let stir = Stir { others: others.cloned().collect(), withdrew: !withdrawn.is_empty() };
@@ -150,9 +215,11 @@ impl Claims {
 
     /// Takes down that an environment is being deleted and desires nothing any more, and returns what that changes for
     /// others.
-    pub fn leave(&mut self, name: &EnvironmentName) -> Stir {
+    pub fn leave(&mut self, name: &EnvironmentName, now: Duration) -> Stir {
         let claimant = self.environments.entry(name.clone()).or_default();
-        claimant.leaving = true;
+        if !std::mem::replace(&mut claimant.leaving, true) {
+            claimant.since = now;
+        }
         claimant.coming.clear();
         let withdrawn: Vec<ObjectKey> = std::mem::take(&mut claimant.desired).into_iter().collect();
         let others = withdrawn.iter().flat_map(|key| self.desirers(key, name)).collect();
@@ -168,11 +235,14 @@ impl Claims {
         }
     }
 
-    /// Takes down that an environment can't say what it desires: what it said before stands.
-    pub fn gave_up(&mut self, name: &EnvironmentName) {
-        if let Some(claimant) = self.environments.get_mut(name) {
-            claimant.gave_up = true;
-        }
+    /// Takes down that an environment can't say what it desires at a commit, or that it has none: what it said before
+    /// stands, until a look finds another commit.
+    pub fn gave_up(&mut self, name: &EnvironmentName, at: Option<&CommitId>) {
+        let Some(claimant) = self.environments.get_mut(name) else { return };
+        let look = self.looks.get(&(name.namespace.clone(), claimant.repository.clone()));
+        let newest = look.and_then(|look| look.commit.as_ref());
+        let outdated = at.is_some() && newest.is_some() && at != newest;
+        claimant.gave_up |= !outdated;
     }
 
     /// Forgets an environment that was deleted.
@@ -205,6 +275,12 @@ impl Claims {
     pub fn undecided(&self, than: &EnvironmentName, commit: Option<&CommitId>) -> Vec<EnvironmentName> {
         let silent = self.environments.keys().filter(|name| *name != than && self.is_silent(name, than, commit));
         silent.cloned().collect()
+    }
+
+    /// Returns the environments of other repositories that may desire by now what `than` has ceased to desire: no look that
+    /// began since then has ended, or they have yet to say what they make of it.
+    pub fn unheard(&self, than: &EnvironmentName) -> Vec<EnvironmentName> {
+        self.environments.keys().filter(|name| *name != than && self.is_unheard(name, than)).cloned().collect()
     }
 
     /// Returns the objects that are being handed over to this environment.
@@ -282,6 +358,27 @@ impl Claims {
         // One that never spoke may desire what another environment of the same commit lets go of.
         let excused = claimant.gave_up && (claimant.spoke.is_some() || !same);
         !spoke && !excused
+    }
+
+    /// Returns whether an environment of another repository may desire by now what `than` has ceased to desire.
+    fn is_unheard(&self, name: &EnvironmentName, than: &EnvironmentName) -> bool {
+        let (Some(other), Some(of)) = (self.environments.get(name), self.environments.get(than)) else { return false };
+        let repository = (name.namespace.clone(), other.repository.clone());
+        // What its own commit says counts for one that stays; one that leaves may not have seen the newest.
+        let same = than.namespace == name.namespace && of.repository == other.repository;
+        if other.leaving || other.unreadable || same && !of.leaving {
+            return false;
+        }
+        // A Repository that is not there desires nothing new.
+        let Some(look) = self.looks.get(&repository) else { return false };
+        let heard = other.gave_up || look.commit.is_none() || other.spoke == look.commit;
+        self.is_unlooked(&repository, (than, of)) || !heard
+    }
+
+    fn is_unlooked(&self, repository: &Repository, (than, of): (&EnvironmentName, &Claimant)) -> bool {
+        let same = *repository == (than.namespace.clone(), of.repository.clone());
+        let Some(look) = self.looks.get(repository).filter(|_| !same || of.leaving) else { return false };
+        !look.suspended && look.begun.is_none_or(|begun| begun <= of.since)
     }
 
     fn withdraw(&mut self, name: &EnvironmentName, keys: Vec<ObjectKey>) {

@@ -209,6 +209,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
         Gate::Open => wait::order(input, &mut plan, pending),
         Gate::Foundations(awaited) => wait::hold(input, &mut plan, pending, awaited),
     }
+    prune::hear(input, &mut plan);
     wait::leave_groundless(input, &mut plan);
     scope(input, &mut plan);
     if input.policy.is_held() {

@@ -2,10 +2,10 @@
 //!
 //! Has the environments of a Repository look again when another commit counts, and only then.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use plumb_api::Repository;
-use plumb_core::operation::Failure;
+use plumb_core::{environment::EnvironmentName, operation::Failure};
 
 use super::{Loop, tracked::Tracked, watched::Watched};
 use crate::{
@@ -17,6 +17,7 @@ impl Loop {
     pub(super) fn repository_set(&mut self, repository: Repository) {
         let name = repositories::name(&repository);
         let resource = Arc::new(repository);
+        self.context.claims().follow(&name, resource.spec.suspend);
         match self.repositories.get_mut(&name) {
             // Only the status changed: that was plumb itself, here or in another replica.
             Some(known) if known.resource.metadata.generation == resource.metadata.generation => {
@@ -39,6 +40,7 @@ impl Loop {
 
     pub(super) fn repository_gone(&mut self, name: &RepositoryName) {
         self.repositories.remove(name);
+        self.context.claims().unfollow(name);
         self.context.metrics.forget_repository(name);
         self.touch(name);
     }
@@ -51,8 +53,10 @@ impl Loop {
         }
     }
 
-    pub(super) fn looked(&mut self, name: &RepositoryName, looked: Result<Source, Failure>) {
+    pub(super) fn looked(&mut self, name: &RepositoryName, begun: Duration, looked: Result<Source, Failure>) {
         let Some(repository) = self.repositories.get_mut(name) else { return };
+        let commit = looked.as_ref().ok().map(|source| &source.revision.commit);
+        self.context.claims().looked(name, begun, commit);
         {
             let mut overview = self.context.metrics.overview();
             let seen = overview.repositories.entry(name.clone()).or_default();
@@ -81,6 +85,15 @@ impl Loop {
         }
         let of_it = |watched: &&mut Watched| watched.repository() == *name;
         self.environments.values_mut().filter(of_it).for_each(Watched::looked);
+    }
+
+    /// Has the repositories looked at from which others may desire what an environment no longer does.
+    pub(super) fn look_around(&self, name: &EnvironmentName) {
+        for repository in self.context.claims().unlooked(name) {
+            if let Some(tracked) = self.repositories.get(&repository) {
+                tracked.follower.look();
+            }
+        }
     }
 
     /// Takes a commit back: what it says is neither applied anew nor put back. The cluster stays as it is.

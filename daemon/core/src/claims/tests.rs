@@ -30,7 +30,8 @@ fn say(claims: &mut Claims, who: &str, desired: &[&str], digit: char) -> Stir {
     let desired = desired.iter().map(|name| key(name)).collect();
     let commit = commit(digit);
     let recorded = Some(scope());
-    let announcement = Announcement { desired, coming: [].into(), commit: &commit, suspended: false, recorded };
+    let announcement =
+        Announcement { desired, coming: [].into(), commit: &commit, suspended: false, now: Duration::ZERO, recorded };
     claims.announce(&name(who), announcement)
 }
 
@@ -70,7 +71,7 @@ fn a_broken_environment_does_not_hold_up_the_others_but_keeps_its_wishes() {
     claims.forget(&name("c"));
     say(&mut claims, "b", &["x"], '1');
     say(&mut claims, "a", &[], '2');
-    claims.gave_up(&name("b"));
+    claims.gave_up(&name("b"), None);
     assert_eq!(claims.undecided(&name("a"), Some(&commit('2'))), []);
     assert_eq!(others(&claims, "a"), ["b"]);
     claims.forget(&name("b"));
@@ -103,13 +104,14 @@ fn what_is_to_be_expected_of_an_owner() {
     let suspended = |claims: &mut Claims| {
         let commit = commit('2');
         let (desired, coming) = (BTreeSet::new(), BTreeSet::new());
-        let announcement = Announcement { desired, coming, commit: &commit, suspended: true, recorded: None };
+        let announcement =
+            Announcement { desired, coming, commit: &commit, suspended: true, now: Duration::ZERO, recorded: None };
         claims.announce(&name("a"), announcement);
     };
     check(&suspended, Stance::Suspended);
     let unreadable = |claims: &mut Claims| {
         say(claims, "a", &["x"], '1');
-        claims.gave_up(&name("a"));
+        claims.gave_up(&name("a"), None);
     };
     check(&unreadable, Stance::Unreadable);
     check(&|claims| claims.forget(&name("a")), Stance::Undecided);
@@ -134,7 +136,8 @@ fn an_object_moves_only_to_the_one_that_desires_it_and_whose_parent_covers_it() 
     let coming = |claims: &mut Claims| {
         let (commit, recorded) = (commit('2'), Some(scope()));
         let (desired, coming) = ([].into(), [key("x")].into());
-        let announcement = Announcement { desired, coming, commit: &commit, suspended: false, recorded };
+        let announcement =
+            Announcement { desired, coming, commit: &commit, suspended: false, now: Duration::ZERO, recorded };
         claims.announce(&name("b"), announcement);
         assert_eq!(others(claims, "a"), ["b"]);
     };
@@ -153,12 +156,12 @@ fn an_environment_that_leaves_desires_nothing_holds_up_nobody_and_gives_what_it_
     claims.forget(&name("c"));
     say(&mut claims, "a", &["x", "y"], '1');
     say(&mut claims, "b", &["x"], '1');
-    let stir = claims.leave(&name("a"));
+    let stir = claims.leave(&name("a"), Duration::ZERO);
     assert_eq!(stir, Stir { others: [name("b")].into(), withdrew: true });
     assert_eq!(claims.undecided(&name("b"), Some(&commit('2'))), []);
     let claim = claims.claim(&key("x"), &name("b"), Some(&name("a")), Some(&commit('2'))).expect("a claim");
     assert_eq!(claim.held.map(|held| held.stance), Some(Stance::Gives));
-    assert_eq!(claims.leave(&name("a")), Stir::default(), "a second time changes nothing");
+    assert_eq!(claims.leave(&name("a"), Duration::ZERO), Stir::default(), "a second time changes nothing");
     // It still waits for the others, also where it has no commit any more.
     claims.expect(&name("d"), "repo");
     assert_eq!(claims.undecided(&name("a"), None), [name("d")]);
@@ -186,4 +189,75 @@ fn an_environment_that_can_not_be_read_is_there_all_the_same() {
     assert_eq!(claims.undecided(&name("a"), Some(&commit('1'))), []);
     claims.expect(&far, "repo");
     assert_eq!(claims.undecided(&name("a"), Some(&commit('1'))), [far], "read at last, it is waited for as any other");
+}
+
+/// A look at a repository that began and ended, and what it found.
+fn look(claims: &mut Claims, repository: &str, begun: u64, digit: char) {
+    claims.looked(&("n".to_owned(), repository.to_owned()), Duration::from_secs(begun), Some(&commit(digit)));
+}
+
+#[test]
+fn what_may_have_moved_to_another_repository_is_looked_for_there_first() {
+    let mut claims = Claims::default();
+    for (environment, repository) in [("a", "one"), ("b", "two")] {
+        claims.expect(&name(environment), repository);
+        claims.follow(&("n".to_owned(), repository.to_owned()), false);
+    }
+    let two = || BTreeSet::from([("n".to_owned(), "two".to_owned())]);
+    let speak = |claims: &mut Claims, who: &str, desired: &[&str], digit: char, now: u64| {
+        let desired = desired.iter().map(|name| key(name)).collect();
+        let (commit, now) = (commit(digit), Duration::from_secs(now));
+        let recorded = Some(scope());
+        claims.announce(
+            &name(who),
+            Announcement { desired, coming: [].into(), commit: &commit, suspended: false, now, recorded },
+        );
+    };
+    look(&mut claims, "one", 1, '1');
+    look(&mut claims, "two", 1, '2');
+    speak(&mut claims, "a", &["x"], '1', 3);
+    speak(&mut claims, "b", &[], '2', 3);
+    assert_eq!((claims.unheard(&name("a")), claims.unlooked(&name("a"))), (vec![name("b")], two()), "it just began");
+    look(&mut claims, "two", 4, '2');
+    assert_eq!((claims.unheard(&name("a")), claims.unlooked(&name("a"))), (vec![], [].into()));
+    speak(&mut claims, "a", &[], '3', 6);
+    assert_eq!(claims.unheard(&name("a")), [name("b")], "x may have moved");
+    // A look that began before says nothing; one that fails says that nothing can be known.
+    claims.looked(&("n".to_owned(), "two".to_owned()), Duration::from_secs(5), None);
+    assert_eq!(claims.unlooked(&name("a")), two());
+    look(&mut claims, "two", 7, '4');
+    assert_eq!((claims.unheard(&name("a")), claims.unlooked(&name("a"))), (vec![name("b")], [].into()), "b's turn");
+    speak(&mut claims, "b", &["x"], '4', 8);
+    assert_eq!((claims.unheard(&name("a")), others(&claims, "a")), (vec![], vec!["b".to_owned()]));
+    speak(&mut claims, "a", &["y"], '5', 9);
+    speak(&mut claims, "a", &[], '6', 9);
+    claims.looked(&("n".to_owned(), "two".to_owned()), Duration::from_secs(10), None);
+    assert_eq!(claims.unheard(&name("a")), [], "a server that is down holds up nobody for longer than one look");
+    speak(&mut claims, "a", &["y"], '7', 11);
+    speak(&mut claims, "a", &[], '8', 11);
+    claims.follow(&("n".to_owned(), "two".to_owned()), true);
+    assert_eq!(claims.unheard(&name("a")), [], "nothing new comes from a repository that is not looked at");
+    claims.follow(&("n".to_owned(), "two".to_owned()), false);
+    assert_eq!(claims.unheard(&name("a")), [name("b")]);
+    claims.unfollow(&("n".to_owned(), "two".to_owned()));
+    assert_eq!(claims.unheard(&name("a")), []);
+}
+
+#[test]
+fn giving_up_holds_for_the_commit_at_which_it_was() {
+    let mut claims = claims();
+    claims.forget(&name("c"));
+    claims.follow(&("n".to_owned(), "repo".to_owned()), false);
+    look(&mut claims, "repo", 1, '1');
+    say(&mut claims, "a", &["x"], '1');
+    say(&mut claims, "b", &[], '1');
+    claims.gave_up(&name("b"), Some(&commit('1')));
+    // The next commit may be readable, and what moved to b with it is not to be pruned meanwhile.
+    look(&mut claims, "repo", 2, '2');
+    say(&mut claims, "a", &[], '2');
+    assert_eq!(claims.undecided(&name("a"), Some(&commit('2'))), [name("b")]);
+    claims.gave_up(&name("b"), Some(&commit('1')));
+    assert_eq!(claims.undecided(&name("a"), Some(&commit('2'))), [name("b")], "a pass that ends late speaks of before");
+    claims.gave_up(&name("b"), Some(&commit('2')));
+    assert_eq!(claims.undecided(&name("a"), Some(&commit('2'))), []);
 }

@@ -70,12 +70,14 @@ pub fn next(input: &Input<'_>, progress: &Progress) -> Departure {
     }
     let deletable = |live: &&&LiveObject| may(&live.key) && !is_itself(live, input) && keeps_none(live, progress);
     let prunes: Vec<&LiveObject> = prunes.iter().filter(deletable).copied().collect();
-    let awaited = awaited(input, &kept, &prunes);
+    let mut awaited = awaited(input, &kept, &prunes);
+    let unheard = input.unheard.first().filter(|_| !prunes.is_empty());
+    awaited.extend(unheard.map(|other| Why::Undecided { other: other.clone() }.to_string()));
     if !progress.impatient {
         // The next step of the kind order may still be needed by what is on its way out.
         let going = input.live.objects.values().any(|live| live.deleting && !is_itself(live, input));
         let first = prune::in_order(&prunes).into_iter().next();
-        match first.filter(|_| !going && is_complete(input)) {
+        match first.filter(|_| !going && unheard.is_none() && is_complete(input)) {
             Some(first) => return Departure::Act(Box::new(Plan { prunes: vec![first], ..Plan::default() })),
             None if !awaited.is_empty() => return Departure::Await(awaited),
             None => {}

@@ -53,6 +53,8 @@ pub struct Input<'a> {
     pub incoming: &'a BTreeSet<ObjectKey>,
     /// Environments whose wishes at this commit are not known yet: one of them may desire what this one would prune.
     pub undecided: &'a [EnvironmentName],
+    /// Environments of other repositories that may desire by now what this one would prune.
+    pub unheard: &'a [EnvironmentName],
     /// The field managers of all environments that exist.
     pub environments: &'a BTreeMap<FieldManager, EnvironmentName>,
     /// The parent's record: annotations and status together; absent: both are missing.

@@ -98,6 +98,14 @@ pub(super) fn prune(input: &Input<'_>, plan: &mut Plan) {
     }
 }
 
+/// Takes the prunes out that would come now, as long as other repositories may have what is to be pruned.
+pub(super) fn hear(input: &Input<'_>, plan: &mut Plan) {
+    let Some(other) = input.unheard.first() else { return };
+    let waiting = std::mem::take(&mut plan.prunes).into_iter().flat_map(|(_, prunes)| prunes);
+    let refusal = |prune: Prune| Refusal { key: Some(prune.key), why: Why::Undecided { other: other.clone() } };
+    plan.refusals.extend(waiting.map(refusal));
+}
+
 /// Returns owned objects that are neither desired nor on their way out.
 ///
 /// One object may be served under two kinds (an aggregated API's, or a kind that has moved to another group): as long

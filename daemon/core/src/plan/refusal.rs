@@ -174,6 +174,11 @@ impl Why {
         matches!(self, Self::Contested { .. })
     }
 
+    /// Returns whether others have yet to say what they desire.
+    pub fn is_undecided(&self) -> bool {
+        matches!(self, Self::Undecided { .. })
+    }
+
     /// Returns whether all it takes is a pass of another environment.
     pub fn awaits_others(&self) -> bool {
         match self {

@@ -124,6 +124,7 @@ impl World {
             claims: &self.claims,
             incoming: &BTreeSet::new(),
             undecided: &self.undecided,
+            unheard: &[],
             environments: &[ours(), other()].map(|name| (name.applyset_id().manager(), name)).into(),
             recorded: self.recorded.clone(),
             annotated: self.annotated,

@@ -69,6 +69,7 @@ impl Gathered {
             claims: NO_CLAIMS,
             incoming: NOTHING_COMES,
             undecided: &[],
+            unheard: &[],
             environments: &self.environments,
             recorded: self.recorded.clone(),
             annotated: true,

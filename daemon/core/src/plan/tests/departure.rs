@@ -116,6 +116,11 @@ fn nothing_is_deleted_while_others_have_yet_to_speak_or_nobody_knows_where_the_o
     check_impatient(&situation, "let go of [ConfigMap shop/old]");
 
     let mut situation = leaving(&[]);
+    situation.unheard = vec![other()];
+    assert!(step(&situation, &Progress::default()).starts_with("await no longer in Git; kept until"));
+    check_impatient(&situation, "let go of [ConfigMap shop/old]");
+
+    let mut situation = leaving(&[]);
     (situation.recorded, situation.scanned) = (None, false);
     assert!(step(&situation, &Progress::default()).starts_with("await neither the annotations"));
     check_impatient(&situation, "let go of [ConfigMap shop/old]");

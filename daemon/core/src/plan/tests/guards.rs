@@ -167,3 +167,16 @@ fn only_holders_that_may_go_are_looked_into() {
     check(&[NAMESPACE], |s| s.live(&key(DEFINITION)).label_is_ours = false);
     check(&[], |s| s.policy.prune = false);
 }
+
+#[test]
+fn what_other_repositories_may_have_by_now_is_pruned_only_after_they_were_heard() {
+    let mut situation = Situation::usual();
+    situation.unheard = vec![other()];
+    let plan = situation.plan();
+    assert_eq!((pruned(&plan), refused(&plan)), (vec![], vec!["ConfigMap shop/old: Undecided".to_owned()]));
+    // While a wave holds the prunes up anyway, nobody has to be heard.
+    situation.desire(&config("new"));
+    let plan = situation.plan();
+    assert_eq!((pruned(&plan), refused(&plan)), (vec!["ConfigMap shop/old".to_owned()], vec![]));
+    assert!(plan.prunes.is_empty());
+}
