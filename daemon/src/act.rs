@@ -356,7 +356,7 @@ impl Undone {
 }
 
 /// The value of the ApplySet's tooling annotation.
-const TOOLING: &str = concat!("plumb/", env!("CARGO_PKG_VERSION"));
+pub(crate) const TOOLING: &str = concat!("plumb/", env!("CARGO_PKG_VERSION"));
 
 /// Says that an object is somebody else's.
 pub(crate) fn refused(desired: &DesiredObject, by: &Owner) -> Failure {

@@ -122,6 +122,7 @@ pub(crate) async fn depart(context: &Context, mut pass: Pass, stop: &Cancellatio
     let progress = Progress {
         undeletable: pass.memory.leaving.undeletable.clone(),
         stopped: gathered.stopped.clone(),
+        spared: spared(context, &pass),
         impatient: waited >= PATIENCE,
     };
     match departure::next(&gathered.input(&pass), &progress) {
@@ -137,6 +138,14 @@ pub(crate) async fn depart(context: &Context, mut pass: Pass, stop: &Cancellatio
         }
         Departure::LetGo(leftovers) => leave(context, pass, &gathered, leftovers, progress.impatient).await,
     }
+}
+
+/// Returns why nothing is deleted: the same environment goes on under another name.
+fn spared(context: &Context, pass: &Pass) -> Option<String> {
+    let name = &pass.settings.name;
+    let claims = context.claims();
+    let heir = claims.heir(name).filter(|heir| heir.namespace == name.namespace)?;
+    Some(format!("environment {heir} takes over ({})", plumb_api::request::ADOPT_FROM))
 }
 
 /// Takes down whether the departure has come further, and returns for how long it has not.

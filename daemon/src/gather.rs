@@ -139,9 +139,10 @@ pub(crate) async fn gather(context: &Context, pass: &mut Pass, acting: &Cluster)
     let desired = Arc::clone(&resolved.desired);
     pass.memory.wanted.resolved = Some(resolved);
     let live = live(context, &pass.settings.name, &mut pass.memory, &desired, &served.kinds).await;
-    let Others { claims, incoming, undecided, unheard, stir } =
+    let Others { claims, incoming, undecided, unheard, ceded, stir } =
         others(context, pass, (&desired, &ahead), &newest.revision.commit, &live);
     pass.stir = stir;
+    let desired = if ceded.is_empty() { desired } else { Arc::new(desired.without(&ceded)) };
     let mut gathered = Gathered {
         inputs: inputs.clone(),
         kinds: served.kinds,

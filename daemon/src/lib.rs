@@ -18,6 +18,7 @@ mod drift;
 mod gather;
 mod health;
 mod http;
+mod inherit;
 mod journal;
 mod leases;
 mod let_go;

@@ -270,7 +270,9 @@ impl Loop {
             }
             Ended::LetGo(name) => {
                 let again = self.environments.remove(&name).and_then(Watched::successor);
+                let kin = self.context.claims().kin(&name);
                 self.forget(&name);
+                self.start_over(kin);
                 self.sweeping.look_later();
                 self.context.metrics.forget_environment(&name);
                 let waiting = self.dependencies.forget(&name);
@@ -339,7 +341,9 @@ impl Loop {
                 return;
             }
             if watched.is_deleted() {
-                if watched.has_departed() {
+                // An heir takes over what is there, with its label.
+                let inherited = self.context.claims().heir(name).is_some();
+                if watched.has_departed() || inherited && watched.may_let_go() {
                     let name = name.clone();
                     self.tasks.spawn(async move { Ended::LetGo(name) });
                     room -= 1;

@@ -26,6 +26,8 @@ pub(crate) struct Others {
     pub(crate) undecided: Vec<EnvironmentName>,
     /// Who of other repositories has yet to say so after this one's last word.
     pub(crate) unheard: Vec<EnvironmentName>,
+    /// What it does not desire itself because its heir does.
+    pub(crate) ceded: BTreeSet<ObjectKey>,
     /// What this environment's word changes for the others.
     pub(crate) stir: Stir,
 }
@@ -51,6 +53,7 @@ pub(crate) fn others(
         Ahead::Unreadable => (pass.commit(), BTreeSet::new()),
     };
     let mut claims = context.claims();
+    let ceded = claims.ceded(name);
     let stir = claims.announce(
         name,
         Announcement { desired: desired_now, coming, commit, suspended, now: context.clock.uptime(), recorded },
@@ -68,6 +71,7 @@ pub(crate) fn others(
         incoming: claims.incoming(name),
         undecided: claims.undecided(name, Some(newest)),
         unheard: claims.unheard(name),
+        ceded,
         stir,
     }
 }

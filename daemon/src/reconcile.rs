@@ -36,7 +36,7 @@ use crate::{
     context::Context,
     departure, drift,
     gather::{self, Gathered, Held, NotGathered, Source},
-    health,
+    health, inherit,
     memory::Memory,
     places, report, service_account,
     settings::Settings,
@@ -153,6 +153,7 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
         Ok(acting) => acting,
         Err(error) => return give_up(context, pass, NotGathered::Identity(service_account::invalid(&error))).await,
     };
+    let inherits = inherit::inherit(context, &mut pass, &acting).await;
     let gathered = match gather::gather(context, &mut pass, &acting).await {
         Ok(gathered) => gathered,
         Err(why) => return give_up(context, pass, why).await,
@@ -216,7 +217,7 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     // What is pruned or handed over may leave the parent's scope too wide; what is deleted to be made anew is missing.
     let again = introduced || replaced || !deeds.pruned.is_empty() || !deeds.handed.is_empty();
     let opened = opened(&deeds);
-    let retry = retry(&gathered, &plan);
+    let retry = retry(&gathered, &plan).into_iter().chain(inherits).min();
     let unheard = !gathered.unheard.is_empty() && plan.refusals.iter().any(|refusal| refusal.why.is_undecided());
     let claimed = plan.refusals.iter().any(|refusal| refusal.why.is_about_others());
     pass.stir.others.extend(concerned(&plan, &deeds));

@@ -45,6 +45,8 @@ pub(crate) struct Settings {
     pub(crate) timeout: DurationText,
     /// What the planner goes by.
     pub(crate) policy: Policy,
+    /// The environment whose objects it takes over.
+    pub(crate) predecessor: Option<EnvironmentName>,
     /// How objects are judged of which plumb knows nothing.
     pub(crate) rules: Arc<Rules>,
 }
@@ -77,6 +79,10 @@ pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings,
     let account = service_account_name.as_deref().map(|account| ServiceAccount::parse(&name.namespace, account));
     let service_account = account.transpose();
     wrong.extend(service_account.as_ref().err().map(|error| format!("spec.target.serviceAccountName: {error}")));
+    let predecessor = predecessor(environment).unwrap_or_else(|fault| {
+        wrong.push(fault);
+        None
+    });
     let policy = Policy {
         prune: *prune,
         prune_limit,
@@ -104,6 +110,7 @@ pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings,
         service_account,
         timeout: timeout.clone(),
         policy,
+        predecessor,
         rules: Arc::clone(health),
     };
     let invalid = (!wrong.is_empty()).then(|| Failure { class: Class::Wait, message: wrong.join("\n") });
@@ -138,6 +145,23 @@ pub(crate) fn name(environment: &Environment) -> EnvironmentName {
         metadata.namespace.as_deref().unwrap_or_default(),
         metadata.name.as_deref().unwrap_or_default(),
     )
+}
+
+/// Returns the environment whose objects an Environment takes over.
+///
+/// # Errors
+/// In words: an annotation that names none, or the Environment itself.
+pub(crate) fn predecessor(environment: &Environment) -> Result<Option<EnvironmentName>, String> {
+    let Some(value) = annotation(environment, request::ADOPT_FROM) else { return Ok(None) };
+    let named = value.split_once('/').filter(|(namespace, name)| {
+        let part = |part: &str| !part.is_empty() && !part.contains('/');
+        part(namespace) && part(name)
+    });
+    let named = named.map(|(namespace, name)| EnvironmentName::new(namespace, name));
+    let named = named.filter(|named| *named != name(environment));
+    let message =
+        || format!("annotation {}: {value:?} is not NAMESPACE/NAME of another Environment", request::ADOPT_FROM);
+    named.map(Some).ok_or_else(message)
 }
 
 /// Returns the environments that a new commit waits for.

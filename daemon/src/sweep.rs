@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Lets go of what environments own that do not exist; returns what is called for if something is left, or could not be
-/// looked at. `known` are those that are known to exist, which spares a list where nothing else is found.
+/// looked at. `known` are those that are known to exist, or that others inherit from, which spares a list where nothing else is found.
 pub(crate) async fn sweep(context: &Context, known: BTreeSet<ApplySetId>, tenure: &Tenure) -> Option<Class> {
     if let Err(error) = context.scan().await {
         tracing::debug!("the kinds of the cluster could not be read: {}", chain(&error));
@@ -39,8 +39,11 @@ pub(crate) async fn sweep(context: &Context, known: BTreeSet<ApplySetId>, tenure
             return Some(error.class());
         }
     };
-    let ids: BTreeSet<ApplySetId> =
-        existing.iter().map(|(namespace, name)| EnvironmentName::new(namespace, name).applyset_id()).collect();
+    let ids: BTreeSet<ApplySetId> = existing
+        .iter()
+        .map(|(namespace, name)| EnvironmentName::new(namespace, name).applyset_id())
+        .chain(known)
+        .collect();
     let kinds = match context.served(&[]).await {
         Ok(served) => served.kinds,
         Err(error) => return Some(failure(&error, None).class),

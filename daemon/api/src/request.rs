@@ -13,6 +13,9 @@ pub const ALLOW_PRUNE: &str = "plumb.dev/allow-prune";
 /// Suspends the environment while it is there.
 pub const SUSPENDED: &str = "plumb.dev/suspended";
 
+/// Names the environment, as `NAMESPACE/NAME`, whose objects this one takes over: the same one under another name.
+pub const ADOPT_FROM: &str = "plumb.dev/adopt-from";
+
 /// The value of a request annotation, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

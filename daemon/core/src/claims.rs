@@ -4,6 +4,7 @@
 //! commit that others are at are undecided: until they speak, or turn out to be unable to, nothing is pruned or handed
 //! over. Holds what was said; must never do: guess what an environment that is silent wants.
 
+mod heir;
 #[cfg(test)]
 mod tests;
 
@@ -52,6 +53,8 @@ struct Claimant {
     coming: BTreeSet<ObjectKey>,
     /// The commit at which it last spoke; nothing before it did.
     spoke: Option<CommitId>,
+    /// The environment whose objects it takes over.
+    predecessor: Option<EnvironmentName>,
     /// It could not be read when it last tried: its older wishes stand.
     gave_up: bool,
     suspended: bool,
@@ -130,8 +133,8 @@ impl Claims {
         self.by_object.clear();
         self.moving.clear();
         for claimant in self.environments.values_mut() {
-            let repository = std::mem::take(&mut claimant.repository);
-            *claimant = Claimant { repository, unreadable: claimant.unreadable, ..Claimant::default() };
+            let Claimant { repository, predecessor, unreadable, .. } = std::mem::take(claimant);
+            *claimant = Claimant { repository, predecessor, unreadable, ..Claimant::default() };
         }
         for look in self.looks.values_mut() {
             *look = Look { suspended: look.suspended, ..Look::default() };
@@ -185,7 +188,10 @@ impl Claims {
 
     /// Takes down what an environment desires at a commit, and returns what that changes for others.
     pub fn announce(&mut self, name: &EnvironmentName, announcement: Announcement<'_>) -> Stir {
-        let Announcement { mut desired, coming, commit, suspended, now, recorded } = announcement;
+        let Announcement { mut desired, mut coming, commit, suspended, now, recorded } = announcement;
+        let ceded = self.ceded(name);
+        desired.retain(|key| !ceded.contains(key));
+        coming.retain(|key| !ceded.contains(key));
         let claimant = self.environments.entry(name.clone()).or_default();
         if claimant.spoke.replace(commit.clone()).is_none() {
             claimant.since = now;
@@ -205,7 +211,10 @@ impl Claims {
         }
         let changed = before.symmetric_difference(&desired);
         let others = changed.filter_map(|key| self.by_object.get(key)).flatten().filter(|other| *other != name);
-        let stir = Stir { others: others.cloned().collect(), withdrew: !withdrawn.is_empty() };
+        // What an heir desires, or no longer does, is its predecessor's not to desire, or to.
+        let predecessor = self.environments.get(name).and_then(|claimant| claimant.predecessor.as_ref());
+        let others = others.chain(predecessor).cloned().collect();
+        let stir = Stir { others, withdrew: !withdrawn.is_empty() };
         self.withdraw(name, withdrawn);
         for key in desired {
             self.by_object.entry(key).or_default().insert(name.clone());
@@ -334,7 +343,7 @@ impl Claims {
             Stance::Unreadable
         } else if self.is_silent(owner, than, commit) {
             Stance::Undecided
-        } else if self.desires(owner, key) {
+        } else if self.desires(owner, key) && !self.cedes(owner, key, than) {
             Stance::Keeps
         } else if claimant.suspended {
             Stance::Suspended

@@ -114,6 +114,14 @@ pub struct Desired {
 }
 
 impl Desired {
+    /// Returns the same without some objects.
+    #[must_use]
+    pub fn without(&self, keys: &BTreeSet<ObjectKey>) -> Self {
+        let mut desired = self.clone();
+        desired.objects.retain(|key, _| !keys.contains(key));
+        desired
+    }
+
     /// Returns the same objects with what is ignored of them.
     #[must_use]
     pub fn ignoring(&self, ignored: &BTreeMap<ObjectKey, Ignored>) -> Self {

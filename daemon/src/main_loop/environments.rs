@@ -2,14 +2,18 @@
 //!
 //! Owns: who counts as existing. Must never do: take one that can't be read for one that is gone.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use plumb_api::Environment;
-use plumb_core::{backoff, class::Class, environment::EnvironmentName};
+use plumb_core::{
+    backoff,
+    class::Class,
+    environment::{ApplySetId, EnvironmentName},
+};
 use tokio::time::Instant;
 
 use super::{Ended, Loop, gate, watched::Watched};
-use crate::sweep;
+use crate::{settings, sweep};
 
 /// After an Environment was let go of, the watches need some moments to show it.
 const SETTLED_AFTER: Duration = Duration::from_secs(5);
@@ -65,7 +69,16 @@ impl Loop {
             }
         }
         let watched = &self.environments[&name];
-        self.context.claims().expect(&name, &watched.repository().1);
+        let repository = watched.repository().1;
+        let predecessor = settings::predecessor(watched.resource()).ok().flatten();
+        let mut claims = self.context.claims();
+        claims.expect(&name, &repository);
+        let before = claims.predecessor(&name).cloned();
+        claims.inherit(&name, predecessor.as_ref());
+        drop(claims);
+        if before != predecessor {
+            self.start_over(before.into_iter().chain(predecessor).collect());
+        }
     }
 
     pub(super) fn environment_gone(&mut self, environment: &Environment) {
@@ -105,7 +118,11 @@ impl Loop {
         let Some(tenure) = self.tenures.get(&self.ground.tenures.cluster_shard()).cloned() else { return };
         self.sweeping.due = None;
         self.sweeping.running = true;
-        let (context, known) = (Arc::clone(&self.context), self.names.keys().cloned().collect());
+        let context = Arc::clone(&self.context);
+        // What somebody inherits is not let go of.
+        let inherited: BTreeSet<ApplySetId> =
+            context.claims().predecessors().iter().map(EnvironmentName::applyset_id).collect();
+        let known = self.names.keys().cloned().chain(inherited).collect();
         self.tasks.spawn(async move { Ended::Swept(sweep::sweep(&context, known, &tenure).await) });
     }
 

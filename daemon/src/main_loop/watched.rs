@@ -42,8 +42,10 @@ pub(super) struct Watched {
     due: Option<Instant>,
     /// Looks again at this moment, whatever happens until then.
     deadline: Option<Instant>,
-    /// Passes in a row that called for another try.
+    /// Passes in a row that called for another try for the same class of reasons.
     failures: u32,
+    /// That class.
+    retried: Option<Class>,
     /// When the first change since the last pass was noticed.
     noticed: Option<Timestamp>,
     /// Ends the pass that runs.
@@ -93,6 +95,7 @@ impl Watched {
             due: None,
             deadline: None,
             failures: 0,
+            retried: None,
             noticed: None,
             pass: CancellationToken::new(),
             pods: BTreeMap::new(),
@@ -117,7 +120,7 @@ impl Watched {
         let asked = |environment: &Environment, name: &str| {
             environment.metadata.annotations.as_ref().and_then(|annotations| annotations.get(name).cloned())
         };
-        let request = [request::ALLOW_PRUNE, request::SUSPENDED]
+        let request = [request::ALLOW_PRUNE, request::SUSPENDED, request::ADOPT_FROM]
             .iter()
             .any(|name| asked(&before, name) != asked(&environment, name));
         let synced = asked(&before, request::SYNC) != asked(&environment, request::SYNC);
@@ -163,6 +166,10 @@ impl Watched {
     pub(super) fn attempted(&self) -> Option<&str> {
         let attempted = self.resource.status.as_ref()?.last_attempted.as_ref()?;
         Some(&attempted.commit)
+    }
+
+    pub(super) fn resource(&self) -> &Environment {
+        &self.resource
     }
 
     pub(super) fn repository(&self) -> RepositoryName {
@@ -337,6 +344,10 @@ impl Watched {
         self.claimed = claimed;
         match retry {
             Some(class) => {
+                // What is waited for now has not been waited for before, however often something else was.
+                if self.retried.replace(class) != Some(class) {
+                    self.failures = 0;
+                }
                 self.failures += 1;
                 self.due = Some(delay(class, self.failures)).filter(|_| !self.dirty);
                 self.dirty = true;

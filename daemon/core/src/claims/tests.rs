@@ -261,3 +261,47 @@ fn giving_up_holds_for_the_commit_at_which_it_was() {
     claims.gave_up(&name("b"), Some(&commit('2')));
     assert_eq!(claims.undecided(&name("a"), Some(&commit('2'))), []);
 }
+
+#[test]
+fn an_heirs_wishes_count_instead_of_its_predecessors() {
+    let mut claims = claims();
+    claims.forget(&name("c"));
+    say(&mut claims, "a", &["x", "y"], '1');
+    claims.inherit(&name("b"), Some(&name("a")));
+    assert_eq!(say(&mut claims, "b", &["x"], '1').others, [name("a")].into());
+    assert_eq!(claims.ceded(&name("a")), [key("x")].into());
+    let held = |claims: &Claims| {
+        let claim = claims.claim(&key("x"), &name("b"), Some(&name("a")), Some(&commit('1')));
+        claim.and_then(|claim| claim.held).map(|held| held.stance)
+    };
+    assert_eq!(held(&claims), Some(Stance::Gives));
+    say(&mut claims, "a", &["x", "y"], '1');
+    assert_eq!((others(&claims, "b"), others(&claims, "a")), (vec![], vec!["b".to_owned()]));
+    assert!(claims.may_move(&key("x"), &name("a"), &name("b")));
+    // The predecessor hears when its heir no longer wants it.
+    assert_eq!(say(&mut claims, "b", &[], '1').others, [name("a")].into());
+    say(&mut claims, "a", &["x", "y"], '1');
+    assert_eq!(others(&claims, "b"), ["a"]);
+}
+
+#[test]
+fn who_is_nobodys_only_heir_gets_nothing() {
+    let check = |heirs: &[(&str, &str)], expected: Option<&str>| {
+        let mut claims = claims();
+        heirs.iter().for_each(|(heir, from)| claims.inherit(&name(heir), Some(&name(from))));
+        assert_eq!(claims.heir(&name("a")), expected.map(name).as_ref(), "{heirs:?}");
+    };
+    check(&[], None);
+    check(&[("b", "a")], Some("b"));
+    check(&[("b", "a"), ("c", "b")], Some("b"));
+    check(&[("b", "a"), ("c", "a")], None);
+    check(&[("a", "a")], None);
+    check(&[("b", "a"), ("a", "b")], None);
+    check(&[("b", "a"), ("c", "b"), ("a", "c")], None);
+    let mut claims = claims();
+    let far = EnvironmentName::new("elsewhere", "far");
+    claims.expect(&far, "repo");
+    claims.inherit(&far, Some(&name("a")));
+    say(&mut claims, "a", &["x"], '1');
+    assert_eq!((claims.heir(&name("a")), claims.ceded(&name("a"))), (Some(&far), [].into()), "not while it is there");
+}

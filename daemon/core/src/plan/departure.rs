@@ -43,6 +43,8 @@ pub struct Progress {
     pub undeletable: BTreeMap<ObjectKey, String>,
     /// Why nothing at all may be deleted: a person has said so, or there is nobody with whose rights to do it.
     pub stopped: Option<String>,
+    /// Why nothing is deleted, though it may be given to others first: another environment takes over from this one.
+    pub spared: Option<String>,
     /// Whether it has waited long enough for what may pass by itself.
     pub impatient: bool,
 }
@@ -69,7 +71,10 @@ pub fn next(input: &Input<'_>, progress: &Progress) -> Departure {
         return Departure::Act(Box::new(Plan { handovers, ..Plan::default() }));
     }
     let deletable = |live: &&&LiveObject| may(&live.key) && !is_itself(live, input) && keeps_none(live, progress);
-    let prunes: Vec<&LiveObject> = prunes.iter().filter(deletable).copied().collect();
+    let prunes: Vec<&LiveObject> = match progress.spared {
+        None => prunes.iter().filter(deletable).copied().collect(),
+        Some(_) => Vec::new(),
+    };
     let mut awaited = awaited(input, &kept, &prunes);
     let unheard = input.unheard.first().filter(|_| !prunes.is_empty());
     awaited.extend(unheard.map(|other| Why::Undecided { other: other.clone() }.to_string()));
@@ -88,6 +93,7 @@ pub fn next(input: &Input<'_>, progress: &Progress) -> Departure {
     leftovers(&|live| match (progress.undeletable.get(&live.key), reasons.get(&live.key)) {
         (Some(why), _) => why.clone(),
         (None, Some(why)) => why.to_string(),
+        (None, None) if progress.spared.is_some() => progress.spared.clone().unwrap_or_default(),
         (None, None) => "what had to go before it is not gone yet".to_owned(),
     })
 }

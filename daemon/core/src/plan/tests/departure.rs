@@ -154,6 +154,16 @@ fn who_may_delete_nothing_lets_go_of_everything() {
 }
 
 #[test]
+fn nothing_is_deleted_of_what_another_environment_inherits() {
+    let mut situation = leaving(&["Deployment.apps shop/web"]);
+    situation.claim(config("old"), &[other()], true);
+    let progress = Progress { spared: Some("inherited".into()), ..Progress::default() };
+    assert_eq!(step(&situation, &progress), "give ConfigMap shop/old to other");
+    situation.live.objects.remove(&config("old"));
+    assert_eq!(step(&situation, &progress), "let go of [Deployment shop/web]");
+}
+
+#[test]
 fn an_environment_that_holds_itself_does_not_wait_for_itself() {
     let itself = key("Environment.plumb.dev team/shop");
     let mut situation = leaving(&["Environment.plumb.dev team/shop"]);
