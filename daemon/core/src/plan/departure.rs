@@ -76,11 +76,11 @@ pub fn next(input: &Input<'_>, progress: &Progress) -> Departure {
         Some(_) => Vec::new(),
     };
     let mut awaited = awaited(input, &kept, &prunes);
-    let unheard = input.unheard.first().filter(|_| !prunes.is_empty());
+    // The next step of the kind order may still be needed by what is on its way out.
+    let going = input.live.objects.values().any(|live| live.deleting && !is_itself(live, input));
+    let unheard = input.unheard.first().filter(|_| !prunes.is_empty() && !going);
     awaited.extend(unheard.map(|other| Why::Undecided { other: other.clone() }.to_string()));
     if !progress.impatient {
-        // The next step of the kind order may still be needed by what is on its way out.
-        let going = input.live.objects.values().any(|live| live.deleting && !is_itself(live, input));
         let first = prune::in_order(&prunes).into_iter().next();
         match first.filter(|_| !going && unheard.is_none() && is_complete(input)) {
             Some(first) => return Departure::Act(Box::new(Plan { prunes: vec![first], ..Plan::default() })),
