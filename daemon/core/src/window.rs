@@ -225,4 +225,10 @@ mod tests {
             check(always, now, None);
         }
     }
+
+    #[test]
+    fn zones_are_known_without_a_database_of_the_system() {
+        let inside = jiff::tz::TimeZoneDatabase::bundled();
+        assert!(inside.get("Europe/Berlin").is_ok() && inside.get("America/St_Johns").is_ok());
+    }
 }
