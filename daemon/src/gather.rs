@@ -28,6 +28,7 @@ use plumb_core::{
     foreign::ForeignMode,
     gate::Wait,
     ignore::{self, Ignored},
+    inventory::Inventory,
     kinds::{Kind, Kinds},
     live::Live,
     object::{GroupKind, Gvk, ObjectKey},
@@ -45,6 +46,7 @@ use crate::{
     drift,
     memory::{Known, Memory, Resolved},
     others::{Others, others},
+    powerless::powerless,
     reconcile::Pass,
     report::state,
     trial,
@@ -139,8 +141,9 @@ pub(crate) async fn gather(context: &Context, pass: &mut Pass, acting: &Cluster)
     let desired = Arc::clone(&resolved.desired);
     pass.memory.wanted.resolved = Some(resolved);
     let live = live(context, &pass.settings.name, &mut pass.memory, &desired, &served.kinds).await;
+    let powerless = powerless(context, pass, (&desired, &ahead), &served.kinds, acting).await?;
     let Others { claims, incoming, undecided, unheard, ceded, stir } =
-        others(context, pass, (&desired, &ahead), &newest.revision.commit, &live);
+        others(context, pass, (&desired, &ahead), (powerless, acting.identity()), &newest.revision.commit, &live);
     pass.stir = stir;
     let desired = if ceded.is_empty() { desired } else { Arc::new(desired.without(&ceded)) };
     let mut gathered = Gathered {
@@ -262,6 +265,8 @@ pub(crate) async fn live(
     let awaited = synced.difference(&memory.unsynced).cloned().collect();
     context.watches.wait_synced(&awaited, SYNCED_WITHIN).await;
     judge_again(context, name, kinds).await;
+    let confines = memory.recorded.as_ref().map(|recorded| recorded.union(&Inventory::of(desired.objects.keys())));
+    context.index().confine(&name.applyset_id(), confines);
     let mut live = context.index().live(&name.applyset_id(), &synced);
     live.unknown.extend(unknown);
     memory.unsynced = live.unknown.keys().cloned().collect();

@@ -38,6 +38,7 @@ pub(crate) async fn let_go(context: &Context, settings: &Settings, uid: &str, re
         let kinds: BTreeSet<_> = recorded.kinds;
         let mut index = context.index();
         index.judge_by(&id, &Arc::default());
+        index.confine(&id, None);
         index.ignore(&id, &std::collections::BTreeMap::new());
         let live = index.live(&id, &kinds);
         live.objects.into_values().map(|live| (live.key, live.api_version)).collect()

@@ -30,6 +30,7 @@ mod mirrors;
 mod others;
 mod places;
 mod pods;
+mod powerless;
 mod reconcile;
 mod reference;
 mod replica;

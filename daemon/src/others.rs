@@ -10,6 +10,7 @@ use plumb_core::{
     commit::CommitId,
     desired::Desired,
     environment::EnvironmentName,
+    identity::Identity,
     live::Live,
     object::ObjectKey,
 };
@@ -38,6 +39,7 @@ pub(crate) fn others(
     context: &Context,
     pass: &Pass,
     (desired, ahead): (&Desired, &Ahead),
+    (powerless, identity): (BTreeSet<ObjectKey>, &Identity),
     newest: &CommitId,
     live: &Live,
 ) -> Others {
@@ -54,14 +56,23 @@ pub(crate) fn others(
     };
     let mut claims = context.claims();
     let ceded = claims.ceded(name);
-    let stir = claims.announce(
-        name,
-        Announcement { desired: desired_now, coming, commit, suspended, now: context.clock.uptime(), recorded },
-    );
+    let announcement = Announcement {
+        desired: desired_now,
+        coming,
+        powerless: powerless.clone(),
+        identity: identity.clone(),
+        commit,
+        suspended,
+        now: context.clock.uptime(),
+        recorded,
+    };
+    let stir = claims.announce(name, announcement);
     if matches!(ahead, Ahead::Unreadable) {
         claims.gave_up(name, Some(newest));
     }
-    let ours: BTreeSet<&ObjectKey> = desired.objects.keys().chain(live.objects.keys()).collect();
+    // Whoever may not write an object is told so by the API server, and nothing of others that may.
+    let able = desired.objects.keys().filter(|key| !powerless.contains(*key));
+    let ours: BTreeSet<&ObjectKey> = able.chain(live.objects.keys()).collect();
     let claimed = ours
         .into_iter()
         .filter_map(|key| Some((key.clone(), claims.claim(key, name, owners.get(key), Some(newest))?)))
@@ -77,7 +88,7 @@ pub(crate) fn others(
 }
 
 /// Returns the other environments that own some of the objects which this one desires.
-fn owners(context: &Context, pass: &Pass, desired: &Desired) -> BTreeMap<ObjectKey, EnvironmentName> {
+pub(crate) fn owners(context: &Context, pass: &Pass, desired: &Desired) -> BTreeMap<ObjectKey, EnvironmentName> {
     let own = pass.settings.name.applyset_id();
     let index = context.index();
     let owner = |key: &ObjectKey| {

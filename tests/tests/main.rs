@@ -5,12 +5,16 @@
 mod command_line;
 #[path = "main/credentials.rs"]
 mod credentials;
+#[path = "main/cross_tenant.rs"]
+mod cross_tenant;
 #[path = "main/departure.rs"]
 mod departure;
 #[path = "main/fairness.rs"]
 mod fairness;
 #[path = "main/first_sync.rs"]
 mod first_sync;
+#[path = "main/forged.rs"]
+mod forged;
 #[path = "main/install.rs"]
 mod install;
 #[path = "main/mirrors.rs"]

@@ -27,8 +27,33 @@ impl Cluster {
         namespace: Option<&str>,
         name: Option<&str>,
     ) -> Result<bool, ApiError> {
-        let Identity::ServiceAccount(account) = self.identity() else { return Ok(true) };
-        let action = Action::of("ask for the rights of", account.to_string());
+        if *self.identity() == Identity::Own {
+            return Ok(true);
+        }
+        self.is_allowed(verb, kind, namespace, name).await
+    }
+
+    /// Returns whether the identity may patch objects of a kind, in one namespace or in all, or the one that is named; plumb
+    /// itself is asked about, too. One that plumb may not act as may nothing.
+    ///
+    /// # Errors
+    /// As every request.
+    pub async fn may_patch(&self, kind: &Kind, namespace: Option<&str>, name: Option<&str>) -> Result<bool, ApiError> {
+        match self.is_allowed("patch", kind, namespace, name).await {
+            Err(ApiError::Forbidden { .. }) => Ok(false),
+            answer => answer,
+        }
+    }
+
+    async fn is_allowed(
+        &self,
+        verb: &'static str,
+        kind: &Kind,
+        namespace: Option<&str>,
+        name: Option<&str>,
+    ) -> Result<bool, ApiError> {
+        let who = self.identity().service_account().map_or_else(|| "plumb".to_owned(), ToString::to_string);
+        let action = Action::of("ask for the rights of", who);
         let mut attributes = json!({
             "verb": verb, "group": kind.gvk.group, "version": kind.gvk.version, "resource": kind.plural,
         });

@@ -5,6 +5,7 @@
 //! Must never do: forget a kind that is not fully known; report an object gone that merely was not listed yet.
 
 pub mod change;
+mod confines;
 mod entry;
 mod ignoring;
 mod judgement;
@@ -30,6 +31,7 @@ use plumb_core::{
 use serde_json::Value;
 
 use change::{Change, What};
+use confines::Confines;
 use entry::{Entry, RawObject, Source};
 use ignoring::Ignoring;
 use scalers::Scalers;
@@ -116,14 +118,15 @@ pub struct Index {
     rules: BTreeMap<ApplySetId, Arc<Rules>>,
     /// The keys that lists under way have shown.
     listings: BTreeMap<Gvk, BTreeSet<ObjectKey>>,
+    confines: Confines,
     ignoring: Ignoring,
     scalers: Scalers,
 }
 
 impl Index {
-    /// Returns what is known of an environment; kinds of `scope` that are not fully known are unknown.
+    /// Returns what is known of an environment, within its confines; kinds of `scope` that are not fully known are unknown.
     pub fn live(&self, id: &ApplySetId, scope: &BTreeSet<GroupKind>) -> Live {
-        let entries = self.objects.get(id).into_iter().flatten();
+        let entries = self.objects.get(id).into_iter().flatten().filter(|(key, _)| self.confines.hold(id, key));
         let objects = entries.map(|(key, entry)| (key.clone(), entry.live.clone())).collect();
         let unknown = scope.iter().filter_map(|kind| Some((kind.clone(), self.unknown(kind)?)));
         Live { objects, unknown: unknown.collect() }

@@ -15,7 +15,9 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{commit::CommitId, environment::EnvironmentName, inventory::Inventory, object::ObjectKey};
+use crate::{
+    commit::CommitId, environment::EnvironmentName, identity::Identity, inventory::Inventory, object::ObjectKey,
+};
 
 /// What all environments of one cluster desire.
 #[derive(Debug, Clone, Default)]
@@ -51,6 +53,10 @@ struct Claimant {
     desired: BTreeSet<ObjectKey>,
     /// What of it only a commit desires that has yet to begin: nobody prunes it, and nobody gives it yet.
     coming: BTreeSet<ObjectKey>,
+    /// What of it the environment may not write: nobody prunes it, but it is in nobody's way.
+    powerless: BTreeSet<ObjectKey>,
+    /// With whose rights it writes, as it said last.
+    identity: Option<Identity>,
     /// The commit at which it last spoke; nothing before it did.
     spoke: Option<CommitId>,
     /// The environment whose objects it takes over.
@@ -73,6 +79,10 @@ pub struct Announcement<'a> {
     pub desired: BTreeSet<ObjectKey>,
     /// What a newer commit desires that may not begin yet.
     pub coming: BTreeSet<ObjectKey>,
+    /// What it may not write, as far as others have to do with it.
+    pub powerless: BTreeSet<ObjectKey>,
+    /// With whose rights it writes.
+    pub identity: Identity,
     /// The commit that it was read from.
     pub commit: &'a CommitId,
     /// Whether it writes nothing at present.
@@ -101,6 +111,8 @@ pub struct Claim {
     pub held: Option<Held>,
     /// Whether each that desires it is ready for it: its parent says where it is, and the commit that desires it has begun.
     pub covered: bool,
+    /// Whether none of those that desire it may write it.
+    pub powerless: bool,
 }
 
 /// The environment that owns an object which another one desires.
@@ -188,7 +200,8 @@ impl Claims {
 
     /// Takes down what an environment desires at a commit, and returns what that changes for others.
     pub fn announce(&mut self, name: &EnvironmentName, announcement: Announcement<'_>) -> Stir {
-        let Announcement { mut desired, mut coming, commit, suspended, now, recorded } = announcement;
+        let Announcement { mut desired, mut coming, powerless, identity, commit, suspended, now, recorded } =
+            announcement;
         let ceded = self.ceded(name);
         desired.retain(|key| !ceded.contains(key));
         coming.retain(|key| !ceded.contains(key));
@@ -199,22 +212,25 @@ impl Claims {
         claimant.gave_up = false;
         claimant.suspended = suspended;
         claimant.recorded = recorded;
+        claimant.identity = Some(identity);
         claimant.coming = coming.difference(&desired).cloned().collect();
         desired.extend(coming);
-        if claimant.desired == desired {
+        if claimant.desired == desired && claimant.powerless == powerless {
             return Stir::default();
         }
         let before = std::mem::replace(&mut claimant.desired, desired.clone());
+        let could = std::mem::replace(&mut claimant.powerless, powerless.clone());
         let withdrawn: Vec<ObjectKey> = before.difference(&desired).cloned().collect();
         if !withdrawn.is_empty() {
             claimant.since = now;
         }
-        let changed = before.symmetric_difference(&desired);
+        let changed = before.symmetric_difference(&desired).chain(could.symmetric_difference(&powerless));
         let others = changed.filter_map(|key| self.by_object.get(key)).flatten().filter(|other| *other != name);
         // What an heir desires, or no longer does, is its predecessor's not to desire, or to.
         let predecessor = self.environments.get(name).and_then(|claimant| claimant.predecessor.as_ref());
         let others = others.chain(predecessor).cloned().collect();
-        let stir = Stir { others, withdrew: !withdrawn.is_empty() };
+        let withdrew = !withdrawn.is_empty() || !powerless.is_subset(&could);
+        let stir = Stir { others, withdrew };
         self.withdraw(name, withdrawn);
         for key in desired {
             self.by_object.entry(key).or_default().insert(name.clone());
@@ -230,6 +246,7 @@ impl Claims {
             claimant.since = now;
         }
         claimant.coming.clear();
+        claimant.powerless.clear();
         let withdrawn: Vec<ObjectKey> = std::mem::take(&mut claimant.desired).into_iter().collect();
         let others = withdrawn.iter().flat_map(|key| self.desirers(key, name)).collect();
         let stir = Stir { others, withdrew: !withdrawn.is_empty() };
@@ -270,14 +287,15 @@ impl Claims {
         owner: Option<&EnvironmentName>,
         commit: Option<&CommitId>,
     ) -> Option<Claim> {
-        let by = self.desirers(key, than);
+        let by = self.rivals(key, than);
         let owner = owner.filter(|owner| *owner != than);
         if by.is_empty() && owner.is_none() {
             return None;
         }
         let held = owner.map(|owner| Held { by: owner.clone(), stance: self.stance(owner, key, than, commit) });
         let covered = by.iter().all(|name| self.covers(name, key));
-        Some(Claim { by, held, covered })
+        let powerless = !by.is_empty() && by.iter().all(|name| self.is_powerless(name, key));
+        Some(Claim { by, held, covered, powerless })
     }
 
     /// Returns the environments of whose wishes nothing is known yet at this commit of the same repository, or at all.
@@ -292,6 +310,22 @@ impl Claims {
         self.environments.keys().filter(|name| *name != than && self.is_unheard(name, than)).cloned().collect()
     }
 
+    /// Returns whether another environment desires an object, or owns it, that may have other rights than this one.
+    pub fn is_shared(
+        &self,
+        key: &ObjectKey,
+        name: &EnvironmentName,
+        owner: Option<&EnvironmentName>,
+        identity: &Identity,
+    ) -> bool {
+        let same = |other| self.environments.get(other).is_some_and(|other| other.identity.as_ref() == Some(identity));
+        let others = self.desirers(key, name);
+        let owner = owner.filter(|owner| *owner != name);
+        let mut others = others.iter().chain(owner).peekable();
+        let any = others.peek().is_some();
+        any && (!identity.may_concern(name, key) || !others.all(same))
+    }
+
     /// Returns the objects that are being handed over to this environment.
     pub fn incoming(&self, name: &EnvironmentName) -> BTreeSet<ObjectKey> {
         self.moving.iter().filter(|(_, taker)| *taker == name).map(|(key, _)| key.clone()).collect()
@@ -301,7 +335,7 @@ impl Claims {
     /// says where it is. If so, that parent keeps saying it until [`Claims::moved`].
     pub fn may_move(&mut self, key: &ObjectKey, giver: &EnvironmentName, taker: &EnvironmentName) -> bool {
         let only = self.desires(taker, key) && !self.desires(giver, key);
-        let only = only && self.desirers(key, giver).len() == 1;
+        let only = only && self.rivals(key, giver).len() == 1;
         let may = only && self.covers(taker, key) && !self.moving.contains_key(key);
         if may {
             self.moving.insert(key.clone(), taker.clone());
@@ -318,6 +352,18 @@ impl Claims {
         self.by_object.get(key).into_iter().flatten().filter(|name| *name != than).cloned().collect()
     }
 
+    /// Returns the others whose wishes count: those of an environment that may not write the object only keep others that
+    /// let go of it from pruning it.
+    fn rivals(&self, key: &ObjectKey, than: &EnvironmentName) -> BTreeSet<EnvironmentName> {
+        let all = self.desirers(key, than);
+        let able: BTreeSet<_> = all.iter().filter(|name| !self.is_powerless(name, key)).cloned().collect();
+        if able.is_empty() && !self.desires(than, key) { all } else { able }
+    }
+
+    fn is_powerless(&self, name: &EnvironmentName, key: &ObjectKey) -> bool {
+        self.environments.get(name).is_some_and(|claimant| claimant.powerless.contains(key))
+    }
+
     fn desires(&self, name: &EnvironmentName, key: &ObjectKey) -> bool {
         self.by_object.get(key).is_some_and(|names| names.contains(name))
     }
@@ -325,7 +371,7 @@ impl Claims {
     fn covers(&self, name: &EnvironmentName, key: &ObjectKey) -> bool {
         let Some(claimant) = self.environments.get(name) else { return false };
         let recorded = claimant.recorded.as_ref().is_some_and(|recorded| recorded.covers(&Inventory::of([key])));
-        recorded && !claimant.coming.contains(key)
+        recorded && !claimant.coming.contains(key) && !claimant.powerless.contains(key)
     }
 
     fn stance(

@@ -51,6 +51,12 @@ impl Inventory {
         self.kinds.is_superset(&other.kinds) && self.namespaces.is_superset(&other.namespaces)
     }
 
+    /// Returns whether an object is in the scope.
+    pub fn holds(&self, key: &ObjectKey) -> bool {
+        let namespace = key.namespace.as_ref().is_none_or(|namespace| self.namespaces.contains(namespace));
+        namespace && self.kinds.contains(&key.group_kind())
+    }
+
     /// Returns the parent's annotations, for a parent in `parent_namespace`.
     pub fn annotations(&self, tooling: &str, parent_namespace: &str) -> BTreeMap<String, String> {
         let kinds: Vec<_> = self.kinds.iter().map(GroupKind::to_string).collect::<BTreeSet<_>>().into_iter().collect();
@@ -114,6 +120,25 @@ mod tests {
         assert_eq!(one.union(&other), scope(&["A", "B"], &["x", "y"]));
         assert!(one.union(&other).covers(&one) && one.covers(&one));
         assert!(!one.covers(&other) && !one.covers(&scope(&["B"], &["x"])) && !one.covers(&scope(&["A"], &["y"])));
+    }
+
+    #[test]
+    fn a_scope_holds_objects_of_its_kinds_in_its_namespaces_and_those_without_one() {
+        let scope = Inventory {
+            kinds: ["A", "C"].map(|kind| GroupKind::new("", kind)).into(),
+            namespaces: ["x".into()].into(),
+        };
+        let check = |kind: &str, namespace: Option<&str>, expected| {
+            let namespace = namespace.map(str::to_owned);
+            let key = ObjectKey { group: String::new(), kind: kind.into(), namespace, name: "n".into() };
+            assert_eq!(scope.holds(&key), expected, "{key}");
+            assert_eq!(scope.covers(&Inventory::of([&key])), expected, "{key}");
+        };
+        check("A", Some("x"), true);
+        check("C", None, true);
+        check("A", Some("y"), false);
+        check("B", Some("x"), false);
+        check("B", None, false);
     }
 
     #[test]

@@ -44,19 +44,19 @@ fn installed() -> &'static Daemon {
     })
 }
 
-fn site(name: &str) -> Site {
+pub(super) fn site(name: &str) -> Site {
     installed();
     Site::new(&plane().0, name)
 }
 
 /// Lets plumb act as the service accounts of a namespace, as `docs/security.md` says.
-fn let_impersonate(site: &Site) {
+pub(super) fn let_impersonate(site: &Site) {
     let words = ["create", "rolebinding", "plumb", "--clusterrole=plumb-impersonate"];
     site.kubectl(&[&words[..], &["--serviceaccount=plumb-system:plumb"]].concat()).expect("a binding");
 }
 
 /// Makes the service account `deployer` with a Role of these rules, each as one line of YAML.
-fn deployer(site: &Site, rules: &[&str]) {
+pub(super) fn deployer(site: &Site, rules: &[&str]) {
     site.apply(&json!({ "apiVersion": "v1", "kind": "ServiceAccount",
         "metadata": { "name": "deployer", "namespace": site.namespace } }));
     role(site, &site.namespace, rules);
@@ -76,7 +76,7 @@ fn role(site: &Site, namespace: &str, rules: &[&str]) {
 }
 
 /// An Environment's target is replaced whole by `more`: this one has the namespace too.
-fn target(site: &Site, account: &str) -> Value {
+pub(super) fn target(site: &Site, account: &str) -> Value {
     json!({ "target": { "namespace": site.namespace, "serviceAccountName": account } })
 }
 

@@ -1,5 +1,6 @@
 //! Tables of what the index keeps, drops and reports.
 
+use plumb_core::inventory::Inventory;
 use serde_json::json;
 
 use super::*;
@@ -281,6 +282,23 @@ fn a_label_on_what_its_environment_never_applied_makes_no_member() {
     slice["metadata"]["managedFields"][0]["manager"] = json!("kube-controller-manager");
     assert_eq!(changed(&mut index, slice), NONE);
     assert_eq!(known(&index, A), [("web".to_owned(), "5".to_owned())]);
+}
+
+#[test]
+fn what_lies_outside_of_the_record_is_no_member_whoever_has_applied_it() {
+    let mut index = settled();
+    let mut copy = object("copy", A, 12, "one");
+    copy["metadata"]["namespace"] = json!("elsewhere");
+    changed(&mut index, copy);
+    let names = |index: &Index| known(index, A).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(names(&index), ["copy", "web"], "without a record everything counts");
+    let scope = Inventory { kinds: [gvk().group_kind()].into(), namespaces: ["shop".to_owned()].into() };
+    index.confine(&id(A), Some(scope.clone()));
+    assert_eq!(names(&index), ["web"]);
+    index.confine(&id(A), Some(Inventory { kinds: [].into(), ..scope }));
+    assert_eq!(names(&index), [""; 0]);
+    index.confine(&id(A), None);
+    assert_eq!(names(&index), ["copy", "web"]);
 }
 
 #[test]

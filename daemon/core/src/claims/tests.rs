@@ -1,7 +1,7 @@
 //! Tables of what environments say of each other's objects.
 
 use super::*;
-use crate::object::GroupKind;
+use crate::{identity::ServiceAccount, object::GroupKind};
 
 fn key(name: &str) -> ObjectKey {
     ObjectKey { group: String::new(), kind: "ConfigMap".into(), namespace: Some("n".into()), name: name.into() }
@@ -27,11 +27,25 @@ fn claims() -> Claims {
 }
 
 fn say(claims: &mut Claims, who: &str, desired: &[&str], digit: char) -> Stir {
-    let desired = desired.iter().map(|name| key(name)).collect();
-    let commit = commit(digit);
-    let recorded = Some(scope());
-    let announcement =
-        Announcement { desired, coming: [].into(), commit: &commit, suspended: false, now: Duration::ZERO, recorded };
+    say_without_right(claims, who, desired, digit, &[])
+}
+
+/// Says what an environment desires, and what of it it may not write.
+fn say_without_right(claims: &mut Claims, who: &str, desired: &[&str], digit: char, powerless: &[&str]) -> Stir {
+    let keys = |names: &[&str]| names.iter().map(|name| key(name)).collect();
+    let (commit, recorded) = (commit(digit), Some(scope()));
+    let (desired, powerless) = (keys(desired), keys(powerless));
+    let coming = BTreeSet::new();
+    let announcement = Announcement {
+        desired,
+        coming,
+        powerless,
+        identity: Identity::Own,
+        commit: &commit,
+        suspended: false,
+        now: Duration::ZERO,
+        recorded,
+    };
     claims.announce(&name(who), announcement)
 }
 
@@ -104,8 +118,16 @@ fn what_is_to_be_expected_of_an_owner() {
     let suspended = |claims: &mut Claims| {
         let commit = commit('2');
         let (desired, coming) = (BTreeSet::new(), BTreeSet::new());
-        let announcement =
-            Announcement { desired, coming, commit: &commit, suspended: true, now: Duration::ZERO, recorded: None };
+        let announcement = Announcement {
+            desired,
+            coming,
+            powerless: [].into(),
+            identity: Identity::Own,
+            commit: &commit,
+            suspended: true,
+            now: Duration::ZERO,
+            recorded: None,
+        };
         claims.announce(&name("a"), announcement);
     };
     check(&suspended, Stance::Suspended);
@@ -136,8 +158,16 @@ fn an_object_moves_only_to_the_one_that_desires_it_and_whose_parent_covers_it() 
     let coming = |claims: &mut Claims| {
         let (commit, recorded) = (commit('2'), Some(scope()));
         let (desired, coming) = ([].into(), [key("x")].into());
-        let announcement =
-            Announcement { desired, coming, commit: &commit, suspended: false, now: Duration::ZERO, recorded };
+        let announcement = Announcement {
+            desired,
+            coming,
+            powerless: [].into(),
+            identity: Identity::Own,
+            commit: &commit,
+            suspended: false,
+            now: Duration::ZERO,
+            recorded,
+        };
         claims.announce(&name("b"), announcement);
         assert_eq!(others(claims, "a"), ["b"]);
     };
@@ -210,7 +240,16 @@ fn what_may_have_moved_to_another_repository_is_looked_for_there_first() {
         let recorded = Some(scope());
         claims.announce(
             &name(who),
-            Announcement { desired, coming: [].into(), commit: &commit, suspended: false, now, recorded },
+            Announcement {
+                desired,
+                coming: [].into(),
+                powerless: [].into(),
+                identity: Identity::Own,
+                commit: &commit,
+                suspended: false,
+                now,
+                recorded,
+            },
         );
     };
     look(&mut claims, "one", 1, '1');
@@ -304,4 +343,60 @@ fn who_is_nobodys_only_heir_gets_nothing() {
     claims.inherit(&far, Some(&name("a")));
     say(&mut claims, "a", &["x"], '1');
     assert_eq!((claims.heir(&name("a")), claims.ceded(&name("a"))), (Some(&far), [].into()), "not while it is there");
+}
+
+#[test]
+fn the_wish_of_an_environment_that_may_not_write_an_object_is_in_nobodys_way() {
+    let mut claims = claims();
+    claims.forget(&name("c"));
+    say(&mut claims, "a", &["x"], '1');
+    say(&mut claims, "b", &["x"], '1');
+    assert_eq!(others(&claims, "a"), ["b"], "until it is known that it may not");
+    let stir = say_without_right(&mut claims, "b", &["x"], '1', &["x"]);
+    assert_eq!(stir, Stir { others: [name("a")].into(), withdrew: true });
+    assert_eq!(others(&claims, "a"), Vec::<String>::new());
+    assert_eq!(others(&claims, "b"), ["a"], "the other one's counts as before");
+    assert_eq!(say_without_right(&mut claims, "b", &["x"], '2', &["x"]), Stir::default());
+    // Nobody deletes what somebody desires, and nobody gives it to who may not have it.
+    say(&mut claims, "a", &[], '2');
+    let claim = claims.claim(&key("x"), &name("a"), None, Some(&commit('2'))).expect("a claim");
+    assert_eq!((claim.by, claim.covered, claim.powerless), ([name("b")].into(), false, true));
+    assert!(!claims.may_move(&key("x"), &name("a"), &name("b")));
+    // Somebody who may have it gets it, whoever else would like to.
+    say(&mut claims, "c", &["x"], '2');
+    let claim = claims.claim(&key("x"), &name("a"), None, Some(&commit('2'))).expect("a claim");
+    assert_eq!((claim.by, claim.covered, claim.powerless), ([name("c")].into(), true, false));
+    assert!(claims.may_move(&key("x"), &name("a"), &name("c")));
+    // A right that was given counts from then on.
+    let stir = say(&mut claims, "b", &["x"], '3');
+    assert_eq!(stir, Stir { others: [name("c")].into(), withdrew: false });
+    assert_eq!(others(&claims, "c"), ["b"]);
+}
+
+#[test]
+fn only_who_may_have_other_rights_has_to_be_asked_about() {
+    let mut claims = claims();
+    claims.forget(&name("c"));
+    let account = Identity::ServiceAccount(ServiceAccount::parse("n", "deployer").expect("a name"));
+    let check = |claims: &Claims, owner: Option<&str>, own: bool, other: bool| {
+        let owner = owner.map(name);
+        let shared = |identity| claims.is_shared(&key("x"), &name("b"), owner.as_ref(), identity);
+        assert_eq!((shared(&Identity::Own), shared(&account)), (own, other), "{owner:?}");
+    };
+    check(&claims, None, false, false);
+    check(&claims, Some("b"), false, false);
+    check(&claims, Some("a"), true, true);
+    say(&mut claims, "a", &["x"], '1');
+    check(&claims, None, false, true);
+    check(&claims, Some("a"), false, true);
+    check(&claims, Some("stranger"), true, true);
+    // What an environment without a service account can't write whatever its rights are.
+    let elsewhere = ObjectKey {
+        group: "plumb.dev".into(),
+        kind: "Environment".into(),
+        namespace: Some("other".into()),
+        name: "x".into(),
+    };
+    assert!(!claims.is_shared(&elsewhere, &name("b"), None, &Identity::Own));
+    assert!(claims.is_shared(&elsewhere, &name("b"), Some(&name("a")), &Identity::Own));
 }

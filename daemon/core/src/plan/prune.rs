@@ -144,6 +144,9 @@ fn fate(live: &LiveObject, input: &Input<'_>, refused: usize) -> Fate {
 /// Judges an object that others desire: it goes to the one that does, once that one's parent says where it is. What is
 /// refused of this environment does not hold it up: two environments that swap objects would wait for each other.
 fn wanted(live: &LiveObject, claim: &Claim, input: &Input<'_>) -> Fate {
+    if claim.powerless {
+        return Fate::Kept(Why::Powerless { by: claim.by.iter().cloned().collect() });
+    }
     let mut by = claim.by.iter();
     let (Some(to), None) = (by.next(), by.next()) else {
         return Fate::Kept(Why::Wanted { by: claim.by.iter().cloned().collect() });
@@ -270,10 +273,12 @@ fn limits(input: &Input<'_>, count: usize) -> Option<Why> {
     if input.commit.is_some_and(|commit| input.policy.prune_allowed.as_ref() == Some(commit)) {
         return None;
     }
-    let inventory = input.live.objects.len();
     if input.desired.objects.is_empty() {
-        return Some(Why::Emptied { inventory });
+        return Some(Why::Emptied { inventory: input.live.objects.len() });
     }
+    // What is neither desired nor pruned does not count: whoever can copy a label could make the share small with it.
+    let desired = input.live.objects.keys().filter(|key| input.desired.objects.contains_key(*key)).count();
+    let inventory = desired + count;
     if input.policy.prune_limit.exceeded(count, inventory) {
         return Some(Why::PruneLimit { count, inventory, percent: input.policy.prune_limit.percent() });
     }

@@ -52,6 +52,11 @@ pub enum Why {
         /// They.
         by: Vec<EnvironmentName>,
     },
+    /// No longer desired, and those that desire it may not write it.
+    Powerless {
+        /// They.
+        by: Vec<EnvironmentName>,
+    },
     /// No longer desired, and handed over once the other environment's parent says where it is.
     HandingOver {
         /// The other one.
@@ -151,6 +156,7 @@ impl Why {
                 | Self::Deleting
                 | Self::Contested { .. }
                 | Self::Wanted { .. }
+                | Self::Powerless { .. }
         )
     }
 
@@ -190,7 +196,14 @@ impl Why {
 
     /// Returns whether another environment's wishes or ownership are the reason.
     pub fn is_about_others(&self) -> bool {
-        matches!(self, Self::Claimed { .. } | Self::Awaited { .. } | Self::Wanted { .. } | Self::HandingOver { .. })
+        matches!(
+            self,
+            Self::Claimed { .. }
+                | Self::Awaited { .. }
+                | Self::Wanted { .. }
+                | Self::Powerless { .. }
+                | Self::HandingOver { .. }
+        )
     }
 
     /// Returns the closed label value of metrics and events.
@@ -202,6 +215,7 @@ impl Why {
             Self::Contested { .. } => "Contested",
             Self::Awaited { .. } => "Awaited",
             Self::Wanted { .. } => "Wanted",
+            Self::Powerless { .. } => "Powerless",
             Self::HandingOver { .. } => "HandingOver",
             Self::PruneOff => "PruneOff",
             Self::Incomplete { .. } => "Incomplete",
@@ -246,10 +260,13 @@ impl fmt::Display for Why {
             ),
             Self::Awaited { from, stance } => awaited(f, from, *stance),
             Self::Wanted { by } => {
-                let by: Vec<_> = by.iter().map(ToString::to_string).collect();
-                let by = by.join(", ");
-                write!(f, "no longer in Git; kept until only one of the environments that desire it ({by}) does")
+                write!(f, "no longer in Git; kept until only one of the environments that desire it ({}) does", joined(by))
             }
+            Self::Powerless { by } => write!(
+                f,
+                "no longer in Git; kept because {} desires it, without the right to patch it that it needs to take it over",
+                joined(by)
+            ),
             Self::HandingOver { to } => write!(
                 f,
                 "no longer in Git; handed over to environment {to}, which desires it, as soon as that one has recorded where it is"
@@ -305,6 +322,10 @@ impl fmt::Display for Why {
             Self::Suspended { writes } => write!(f, "suspended: {writes} write(s) wait (plumb resume)"),
         }
     }
+}
+
+fn joined(environments: &[EnvironmentName]) -> String {
+    environments.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn claimed(f: &mut fmt::Formatter<'_>, by: &EnvironmentName, owner: Option<&EnvironmentName>) -> fmt::Result {

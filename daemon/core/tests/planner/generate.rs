@@ -328,7 +328,8 @@ fn live(uid: u64, key: &ObjectKey, cell: &Cell) -> Option<Object> {
 fn claim(cell: &Cell) -> Option<Claim> {
     let held = (cell.fate == Fate::OtherEnvironment).then(|| Held { by: other(), stance: Stance::Keeps });
     let has = matches!(cell.fate, Fate::OtherEnvironment | Fate::Contested | Fate::Wanted);
-    has.then(|| Claim { by: [other()].into(), held, covered: cell.remembered })
+    let powerless = !cell.remembered && !cell.healthy;
+    has.then(|| Claim { by: [other()].into(), held, covered: cell.remembered, powerless })
 }
 
 /// Returns what the server made of the object when it was applied.

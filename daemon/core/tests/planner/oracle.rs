@@ -132,6 +132,7 @@ pub(crate) fn unsafe_handovers(world: &World, seen: &Seen, plan: &Plan) -> Vec<S
         let claim = world.claims.get(&hand_over.key);
         must(claim.is_some_and(|claim| claim.by.iter().eq([&hand_over.to])), "not only the taker desires it");
         must(claim.is_some_and(|claim| claim.covered), "the taker's parent does not say where it is");
+        must(claim.is_some_and(|claim| !claim.powerless), "the taker may not write it");
         must(!world.unknown.contains(&hand_over.key.group_kind()), "its kind is unknown");
         must(world.undecided.is_empty(), "another environment is undecided");
         must(seen.desired.problems.is_empty(), "the commit did not settle in full");

@@ -166,6 +166,7 @@ fn worlds_hold_every_refusal_and_many_prunes() {
         "Incomplete",
         "Malformed",
         "Owned",
+        "Powerless",
         "Protected",
         "PruneLimit",
         "PruneOff",

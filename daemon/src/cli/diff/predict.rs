@@ -167,6 +167,7 @@ async fn live(subject: &Subject<'_>, recorded: Option<&Inventory>, desired: &Des
         index.observe(Observation::ListDone(gvk(), String::new()));
     }
     let scope: BTreeSet<GroupKind> = kinds.into_keys().collect();
+    index.confine(&id, recorded.map(|recorded| recorded.union(&Inventory::of(desired.objects.keys()))));
     let mut live = index.live(&id, &scope);
     live.unknown.extend(unknown);
     Ok(live)

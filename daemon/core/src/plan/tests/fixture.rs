@@ -173,14 +173,15 @@ impl Situation {
 
     /// Has other environments desire an object; `covered` says whether their parents know where it is.
     pub(super) fn claim(&mut self, key: ObjectKey, by: &[EnvironmentName], covered: bool) {
-        let claim = Claim { by: by.iter().cloned().collect(), held: None, covered };
+        let claim = Claim { by: by.iter().cloned().collect(), held: None, covered, powerless: false };
         self.claims.insert(key, claim);
     }
 
     /// Has another environment own an object.
     pub(super) fn hold(&mut self, key: ObjectKey, stance: Stance) {
         let by = if stance == Stance::Keeps { [other()].into() } else { BTreeSet::new() };
-        self.claims.insert(key, Claim { by, held: Some(Held { by: other(), stance }), covered: true });
+        self.claims
+            .insert(key, Claim { by, held: Some(Held { by: other(), stance }), covered: true, powerless: false });
     }
 
     /// Desires an object that is live as applied.

@@ -80,9 +80,24 @@ fn another_environments_silence_hides_no_limit() {
 #[test]
 fn objects_that_are_kept_do_not_count() {
     let mut protected = situation(40, 11);
-    protected.live(&config("c000")).prune = PruneWish::Disabled;
+    let kept = ["c000", "c001"].map(|name| {
+        protected.live(&config(name)).prune = PruneWish::Disabled;
+        format!("ConfigMap shop/{name}: Protected")
+    });
     let plan = protected.plan();
-    assert_eq!((pruned(&plan).len(), refused(&plan)), (10, vec!["ConfigMap shop/c000: Protected".to_owned()]));
+    assert_eq!((pruned(&plan).len(), refused(&plan)), (9, kept.to_vec()));
+}
+
+#[test]
+fn objects_that_somebody_adds_to_be_counted_do_not_count() {
+    let mut padded = situation(40, 11);
+    for number in 0..200 {
+        let key = config(&format!("padding{number:03}"));
+        padded.add_live(&key);
+        padded.live(&key).prune = PruneWish::Disabled;
+    }
+    let expected = Why::PruneLimit { count: 11, inventory: 40, percent: 25 };
+    assert_eq!(padded.plan().blocked().map(|refusal| &refusal.why), Some(&expected));
 }
 
 #[test]

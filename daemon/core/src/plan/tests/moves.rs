@@ -65,6 +65,10 @@ fn nothing_is_handed_over_in_doubt() {
     kept("Claimed", |s| s.old().claimants = vec![third().applyset_id().manager()]);
     kept("Wanted", |s| s.claim(config("old"), &[other(), third()], true));
     kept("HandingOver", |s| s.claim(config("old"), &[other()], false));
+    kept("Powerless", |s| {
+        s.claim(config("old"), &[other()], false);
+        s.claims.get_mut(&config("old")).expect("it was just claimed").powerless = true;
+    });
     kept("Incomplete", |s| s.desire(&key("Databse.example.com shop/a")));
     let mut suspended = Situation::usual();
     suspended.claim(config("old"), &[other()], true);

@@ -1,0 +1,33 @@
+//! Where an environment's objects can be: in the kinds and namespaces that its parent records and Git names.
+//!
+//! Labels and managed fields can be copied, by a backup that is restored elsewhere or by somebody who wants objects to be
+//! counted or deleted. What lies outside of the record, the environment has never put there. Must never do: leave anything
+//! out where there is no record.
+
+use std::collections::BTreeMap;
+
+use plumb_core::{environment::ApplySetId, inventory::Inventory, object::ObjectKey};
+
+use super::Index;
+
+/// The scopes of environments that have a record.
+#[derive(Debug, Default)]
+pub(super) struct Confines(BTreeMap<ApplySetId, Inventory>);
+
+impl Confines {
+    /// Returns whether an object can be this environment's.
+    pub(super) fn hold(&self, id: &ApplySetId, key: &ObjectKey) -> bool {
+        self.0.get(id).is_none_or(|scope| scope.holds(key))
+    }
+}
+
+impl Index {
+    /// Counts as an environment's only what is in this scope, from now on; without one, whatever carries its label and was
+    /// applied by its manager.
+    pub fn confine(&mut self, id: &ApplySetId, scope: Option<Inventory>) {
+        match scope {
+            Some(scope) => self.confines.0.insert(id.clone(), scope),
+            None => self.confines.0.remove(id),
+        };
+    }
+}
