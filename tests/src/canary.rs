@@ -44,7 +44,12 @@ impl Said {
 impl Canary {
     /// Makes a value of letters and digits, so that quoting and escaping do not change it.
     pub fn new() -> Self {
-        let value = lab::namespace("canary").replace('-', "x");
+        Self::of(&lab::namespace("canary").replace('-', "x"))
+    }
+
+    /// Takes a value that is there already, such as a part of a key.
+    pub fn of(value: &str) -> Self {
+        let value = value.to_owned();
         let shifted = (0..3).map(|shift| {
             let encoded = BASE64.encode(format!("{}{value}", "a".repeat(shift)));
             // Ends that depend on what stands beside the value.
@@ -116,6 +121,20 @@ pub fn plumb(site: &Site, words: &[&str]) -> Said {
         .output()
         .expect("plumb starts");
     Said::new(format!("plumb {}", words.join(" ")), [output.stdout, output.stderr].concat())
+}
+
+/// Returns what every user of the machine may see of a daemon and its workers, and what their own user sees: how they were
+/// started, and in what environment.
+pub fn processes(daemon: &Daemon) -> Vec<Said> {
+    let mut said = Vec::new();
+    for id in [daemon.id()].into_iter().chain(daemon.workers()) {
+        for file in ["cmdline", "environ", "comm"] {
+            let path = format!("/proc/{id}/{file}");
+            // What ends while one looks says nothing.
+            said.extend(fs::read(&path).ok().map(|text| Said::new(path, text)));
+        }
+    }
+    said
 }
 
 /// Returns every file below a directory, with its name: what somebody may read who gets hold of the disk.

@@ -137,11 +137,19 @@ impl Daemon {
         self.child.id()
     }
 
+    /// Returns the process ids of its workers.
+    pub fn workers(&self) -> Vec<u32> {
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        ids.filter(|id| parent(*id) == Some(self.id())).collect()
+    }
+
     fn address(&self) -> Option<String> {
         let log = self.log();
         let line = log.lines().find(|line| line.contains("plumb starts"))?;
-        let rest = line.split("metrics=").nth(1)?;
-        Some(rest.split_whitespace().next()?.to_owned())
+        // As text or, with --log-format json, as JSON.
+        let rest = line.split("metrics=").nth(1).or_else(|| line.split("\"metrics\":\"").nth(1))?;
+        Some(rest.split([' ', '"']).next()?.to_owned())
     }
 
     fn wait_ready(&self) {
@@ -179,6 +187,13 @@ fn spawn(plane: &ControlPlane, folder: &Path, kubeconfig: &Path, flags: &[String
         .expect("plumb starts");
     plane.adopt(child.id()).expect("a process that has just started");
     child
+}
+
+/// Returns the parent of a process (proc(5)).
+fn parent(id: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name before it may hold anything.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// Returns the daemon that all tests of one binary share, on the control plane that they share.

@@ -29,6 +29,8 @@ mod replaced;
 mod replicas;
 #[path = "main/repositories.rs"]
 mod repositories;
+#[path = "main/secret_values.rs"]
+mod secret_values;
 #[path = "main/served.rs"]
 mod served;
 #[path = "main/signatures.rs"]

@@ -101,7 +101,7 @@ impl Cluster {
 
     pub(crate) async fn apply_as_is(&self, apply: &Apply<'_>) -> Result<Applied, ApiError> {
         let verb = if apply.persistence == Persistence::DryRun { "try to apply" } else { "apply" };
-        let action = Action::on(verb, apply.key);
+        let action = Action::sending(verb, apply.key, apply.object);
         let mut parameters = vec![("fieldManager", apply.manager.as_str()), ("fieldValidation", "Strict")];
         parameters.extend((apply.force == Force::Yes).then_some(("force", "true")));
         parameters.extend((apply.persistence == Persistence::DryRun).then_some(("dryRun", "All")));
@@ -110,7 +110,8 @@ impl Cluster {
         let ask = if apply.persistence == Persistence::DryRun { ask.without_effect() } else { ask };
         let answer = self.send_as_identity(ask).await?;
         let object = answer.value(&action)?;
-        Ok(Applied { object, created: answer.code == StatusCode::CREATED, warnings: answer.warnings })
+        let warnings = answer.warnings.iter().map(|warning| action.values.hide(warning)).collect();
+        Ok(Applied { object, created: answer.code == StatusCode::CREATED, warnings })
     }
 }
 

@@ -12,7 +12,9 @@ mod tests;
 use std::{fmt, time::Duration};
 
 use plumb_core::{class::Class, identity::Identity, object::ObjectKey, right::MissingRight};
+use serde_json::Value;
 
+use redact::Values;
 pub(crate) use status::read;
 
 /// What was being done, in words that fit at the start of a sentence: `apply Deployment shop/web`.
@@ -24,17 +26,25 @@ pub struct Action {
     pub to: String,
     /// Whether the answer may quote values that must not be shown.
     pub(crate) secret: bool,
+    /// Those of them that were sent.
+    pub(crate) values: Values,
 }
 
 impl Action {
     /// Makes the description of a request about one object.
     pub(crate) fn on(verb: &'static str, key: &ObjectKey) -> Self {
-        Self { verb, to: key.to_string(), secret: key.group.is_empty() && key.kind == "Secret" }
+        let secret = key.group.is_empty() && key.kind == "Secret";
+        Self { verb, to: key.to_string(), secret, values: Values::default() }
+    }
+
+    /// Makes the description of a request that sends an object.
+    pub(crate) fn sending(verb: &'static str, key: &ObjectKey, object: &Value) -> Self {
+        Self { values: Values::of(object), ..Self::on(verb, key) }
     }
 
     /// Makes the description of a request about something else than one object.
     pub(crate) fn of(verb: &'static str, to: impl Into<String>) -> Self {
-        Self { verb, to: to.into(), secret: false }
+        Self { verb, to: to.into(), secret: false, values: Values::default() }
     }
 }
 

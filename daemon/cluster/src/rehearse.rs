@@ -53,7 +53,7 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::apply`].
     pub async fn could_be_created(&self, apply: &Apply<'_>) -> Result<(), ApiError> {
-        let action = Action::on("try to create anew", apply.key);
+        let action = Action::sending("try to create anew", apply.key, apply.object);
         let parameters = [("fieldManager", apply.manager.as_str()), ("fieldValidation", "Strict"), ("dryRun", "All")];
         let collection = path::collection(apply.kind, apply.key.namespace.as_deref());
         let ask = Ask::new(action, Method::POST, format!("{collection}{}", path::query(parameters)));

@@ -14,8 +14,12 @@ pub const REDACTED: &str = "(redacted)";
 /// Stands for a value that is not shown and differs from the one it is compared with.
 pub const REDACTED_CHANGED: &str = "(redacted, changed)";
 
-/// Holds a whole former manifest, Secret values and all.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// An annotation of a Secret that is longer than this, or holds a document, may hold a whole former manifest, values and all, as
+/// kubectl, kapp and Rancher leave it there, one of them compressed. What people write to be read is shorter.
+const ANNOTATION_SHOWN: usize = 100;
+
+/// Shorter texts are in ordinary words too, and no secrets.
+const VALUE_LENGTH_MIN: usize = 4;
 
 /// The fields of a Secret that hold values.
 const VALUES: [&str; 2] = ["data", "stringData"];
@@ -23,6 +27,38 @@ const VALUES: [&str; 2] = ["data", "stringData"];
 /// Returns whether an object is a Secret.
 pub fn is_secret(object: &Value) -> bool {
     object.get("kind").is_some_and(|kind| kind == "Secret") && object.get("apiVersion").is_some_and(|api| api == "v1")
+}
+
+/// Returns every value of a Secret, as it is written and as it is sent, to be looked for in the words of others; nothing for other
+/// kinds. Values that are too short to be told from ordinary words are left out.
+pub fn values(object: &Value) -> Vec<String> {
+    if !is_secret(object) {
+        return Vec::new();
+    }
+    let fields = VALUES.iter().filter_map(|name| Some((*name, object.get(*name)?)));
+    let texts = fields.flat_map(|(name, value)| {
+        let mut found = Vec::new();
+        texts(value, &mut found);
+        found.into_iter().flat_map(move |text| [Some(text.to_owned()), other_notation(name, text)])
+    });
+    let mut values: Vec<String> = texts.flatten().filter(|text| text.len() >= VALUE_LENGTH_MIN).collect();
+    // A longer one may hold a shorter one.
+    values.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    values
+}
+
+fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+        Value::Object(map) => map.values().for_each(|value| texts(value, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn other_notation(field: &str, text: &str) -> Option<String> {
+    let base64 = base64::engine::general_purpose::STANDARD;
+    if field == "data" { String::from_utf8(base64.decode(text).ok()?).ok() } else { Some(base64.encode(text)) }
 }
 
 /// Returns the object as it may be shown; all kinds but Secret are unchanged.
@@ -96,11 +132,15 @@ fn holds_value(at: &[String], value: &Value) -> bool {
     match at {
         [field] => VALUES.contains(&field.as_str()) && !value.is_object() && !value.is_null(),
         [field, ..] if VALUES.contains(&field.as_str()) => true,
-        [metadata, annotations, name, ..] => {
-            metadata == "metadata" && annotations == "annotations" && name == LAST_APPLIED
-        }
+        [metadata, annotations, _, ..] => metadata == "metadata" && annotations == "annotations" && !is_shown(value),
         _ => false,
     }
+}
+
+/// Returns whether an annotation of a Secret can be shown.
+fn is_shown(annotation: &Value) -> bool {
+    let Some(text) = annotation.as_str() else { return annotation.is_null() };
+    text.len() <= ANNOTATION_SHOWN && !text.trim_start().starts_with(['{', '['])
 }
 
 #[cfg(test)]
@@ -109,10 +149,11 @@ mod tests {
 
     use super::*;
 
+    const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
     const PASSWORD: &str = "aHVudGVyMg==";
 
     fn secret(data: Value) -> Value {
-        let annotations = json!({LAST_APPLIED: "hunter2", "a": "b"});
+        let annotations = json!({LAST_APPLIED: "{\"data\":{\"a\":\"hunter2\"}}", "a": "b"});
         json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"annotations": annotations}, "data": data})
     }
 
@@ -125,6 +166,15 @@ mod tests {
         assert_eq!(object(&secret(json!(["hunter2"])))["data"], json!(REDACTED));
         let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"}});
         assert_eq!(object(&config), config);
+    }
+
+    #[test]
+    fn values_are_known_in_both_notations() {
+        let mut object = secret(json!({"password": PASSWORD, "short": "YQ==", "odd": ["not base64"]}));
+        object["stringData"] = json!({"token": "correct horse"});
+        let expected = ["Y29ycmVjdCBob3JzZQ==", "correct horse", PASSWORD, "not base64", "hunter2", "YQ=="];
+        assert_eq!(values(&object), expected);
+        assert_eq!(values(&json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "hunter2"}})), [""; 0]);
     }
 
     #[test]
@@ -149,7 +199,11 @@ mod tests {
         check(&["data", "a"], json!(PASSWORD), (json!(REDACTED), json!(REDACTED_CHANGED)));
         check(&["data"], json!({"a": PASSWORD}), (json!({"a": REDACTED}), json!({"a": REDACTED_CHANGED})));
         check(&["stringData", "a"], json!("hunter2"), (json!(REDACTED), json!(REDACTED_CHANGED)));
-        check(&["metadata", "annotations", LAST_APPLIED], json!("hunter2"), (json!(REDACTED), json!(REDACTED_CHANGED)));
+        let annotation = ["metadata", "annotations", LAST_APPLIED];
+        check(&annotation, json!("{\"data\":\"hunter2\"}"), (json!(REDACTED), json!(REDACTED_CHANGED)));
+        let applied = ["metadata", "annotations", "objectset.rio.cattle.io/applied"];
+        check(&applied, json!("H4sIAAAA".repeat(20)), (json!(REDACTED), json!(REDACTED_CHANGED)));
+        check(&["metadata", "annotations", "a"], json!("b"), (json!("b"), json!("b")));
         check(&["type"], json!("Opaque"), (json!("Opaque"), json!("Opaque")));
         assert_eq!(
             change(&FieldPath::of_fields(&["data", "a"]), None, Some(&json!("x"))),

@@ -61,7 +61,7 @@ fn quoted_text_may_be_indented_as_little_as_its_key() {
     refuses(
         "a: &b 'x\ny'\nc: *d\ne: 'x\ny' z\n",
         &[
-            "3:4: *d repeats an anchor that this document does not have (define it before, or put a text that starts with * in quotes)",
+            "3:4: the alias repeats an anchor that this document does not have (define it before, or put a text that starts with * in quotes)",
             "5:4: invalid trailing content after single-quoted scalar",
         ],
     );
@@ -150,10 +150,10 @@ fn every_problem_of_a_file_is_reported() {
     refuses(
         "a: *x\nb: !!int c\n~: 1\nd: [*y]\n? [e]\n: 1\n",
         &[
-            "1:4: *x repeats an anchor that this document does not have (define it before, or put a text that starts with * in quotes)",
+            "1:4: the alias repeats an anchor that this document does not have (define it before, or put a text that starts with * in quotes)",
             "2:10: the value can't be read as !!int (remove the tag or correct the value)",
             "3:1: the key null has no name in JSON (put the key in quotes)",
-            "4:5: *y repeats an anchor that this document does not have (define it before, or put a text that starts with * in quotes)",
+            "4:5: the alias repeats an anchor that this document does not have (define it before, or put a text that starts with * in quotes)",
             "5:3: a key must be text, not a sequence or a mapping (put the key in quotes; {{ … }} is a template, which has to be rendered first)",
         ],
     );

@@ -1,14 +1,42 @@
 //! Cuts values out of the API server's words about Secrets.
 //!
 //! Owns: the two places where the server is known to quote a value: Go's `%#v` of a typed-patch error
-//! (`got &value.valueUnstructured{…}`) and `Invalid value: …` of a validation error.
+//! (`got &value.valueUnstructured{…}`) and `Invalid value: …` of a validation error; and every value that was sent, wherever a
+//! webhook, a policy or another version of the server repeats it.
+
+use std::{fmt, sync::Arc};
+
+use plumb_core::redact;
+use serde_json::Value;
 
 /// What stands in for a value.
 const HIDDEN: &str = "(not shown)";
 
+/// The values of a Secret that a request sends; never printed.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Values(Arc<Vec<String>>);
+
+impl Values {
+    /// Returns those of an object, none unless it is a Secret.
+    pub(super) fn of(object: &Value) -> Self {
+        Self(Arc::new(redact::values(object)))
+    }
+
+    /// Returns the text without them.
+    pub(crate) fn hide(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, value| text.replace(value, HIDDEN))
+    }
+}
+
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Values({})", self.0.len())
+    }
+}
+
 /// Returns the message without the values that it quotes.
-pub(super) fn redact(message: &str) -> String {
-    message.lines().map(redact_line).collect::<Vec<_>>().join("\n")
+pub(super) fn redact(message: &str, values: &Values) -> String {
+    message.lines().map(|line| values.hide(&redact_line(line))).collect::<Vec<_>>().join("\n")
 }
 
 fn redact_line(line: &str) -> String {

@@ -9,7 +9,10 @@ use http::StatusCode;
 use kube::core::Status;
 use plumb_core::right::MissingRight;
 
-use super::{Action, ApiError, FieldConflict, FieldProblem, redact::redact};
+use super::{
+    Action, ApiError, FieldConflict, FieldProblem,
+    redact::{Values, redact},
+};
 
 /// The longest text of the server that is passed on: enough for every message seen, and a bound for a hostile one.
 const MAX_MESSAGE: usize = 2_000;
@@ -25,7 +28,7 @@ pub(crate) fn read(action: Action, code: StatusCode, retry_after: Option<Duratio
     let status = serde_json::from_slice::<Status>(body).ok().filter(|status| status.is_failure());
     let mut status = status.unwrap_or_else(|| Status { message: text_of(body), ..Status::default() });
     if action.secret {
-        hide_values(&mut status);
+        hide_values(&mut status, &action.values);
     }
     let message: String = status.message.chars().take(MAX_MESSAGE).collect();
     let by_content = read_admission(&action, &message)
@@ -38,10 +41,10 @@ fn text_of(body: &[u8]) -> String {
     String::from_utf8_lossy(&body[..body.len().min(MAX_MESSAGE)]).trim().to_owned()
 }
 
-fn hide_values(status: &mut Status) {
-    status.message = redact(&status.message);
+fn hide_values(status: &mut Status, values: &Values) {
+    status.message = redact(&status.message, values);
     for cause in status.details.iter_mut().flat_map(|details| &mut details.causes) {
-        cause.message = redact(&cause.message);
+        cause.message = redact(&cause.message, values);
     }
 }
 

@@ -190,3 +190,22 @@ fn values_of_secrets_are_not_shown() {
         assert!(shown.contains("data.q") || shown.contains("must be shorter"), "{shown}");
     }
 }
+
+#[test]
+fn what_was_sent_of_a_secret_is_not_shown_whoever_repeats_it() {
+    let secret = json!({ "apiVersion": "v1", "kind": "Secret", "data": { "p": "aHVudGVyMg==" } });
+    let action = Action::sending("apply", &key("Secret"), &secret);
+    for said in [
+        "admission webhook \"w\" denied the request: hunter2 is too short",
+        "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: aHVudGVyMg== is no password",
+        "etcdserver: hunter2",
+    ] {
+        let status = json!({ "kind": "Status", "status": "Failure", "message": said, "code": 403 });
+        for body in [status.to_string(), said.to_owned()] {
+            let error = read(action.clone(), StatusCode::FORBIDDEN, None, body.as_bytes());
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("hunter2") && !shown.contains("aHVudGVyMg"), "{shown}");
+            assert!(shown.contains("(not shown)"), "{shown}");
+        }
+    }
+}

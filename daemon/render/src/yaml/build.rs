@@ -128,9 +128,10 @@ impl<'b, 'r, 'a, E: Events<'a>> Builder<'b, 'r, E> {
                 self.remember(anchor, &value, before, at)?;
                 Ok(value)
             }
-            Event::Alias { anchor, name } => self.repeat(anchor, &name, at),
-            Event::UnknownAlias { name } => {
-                let message = format!("*{name} repeats an anchor that this document does not have");
+            Event::Alias { anchor } => self.repeat(anchor, at),
+            Event::UnknownAlias => {
+                // Not named: it may be a password that starts with *.
+                let message = "the alias repeats an anchor that this document does not have";
                 self.reading.report(at, message, "define it before, or put a text that starts with * in quotes");
                 Ok(Value::Null)
             }
@@ -201,7 +202,7 @@ impl<'b, 'r, 'a, E: Events<'a>> Builder<'b, 'r, E> {
                 self.node(event, at)?;
                 Err(key::collection())
             }
-            Event::UnknownAlias { .. } => {
+            Event::UnknownAlias => {
                 self.node(event, at)?;
                 return Ok(None);
             }
@@ -306,9 +307,9 @@ impl<'b, 'r, 'a, E: Events<'a>> Builder<'b, 'r, E> {
         Ok(())
     }
 
-    fn repeat(&mut self, anchor: usize, name: &str, at: Position) -> Result<Value, Stop> {
+    fn repeat(&mut self, anchor: usize, at: Position) -> Result<Value, Stop> {
         let Some(Anchored { value, weight }) = self.anchors.get(&anchor) else {
-            self.reading.report(at, format!("the anchor {name} contains itself"), "write the value out");
+            self.reading.report(at, "the anchored value contains itself", "write the value out");
             return Ok(Value::Null);
         };
         self.repeated.add(*weight);

@@ -55,12 +55,9 @@ pub(crate) enum Event<'a> {
     /// A reference to an anchor of the same document, possibly one that is still open.
     Alias {
         anchor: usize,
-        name: Cow<'a, str>,
     },
     /// A reference to an anchor that the document does not have.
-    UnknownAlias {
-        name: Cow<'a, str>,
-    },
+    UnknownAlias,
 }
 
 /// Why a parser can't go on.

@@ -1,8 +1,6 @@
 //! YAML events from granit-parser. The only file that knows this parser.
 
-use std::borrow::Cow;
-
-use granit_parser::{ErrorKind, Event as Raw, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, options};
+use granit_parser::{ErrorKind, Event as Raw, Marker, Parser, ScalarStyle, ScanError, StrInput, options};
 
 use super::{
     Position,
@@ -40,11 +38,6 @@ impl<'a> YamlEvents<'a> {
             line: self.chunk.line.saturating_add(count(mark.line().saturating_sub(1))),
             column: count(mark.col().saturating_sub(added)).saturating_add(1),
         }
-    }
-
-    fn name(&self, span: &Span) -> Cow<'a, str> {
-        let token = span.byte_range().and_then(|range| self.chunk.text.get(range)).unwrap_or_default();
-        Cow::Borrowed(token.trim_start_matches('*'))
     }
 
     fn error(&self, error: &ScanError) -> SyntaxError {
@@ -87,8 +80,8 @@ impl<'a> Events<'a> for YamlEvents<'a> {
                 Raw::SequenceEnd => Event::SequenceEnd,
                 Raw::MappingStart(_, id, _) => Event::MappingStart { anchor: anchor(id) },
                 Raw::MappingEnd => Event::MappingEnd,
-                Raw::Alias(id) => Event::Alias { anchor: id, name: self.name(&span) },
-                Raw::UnresolvedAlias(name) => Event::UnknownAlias { name },
+                Raw::Alias(id) => Event::Alias { anchor: id },
+                Raw::UnresolvedAlias(_) => Event::UnknownAlias,
                 // Stream start, and presentation that was not asked for.
                 _ => continue,
             };

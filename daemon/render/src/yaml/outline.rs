@@ -105,7 +105,7 @@ fn node<'a>(events: &mut impl Events<'a>, event: Event<'a>, at: Position, depth:
         Event::Scalar { text, .. } => (Content::Scalar(text.into_owned()), true),
         Event::SequenceStart { .. } if depth > 0 => sequence(events, depth - 1),
         Event::MappingStart { .. } if depth > 0 => mapping(events, depth - 1),
-        Event::Alias { .. } | Event::UnknownAlias { .. } => (Content::Other, true),
+        Event::Alias { .. } | Event::UnknownAlias => (Content::Other, true),
         _ => (Content::Other, false),
     };
     (Node { at, content }, complete)
