@@ -3,6 +3,8 @@
 
 #[path = "main/command_line.rs"]
 mod command_line;
+#[path = "main/credential_values.rs"]
+mod credential_values;
 #[path = "main/credentials.rs"]
 mod credentials;
 #[path = "main/cross_tenant.rs"]

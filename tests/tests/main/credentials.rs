@@ -1,7 +1,8 @@
 //! Environments that follow repositories over ssh and https, while keys, tokens, host keys and authorities are rotated.
 
-use lab::git::{
-    Access, BareRepository, Certificate, HttpServer, SshKey, SshKeyKind, SshServer, TlsAuthority, WorkingCopy,
+use lab::{
+    ControlPlane,
+    git::{Access, BareRepository, Certificate, HttpServer, SshKey, SshKeyKind, SshServer, TlsAuthority, WorkingCopy},
 };
 use serde_json::{Value, json};
 use system_tests::{
@@ -12,22 +13,27 @@ use system_tests::{
 use tempfile::TempDir;
 
 /// A site whose Repository `repo` is served by a server that asks for credentials.
-struct Guarded {
-    site: Site,
+pub(super) struct Guarded {
+    pub(super) site: Site,
     copy: WorkingCopy,
-    folder: TempDir,
+    pub(super) folder: TempDir,
 }
 
 impl Guarded {
     fn new(name: &str) -> Self {
         daemon::shared();
+        Self::on(lab::shared(), name)
+    }
+
+    /// Makes one on a control plane on which plumb runs.
+    pub(super) fn on(plane: &'static ControlPlane, name: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
         let bare = BareRepository::create_in(folder.path(), "shop").expect("a repository");
         let copy = WorkingCopy::clone(&bare.url()).expect("a working copy");
-        Self { site: Site::new(lab::shared(), name), copy, folder }
+        Self { site: Site::new(plane, name), copy, folder }
     }
 
-    fn follow(&self, url: &str) {
+    pub(super) fn follow(&self, url: &str) {
         self.site.apply(&json!({
             "apiVersion": "plumb.dev/v1alpha1",
             "kind": "Repository",
@@ -37,7 +43,7 @@ impl Guarded {
         self.site.environment("app", "app", json!({}));
     }
 
-    fn secret(&self, keys: Value) {
+    pub(super) fn secret(&self, keys: Value) {
         self.site.apply(&json!({
             "apiVersion": "v1",
             "kind": "Secret",
@@ -46,7 +52,7 @@ impl Guarded {
         }));
     }
 
-    fn push(&self, value: &str) -> String {
+    pub(super) fn push(&self, value: &str) -> String {
         let file = config_map("a", "k", value);
         self.copy.commit_and_push(&[("app/a.yaml", &file)], value).expect("a push")
     }
@@ -57,7 +63,7 @@ impl Guarded {
         conditions.into_iter().find(|condition| condition["type"] == "Ready").unwrap_or_default()
     }
 
-    fn wait_failed(&self, words: &str) -> String {
+    pub(super) fn wait_failed(&self, words: &str) -> String {
         wait::until(&format!("the repository to fail: {words}"), || {
             let ready = self.ready();
             let message = ready["message"].as_str().unwrap_or_default().to_owned();

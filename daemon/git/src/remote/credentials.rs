@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use openssl::base64;
 use serde::{Deserialize, Serialize};
 
 /// Everything of a Secret that concerns one remote; empty for a public repository.
@@ -62,14 +63,16 @@ impl Credentials {
         Self { login: Some(login), ..Self::default() }
     }
 
-    /// Returns the texts that must never be shown.
-    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
-        let (one, other) = match &self.login {
-            None => (None, None),
-            Some(Login::Password { password, .. }) => (Some(password), None),
-            Some(Login::Bearer { token }) => (Some(token), None),
-            Some(Login::Key { identity, passphrase }) => (Some(identity), passphrase.as_ref()),
+    /// Returns the texts that must never be shown: what is secret, also as it is sent (RFC 7617).
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = String> {
+        let secrets = match &self.login {
+            None => Vec::new(),
+            Some(Login::Password { username, password }) => {
+                vec![password.clone(), base64::encode_block(format!("{username}:{password}").as_bytes())]
+            }
+            Some(Login::Bearer { token }) => vec![token.clone()],
+            Some(Login::Key { identity, passphrase }) => [identity].into_iter().chain(passphrase).cloned().collect(),
         };
-        [one, other].into_iter().flatten().map(String::as_str).filter(|secret| !secret.is_empty())
+        secrets.into_iter().filter(|secret| !secret.is_empty())
     }
 }

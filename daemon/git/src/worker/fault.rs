@@ -82,7 +82,7 @@ pub(super) fn of_local(error: &git2::Error, remote: &Remote) -> GitError {
 
 /// Returns libgit2's words, bounded, on one line and without what is secret.
 fn cleaned(message: &str, credentials: &Credentials) -> String {
-    let text = credentials.secrets().fold(message.to_owned(), |text, secret| text.replace(secret, "…"));
+    let text = credentials.secrets().fold(message.to_owned(), |text, secret| text.replace(&secret, "…"));
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_DETAIL_CHARS).collect()
 }
 
@@ -99,6 +99,19 @@ mod tests {
             credentials: credentials.map(|password| Credentials::password("robot", password)).unwrap_or_default(),
             timeout: Duration::from_secs(60),
         }
+    }
+
+    #[test]
+    fn what_a_server_repeats_of_a_login_is_not_shown() {
+        let check = |login: &str| {
+            let error =
+                git2::Error::new(ErrorCode::GenericError, ErrorClass::Net, format!("you are {login}, aren't you"));
+            let found = of_server(&error, &remote(Some("hunter2"))).to_string();
+            assert!(found.contains("you are …, aren't you") || found.contains("you are Basic …"), "{found}");
+        };
+        check("hunter2");
+        // As a header holds it: robot:hunter2.
+        check("Basic cm9ib3Q6aHVudGVyMg==");
     }
 
     #[test]
