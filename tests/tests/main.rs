@@ -17,6 +17,8 @@ mod fairness;
 mod first_sync;
 #[path = "main/forged.rs"]
 mod forged;
+#[path = "main/hostile_manifests.rs"]
+mod hostile_manifests;
 #[path = "main/install.rs"]
 mod install;
 #[path = "main/mirrors.rs"]
