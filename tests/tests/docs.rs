@@ -14,5 +14,7 @@ mod fields;
 mod links;
 #[path = "docs/page.rs"]
 mod page;
+#[path = "docs/threats.rs"]
+mod threats;
 #[path = "docs/words.rs"]
 mod words;
