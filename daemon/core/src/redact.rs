@@ -14,6 +14,9 @@ pub const REDACTED: &str = "(redacted)";
 /// Stands for a value that is not shown and differs from the one it is compared with.
 pub const REDACTED_CHANGED: &str = "(redacted, changed)";
 
+/// Holds a whole former manifest, Secret values and all.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
 /// An annotation of a Secret that is longer than this, or holds a document, may hold a whole former manifest, values and all, as
 /// kubectl, kapp and Rancher leave it there, one of them compressed. What people write to be read is shorter.
 const ANNOTATION_SHOWN: usize = 100;
@@ -132,7 +135,9 @@ fn holds_value(at: &[String], value: &Value) -> bool {
     match at {
         [field] => VALUES.contains(&field.as_str()) && !value.is_object() && !value.is_null(),
         [field, ..] if VALUES.contains(&field.as_str()) => true,
-        [metadata, annotations, _, ..] => metadata == "metadata" && annotations == "annotations" && !is_shown(value),
+        [metadata, annotations, name, ..] => {
+            metadata == "metadata" && annotations == "annotations" && (name == LAST_APPLIED || !is_shown(value))
+        }
         _ => false,
     }
 }
@@ -149,7 +154,6 @@ mod tests {
 
     use super::*;
 
-    const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
     const PASSWORD: &str = "aHVudGVyMg==";
 
     fn secret(data: Value) -> Value {

@@ -202,6 +202,8 @@ impl World {
         let announcement = Announcement {
             desired: desired.iter().map(|object| key(*object)).collect(),
             coming: BTreeSet::new(),
+            powerless: BTreeSet::new(),
+            identity: plumb_core::identity::Identity::Own,
             commit: &commit.id,
             suspended: false,
             now: at(self.now),
