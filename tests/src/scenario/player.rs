@@ -297,6 +297,8 @@ impl<'a> Player<'a> {
     fn kubectl(&self, words: &[String]) -> Result<Result<String, String>, String> {
         let mut command = Command::new(self.plane.kubectl_binary());
         command.env("KUBECACHEDIR", self.plane.directory().join("kubectl-cache"));
+        // For `kubectl edit`: a person who changes a word.
+        command.env("KUBE_EDITOR", "sed -i s/before-the-edit/after-the-edit/");
         let (status, output, said) = self.run(command, words)?;
         Ok(if status.success() { Ok(output) } else { Err(format!("{output}{said}")) })
     }

@@ -4,7 +4,8 @@
 //! ```text
 //! push 2                                   commits repository/2 and waits until plumb has seen the commit
 //! environments                             applies environments.yaml
-//! kubectl …                                as an administrator, in the scenario's namespace and folder
+//! kubectl …                                as an administrator, in the scenario's namespace and folder; `kubectl edit` makes
+//!                                          `after-the-edit` of `before-the-edit`
 //! fails kubectl …                          the same, and it has to fail
 //! plumb …                                  the command line, in the same place
 //! wait ENV ready                           Ready at the newest commit
