@@ -84,7 +84,7 @@ impl Fingerprint {
                 set(&mut owned, path, Value::Null);
             }
         }
-        Some(Self::of_canonical(&owned, &gvk, Side::Live))
+        Some(Self::of_canonical(owned, &gvk, Side::Live))
     }
 
     /// Returns the fingerprint that [`Fingerprint::of_owned`] gives right after applying exactly this manifest, as
@@ -92,12 +92,11 @@ impl Fingerprint {
     /// known here, the two differ though nothing changed: a dry-run decides then.
     pub fn of_manifest(manifest: &Value, ignored: &Ignored) -> Self {
         let gvk = gvk_of(manifest);
-        Self::of_canonical(&ignored.strip(&applied_part(manifest, &gvk)), &gvk, Side::Manifest)
+        Self::of_canonical(ignored.strip(&applied_part(manifest, &gvk)), &gvk, Side::Manifest)
     }
 
-    fn of_canonical(owned: &Value, gvk: &Gvk, side: Side) -> Self {
-        let mut owned = owned.clone();
-        forget_empty_annotations(&mut owned, gvk);
+    fn of_canonical(mut owned: Value, gvk: &Gvk, side: Side) -> Self {
+        forget_empty_maps(&mut owned, gvk);
         let mut text = Vec::new();
         canonical::write(&owned, Dialect::of(gvk), side, &mut text);
         let digest = Sha256::digest(&text);
@@ -134,24 +133,33 @@ impl<'de> Deserialize<'de> for Fingerprint {
     }
 }
 
-/// Leaves out annotations and labels that were applied empty, at the top and in templates of built-in kinds: as soon as
-/// somebody adds one, the API server takes the map as a whole from our set, although nothing of ours has changed.
-fn forget_empty_annotations(value: &mut Value, gvk: &Gvk) {
+/// Leaves out maps that were applied empty and that others fill: annotations and labels, at the top and in templates of
+/// built-in kinds, and the data of ConfigMaps and Secrets. As soon as somebody adds an entry, the API server takes such a map
+/// as a whole from our set, although nothing of ours has changed.
+fn forget_empty_maps(value: &mut Value, gvk: &Gvk) {
+    forget_empty_annotations(value, Dialect::of(gvk));
+    if let ("", "ConfigMap" | "Secret", Some(fields)) = (gvk.group.as_str(), gvk.kind.as_str(), value.as_object_mut()) {
+        fields
+            .retain(|name, value| !(is_empty(value) && matches!(name.as_str(), "data" | "binaryData" | "stringData")));
+    }
+}
+
+fn forget_empty_annotations(value: &mut Value, dialect: Dialect) {
     let Some(fields) = value.as_object_mut() else { return };
     if let Some(Value::Object(metadata)) = fields.get_mut("metadata") {
-        metadata.retain(|name, value| {
-            let is_empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
-            !(is_empty && matches!(name.as_str(), "annotations" | "labels"))
-        });
+        metadata.retain(|name, value| !(is_empty(value) && matches!(name.as_str(), "annotations" | "labels")));
         if metadata.is_empty() {
             fields.remove("metadata");
         }
     }
-    if Dialect::of(gvk) == Dialect::BuiltIn {
-        fields.iter_mut().filter(|(name, _)| name.as_str() != "metadata").for_each(|(_, below)| {
-            forget_empty_annotations(below, gvk);
-        });
+    if dialect == Dialect::BuiltIn {
+        let below = fields.iter_mut().filter(|(name, _)| name.as_str() != "metadata");
+        below.for_each(|(_, below)| forget_empty_annotations(below, dialect));
     }
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.is_null() || value.as_object().is_some_and(Map::is_empty)
 }
 
 /// Returns whether another manager owns something below a path that ends what this entry owns: then the API server

@@ -161,3 +161,27 @@ fn what_others_put_into_a_map_that_was_applied_empty_does_not_count() {
     // Nobody else owns it: a value that the API server treats as one, and that is not the one that was applied.
     assert_ne!(of(&live(json!({"revision": "1"}), mine, json!({}))), expected);
 }
+
+#[test]
+fn what_others_put_into_data_that_was_applied_empty_does_not_count() {
+    let check = |kind: &str, field: &str| {
+        let live = |ours: Value| {
+            let entry = |manager: &str, fields: Value| json!({"manager": manager, "operation": "Apply", "apiVersion": "v1", "fieldsV1": fields});
+            let entries = [
+                entry("plumb-aaaaaaaaaaaa", ours),
+                entry("controller", json!({format!("f:{field}"): {".": {}, "f:k": {}}})),
+            ];
+            json!({"apiVersion": "v1", "kind": kind, field: {"k": "dg=="},
+                   "metadata": {"labels": {"a": "b"}, "managedFields": entries}})
+        };
+        let of = |object: &Value| Fingerprint::of_owned(object, &ours(), &Ignored::default());
+        let manifest = json!({"apiVersion": "v1", "kind": kind, field: {}, "metadata": {"labels": {"a": "b"}}});
+        let expected = Some(Fingerprint::of_manifest(&manifest, &Ignored::default()));
+        let labels = json!({"f:labels": {"f:a": {}}});
+        assert_eq!(of(&live(json!({"f:metadata": labels, format!("f:{field}"): {}}))), expected, "{kind} {field}");
+        assert_eq!(of(&live(json!({"f:metadata": labels}))), expected, "{kind} {field}");
+    };
+    check("ConfigMap", "data");
+    check("ConfigMap", "binaryData");
+    check("Secret", "data");
+}
