@@ -35,10 +35,14 @@ const SERVED_AFTER: Duration = Duration::from_secs(1);
 /// Namespace of objects that name none, as kubectl does without a context's namespace.
 const NAMESPACE: &str = "default";
 
+/// How often a directory is applied that can't be watched: an apply that changes nothing costs the API server little.
+const UNWATCHED_EVERY: Duration = Duration::from_secs(60);
+
 /// A directory that was applied once.
 pub(crate) struct Bootstrap {
     directory: PathBuf,
-    watch: DirectoryWatch,
+    /// Absent where the system has no more watches to give: the directory is looked at from time to time then.
+    watch: Option<DirectoryWatch>,
     tenures: Tenures,
 }
 
@@ -49,7 +53,8 @@ pub(crate) async fn start(cluster: &Cluster, tenures: &Tenures, directory: &Path
         bail!("--bootstrap {}: not a directory", directory.display());
     }
     // The watch starts first, so that no change between reading and watching is missed.
-    let watch = DirectoryWatch::new(directory)?;
+    let watch = DirectoryWatch::new(directory);
+    let watch = watch.inspect_err(|error| tracing::warn!("--bootstrap: {}", chain(error))).ok();
     let mut bootstrap = Bootstrap { directory: directory.to_owned(), watch, tenures: tenures.clone() };
     bootstrap.tenures.decided().await;
     loop {
@@ -79,7 +84,7 @@ impl Bootstrap {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                () = self.watch.changed() => last = None,
+                () = changed(self.watch.as_mut()) => last = None,
                 () = self.tenures.changed() => {}
             }
             let Some(tenure) = self.tenure() else { continue };
@@ -149,6 +154,14 @@ async fn apply(cluster: &Cluster, directory: &Path) -> anyhow::Result<Vec<Proble
         }
     }
     Ok(problems)
+}
+
+/// Waits until the directory may have changed.
+async fn changed(watch: Option<&mut DirectoryWatch>) {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => tokio::time::sleep(UNWATCHED_EVERY).await,
+    }
 }
 
 async fn apply_one(cluster: &Cluster, kinds: &Kinds, manifest: &Manifest) -> Result<(), Problem> {

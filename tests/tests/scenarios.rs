@@ -51,10 +51,13 @@ fn run(folder: &Path, shared: &Mutex<Option<Daemon>>) -> Result<(), String> {
     let scenario = Scenario::read(folder)?;
     let transcript = if scenario.kills() {
         let plane = ControlPlane::start().map_err(|error| error.to_string())?;
-        // Lives as long as this process, as every control plane that a daemon is tied to.
+        // A daemon is tied to one that lives as long as this process; it is ended, though, once it was needed.
         let plane: &'static ControlPlane = Box::leak(Box::new(plane));
         let mut daemon = Daemon::start(plane);
-        player::play(&scenario, plane, Some(&mut daemon))?
+        let played = player::play(&scenario, plane, Some(&mut daemon));
+        drop(daemon);
+        plane.end();
+        played?
     } else {
         let plane = lab::shared();
         shared.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| Daemon::start(plane));

@@ -298,7 +298,7 @@ pub enum GitError {
         detail: String,
     },
     /// A local repository cannot be watched.
-    #[error("cannot watch {path} for commits: {detail}; it is still looked at every spec.interval")]
+    #[error("cannot watch {path}: {detail}; it is still looked at from time to time")]
     Watch {
         /// The repository.
         path: String,

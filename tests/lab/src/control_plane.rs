@@ -6,6 +6,7 @@
 mod guard_process;
 mod kubectl;
 
+use std::cell::RefCell;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -235,12 +236,42 @@ impl ControlPlane {
         self.guard.is_up()
     }
 
+    /// Ends it before it is dropped, if it is not to be dropped: nothing of it runs when this returns.
+    pub fn end(&self) {
+        self.guard.end();
+    }
+
     fn done(&self, order: &Order) -> Result<(), LabError> {
         match self.guard.ask(order)? {
             Answer::Done => Ok(()),
             other => Err(unexpected(other)),
         }
     }
+}
+
+thread_local! {
+    /// The control planes of the test that runs on this thread.
+    static OWN: RefCell<Vec<Ending>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Ends a control plane when the thread ends that started it.
+struct Ending(&'static ControlPlane);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// Starts a control plane for one test, which may break it. It ends with the test's thread: dozens that run side by side
+/// exceed what one user may watch of the file system.
+///
+/// # Panics
+/// When it does not start.
+pub fn own() -> &'static ControlPlane {
+    let plane: &'static ControlPlane = Box::leak(Box::new(ControlPlane::start().expect("a control plane")));
+    OWN.with_borrow_mut(|own| own.push(Ending(plane)));
+    plane
 }
 
 /// Returns the control plane that all tests of one binary share; they keep apart by [`namespace`].

@@ -19,4 +19,4 @@ mod certificates;
 mod kubeconfig;
 mod port;
 
-pub use control_plane::{ControlPlane, LabError, namespace, shared};
+pub use control_plane::{ControlPlane, LabError, namespace, own, shared};

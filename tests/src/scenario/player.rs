@@ -121,6 +121,10 @@ impl<'a> Player<'a> {
                 self.look_again()?;
                 self.view()
             }
+            Step::Varies(beginning) => {
+                self.transcript.varies(beginning);
+                Ok(())
+            }
             Step::Show(field) => {
                 let value = self.field(field)?.map_or_else(|| "absent".to_owned(), |value| view::text(&value));
                 self.transcript.shown(&self.names.mask(&value));

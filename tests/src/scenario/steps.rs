@@ -17,6 +17,8 @@
 //! wait field KIND NAME POINTER VALUE       VALUE at a JSON pointer (RFC 6901), or `absent`
 //! wait denied …                            kubectl fails: for what takes a moment to forbid something
 //! snapshot                                 has plumb look once more, and shows what changed
+//! varies TEXT                              what follows the text on lines that begin with it is not compared from here on:
+//!                                          where it depends on which of two is faster, and either is right
 //! show KIND NAME POINTER                   shows what stands at a JSON pointer
 //! kill, start, restart                     SIGKILL, and again; such a scenario has a daemon and a control plane of its own
 //! ```
@@ -38,6 +40,8 @@ pub enum Step {
     Wait(Wait),
     /// Has plumb look once more.
     Snapshot,
+    /// Leaves out what follows a text on its lines.
+    Varies(String),
     /// Shows a field.
     Show(Field),
     /// Kills the daemon.
@@ -140,6 +144,7 @@ fn steps(words: &[String]) -> Option<Vec<Step>> {
         ("plumb", [_, ..]) => Step::Plumb(rest.to_vec()),
         ("wait", [_, ..]) => Step::Wait(wait(&texts, rest)?),
         ("snapshot", []) => Step::Snapshot,
+        ("varies", [text]) => Step::Varies((*text).to_owned()),
         ("show", [kind, name, pointer]) => Step::Show(field(kind, name, pointer)?),
         ("kill", []) => Step::Kill,
         ("start", []) => Step::Start,
@@ -252,6 +257,7 @@ mod tests {
         check("wait denied delete cm a", Some(Step::Wait(Wait::Denied(owned(&["delete", "cm", "a"])))));
         check("show ConfigMap a /data/colour", Some(Step::Show(colour())));
         check("snapshot", Some(Step::Snapshot));
+        check("varies 'two: history:'", Some(Step::Varies("two: history:".to_owned())));
         check("dance", None);
     }
 

@@ -97,6 +97,8 @@ fn times(text: &str) -> String {
 pub struct Transcript {
     text: String,
     seen: Vec<String>,
+    /// What follows these at the beginning of a line is not compared.
+    varying: Vec<String>,
 }
 
 impl Transcript {
@@ -112,8 +114,18 @@ impl Transcript {
         }
     }
 
+    /// Leaves out, from now on, what follows this on lines that begin with it.
+    pub fn varies(&mut self, beginning: &str) {
+        self.varying.push(beginning.to_owned());
+    }
+
     /// Takes down what differs from what was seen before.
-    pub fn view(&mut self, lines: Vec<String>) {
+    pub fn view(&mut self, mut lines: Vec<String>) {
+        for line in &mut lines {
+            if let Some(beginning) = self.varying.iter().find(|beginning| line.starts_with(*beginning)) {
+                *line = format!("{beginning} …");
+            }
+        }
         let before: Vec<&str> = self.seen.iter().map(String::as_str).collect();
         let after: Vec<&str> = lines.iter().map(String::as_str).collect();
         for change in TextDiff::from_slices(&before, &after).iter_all_changes() {
@@ -148,6 +160,9 @@ mod tests {
         view("two", &["a", "c"]);
         view("three", &["a", "c"]);
         assert_eq!(transcript.text(), "> one\n+ a\n+ b\n> two\n- b\n+ c\n> three\n");
+        transcript.varies("c:");
+        transcript.view(vec!["a".to_owned(), "c: either".to_owned()]);
+        assert!(transcript.text().ends_with("- c\n+ c: …\n"), "{}", transcript.text());
     }
 
     #[test]

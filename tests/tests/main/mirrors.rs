@@ -6,7 +6,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lab::ControlPlane;
 use serde_json::{Value, json};
 use system_tests::{daemon::Daemon, site::config_map, wait};
 
@@ -47,7 +46,7 @@ fn damage(mirror: &Path) {
 
 #[test]
 fn a_damaged_mirror_is_set_aside_and_fetched_anew() {
-    let plane = Box::leak(Box::new(ControlPlane::start().expect("a control plane")));
+    let plane = lab::own();
     let mut daemon = Daemon::start(plane);
     let served = Served::on(plane, "damaged", None);
     let push = |value: &str| {
@@ -79,7 +78,7 @@ fn a_damaged_mirror_is_set_aside_and_fetched_anew() {
 
 #[test]
 fn a_damaged_mirror_stays_as_long_as_the_server_is_away() {
-    let plane = Box::leak(Box::new(ControlPlane::start().expect("a control plane")));
+    let plane = lab::own();
     let mut daemon = Daemon::start(plane);
     let served = Served::on(plane, "damaged-away", None);
     let files = [("app/a.yaml", &*config_map("a", "k", "1"))];
@@ -153,7 +152,7 @@ fn limits_of_workers(daemon: u32) -> Vec<String> {
 #[test]
 fn a_large_repository_is_followed_and_its_size_costs_the_workers_and_not_the_daemon() {
     const NOISE: usize = 96 << 20;
-    let plane = Box::leak(Box::new(ControlPlane::start().expect("a control plane")));
+    let plane = lab::own();
     let daemon = Daemon::start(plane);
     let small = Served::on(plane, "small", None);
     let files = [("app/a.yaml", &*config_map("a", "k", "1"))];

@@ -1,9 +1,6 @@
 //! Objects that move to Environments of another repository, or of another name.
 
-use lab::{
-    ControlPlane,
-    git::{BareRepository, WorkingCopy},
-};
+use lab::git::{BareRepository, WorkingCopy};
 use plumb_core::object::PART_OF;
 use serde_json::json;
 use system_tests::{
@@ -52,7 +49,7 @@ fn an_object_that_moves_to_another_repository_stays_the_same_object() {
 
 #[test]
 fn an_environment_that_was_renamed_while_plumb_was_down_takes_over_all_that_the_old_one_left() {
-    let plane: &'static ControlPlane = Box::leak(Box::new(ControlPlane::start().expect("a control plane")));
+    let plane = lab::own();
     let mut daemon = Daemon::start(plane);
     let site = Site::new(plane, "renamed");
     let kept = config_map("kept", "k", "1")

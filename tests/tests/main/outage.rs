@@ -10,7 +10,7 @@ use system_tests::{
 
 /// Returns a control plane that a test may break; it ends with the process.
 fn own_plane() -> &'static ControlPlane {
-    Box::leak(Box::new(ControlPlane::start().expect("a control plane")))
+    lab::own()
 }
 
 /// Returns a number of ConfigMaps as one file.

@@ -2,7 +2,6 @@
 //! its values, neither as it is written nor in Base64.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use lab::ControlPlane;
 use serde_json::json;
 use system_tests::{
     canary::{Canary, Said, on_disk, plumb, said},
@@ -45,7 +44,7 @@ fn wait_drifts(site: &Site, environment: &str, count: usize) {
 
 #[test]
 fn what_happens_to_a_secret_tells_none_of_its_values() {
-    let plane: &'static ControlPlane = Box::leak(Box::new(ControlPlane::start().expect("a control plane")));
+    let plane = lab::own();
     let mut daemon = Daemon::start_with(plane, &["--log-format", "json"]);
     let site = Site::new(plane, "secret-values");
     let canaries: [Canary; 8] = std::array::from_fn(|_| Canary::new());

@@ -101,7 +101,7 @@ impl Signed {
 
 #[test]
 fn an_unsigned_commit_is_not_applied_and_the_last_good_one_stays_also_after_a_restart() {
-    let plane = Box::leak(Box::new(ControlPlane::start().expect("a control plane")));
+    let plane = lab::own();
     let mut daemon = Daemon::start(plane);
     let (mut signed, first) = Signed::new(plane, "signed", "Head");
     let signer = signed.status()["revision"]["signer"].as_str().unwrap_or_default().to_owned();

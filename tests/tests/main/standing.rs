@@ -42,7 +42,7 @@ fn an_environment_that_holds_its_own_manifest_becomes_ready() {
 
 #[test]
 fn a_definition_that_somebody_deletes_is_missed_once_and_not_for_ever() {
-    let plane = Box::leak(Box::new(lab::ControlPlane::start().expect("a control plane")));
+    let plane = lab::own();
     let daemon = Daemon::start(plane);
     let site = Site::new(plane, "undefined");
     let schema = json!({ "openAPIV3Schema": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } });

@@ -232,7 +232,7 @@ fn deleting_a_service_account_ends_what_is_done_in_its_name() {
 
 #[test]
 fn environments_without_a_service_account_get_the_default_one_of_their_namespace() {
-    let plane: &'static ControlPlane = Box::leak(Box::new(ControlPlane::start().expect("a control plane")));
+    let plane = lab::own();
     // plumb itself may do everything here, so that nothing but the service account can be in the way.
     let _daemon = Daemon::start_with(plane, &["--default-service-account", "usual"]);
     let site = Site::new(plane, "default-account");

@@ -95,6 +95,16 @@ impl GuardProcess {
         !self.listener.is_finished()
     }
 
+    /// Has the guard end the control plane, and returns when it has.
+    pub(super) fn end(&self) {
+        // Closing its stdin is the order to end.
+        drop(lock(&self.line).take());
+        let deadline = Instant::now() + END_DEADLINE;
+        while self.is_up() && Instant::now() < deadline {
+            thread::sleep(END_POLL);
+        }
+    }
+
     fn gone(&self, how: &str) -> LabError {
         let log = tool::last_lines(&self.layout.log("guard")).unwrap_or_default();
         LabError::Guard { reason: format!("{how}\n{log}").trim_end().to_owned() }
