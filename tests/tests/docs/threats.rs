@@ -30,7 +30,7 @@ fn code(cell: &str) -> Vec<&str> {
 fn has_test(text: &str, name: &str) -> bool {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let begins = |line: &&str| ["fn ", "async fn "].iter().any(|before| line.starts_with(&format!("{before}{name}(")));
-    let Some(place) = lines.iter().position(|line| begins(&line)) else { return false };
+    let Some(place) = lines.iter().position(begins) else { return false };
     let before = lines[..place].iter().rev().take_while(|line| line.starts_with("#[") || line.starts_with("///"));
     before.into_iter().any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"))
 }
