@@ -25,7 +25,7 @@ use plumb_core::{
     fingerprint::Fingerprint,
     health::rules::Rules,
     ignore::{Glob, Ignored},
-    live::{Live, LiveObject},
+    live::LiveObject,
     object::{GroupKind, Gvk, ObjectKey},
 };
 use serde_json::Value;
@@ -124,14 +124,6 @@ pub struct Index {
 }
 
 impl Index {
-    /// Returns what is known of an environment, within its confines; kinds of `scope` that are not fully known are unknown.
-    pub fn live(&self, id: &ApplySetId, scope: &BTreeSet<GroupKind>) -> Live {
-        let entries = self.objects.get(id).into_iter().flatten().filter(|(key, _)| self.confines.hold(id, key));
-        let objects = entries.map(|(key, entry)| (key.clone(), entry.live.clone())).collect();
-        let unknown = scope.iter().filter_map(|kind| Some((kind.clone(), self.unknown(kind)?)));
-        Live { objects, unknown: unknown.collect() }
-    }
-
     /// Returns every environment whose label some object carries.
     pub fn environments(&self) -> impl Iterator<Item = &ApplySetId> {
         self.objects.keys()
