@@ -89,7 +89,7 @@ fn what_happens_to_a_secret_tells_none_of_its_values() {
     site.kubectl(&["patch", "environments.plumb.dev", "app", "--type", "merge", "-p", r#"{"spec":{"suspend":true}}"#])
         .expect("a patch");
     let changed = secret("text", &format!("stringData:\n  password: {}\n  more: {}", next.value(), late.value()));
-    site.push(&[("app/text.yaml", &changed)], "Another value");
+    let second = site.push(&[("app/text.yaml", &changed)], "Another value");
     wait::until("the difference to be shown", || {
         let shown = String::from_utf8_lossy(&plumb(&site, &["diff", "app"]).text).into_owned();
         if shown.contains("(redacted, changed)") { Ok(()) } else { Err(shown) }
@@ -103,9 +103,10 @@ fn what_happens_to_a_secret_tells_none_of_its_values() {
     // A daemon that starts again compares with what is there, and now writes its log as text.
     daemon.stop();
     daemon.start_again_with(&["--log-format", "text"]);
-    patch("data", json!({ "data": { "password": encoded(theirs) } }));
     site.kubectl(&["patch", "environments.plumb.dev", "app", "--type", "merge", "-p", r#"{"spec":{"suspend":false}}"#])
         .expect("a patch");
+    site.wait_applied("app", &second);
+    patch("data", json!({ "data": { "password": encoded(theirs) } }));
     wait_drifts(&site, "app", 5);
     all.extend(everything(&daemon, &site, &["app"]));
     canaries.iter().for_each(|canary| canary.expect_unsaid(&all));
