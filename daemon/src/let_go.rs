@@ -66,7 +66,9 @@ pub(crate) async fn let_go(context: &Context, settings: &Settings, uid: &str, re
         kind: RecordKind::LetGo,
         message: format!("the Environment was deleted; {} object(s) stay, no longer owned{kept}", gone.len()),
         objects: gone,
+        who: None,
         attribution: None,
+        count: None,
         class: None,
         took: None,
     };

@@ -25,7 +25,9 @@ fn busy() -> Metrics {
             kind,
             objects: Vec::new(),
             message: String::new(),
+            who: None,
             attribution: None,
+            count: None,
             class: None,
             took: Some(Duration::from_millis(7)),
         });

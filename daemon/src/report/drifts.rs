@@ -112,7 +112,10 @@ impl Scribe<'_> {
                 "{key}: {} has ceased to change {fields}; it was put back {often} times since {}",
                 quarrel.by, quarrel.since
             );
-            self.record(RecordKind::Contended, vec![key.clone()], message, |_| {});
+            self.record(RecordKind::Contended, vec![key.clone()], message, |record| {
+                record.who = Some(quarrel.by.clone());
+                record.count = Some(often as u64);
+            });
         }
     }
 }

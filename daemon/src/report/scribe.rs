@@ -49,7 +49,9 @@ impl Scribe<'_> {
             kind,
             objects,
             message,
+            who: None,
             attribution: None,
+            count: None,
             class: None,
             took: None,
         };
@@ -93,25 +95,26 @@ impl Scribe<'_> {
             let why = asked.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
             if let Some(kind) = kind {
                 let commit = asked.commit.as_deref().unwrap_or("no commit");
-                self.record(kind, Vec::new(), format!("{} allowed the prunes of {commit}{why}", asked.user), |_| {});
+                let message = format!("{} allowed the prunes of {commit}{why}", asked.user);
+                self.record(kind, Vec::new(), message, |record| record.who = Some(asked.user.clone()));
             } else if asked.now {
                 let message = format!("{} asked for the newest commit at any hour{why}", asked.user);
-                self.record(RecordKind::Allowed, Vec::new(), message, |_| {});
+                self.record(RecordKind::Allowed, Vec::new(), message, |record| record.who = Some(asked.user.clone()));
             }
             status.handled.insert(annotation.to_owned(), asked.id);
         }
         let suspended = self.pass.settings.policy.suspended;
         if suspended != self.pass.memory.suspended {
             let by = settings::request(&self.pass.resource, request::SUSPENDED);
-            let who = by.map(|by| format!(" by {}", by.user)).unwrap_or_default();
-            let reason = settings::request(&self.pass.resource, request::SUSPENDED).and_then(|by| by.reason);
-            let why = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            let (user, reason) = by.map(|by| (by.user, by.reason)).unzip();
+            let who = user.as_ref().map(|user| format!(" by {user}")).unwrap_or_default();
+            let why = reason.flatten().map(|reason| format!(": {reason}")).unwrap_or_default();
             let (kind, message) = if suspended {
                 (RecordKind::Suspended, format!("suspended{who}{why}"))
             } else {
                 (RecordKind::Resumed, "resumed".to_owned())
             };
-            self.record(kind, Vec::new(), message, |_| {});
+            self.record(kind, Vec::new(), message, |record| record.who = user);
             self.pass.memory.suspended = suspended;
         }
     }

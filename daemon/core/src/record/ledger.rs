@@ -1,0 +1,127 @@
+//! The records of one environment that are not in Git yet: numbered without a gap, bounded, each of them final.
+//!
+//! A ledger is part of the Environment's status and is written with it. From that write on a record is neither lost nor
+//! doubled: a line that is pending never changes, so whoever publishes can tell whether it is in Git already. What no longer
+//! fits is counted in one line apart, `overflow`, which may still change and so is never published; it becomes pending when
+//! there is room again.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Record,
+    line::{Line, Origin},
+};
+
+/// Lines that a status keeps.
+pub const PENDING_MAX: usize = 64;
+/// Bytes of lines that a status keeps: a quarter of what plumb allows itself for a status, and far from the limit of etcd.
+pub const PENDING_BYTES_MAX: usize = 64 * 1024;
+/// Repositories that an environment remembers to have had, so that going back to one goes on counting.
+const FORMER_MAX: usize = 16;
+
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It is a line of its own.
+    Whole,
+    /// It is counted in the line that stands for what did not fit.
+    Counted,
+    /// It is not kept, and has no number.
+    Nowhere,
+}
+
+/// What is numbered, and what waits to be published.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// The UID of the Repository for which `next` counts; empty before the first record.
+    pub repository: String,
+    /// The number of the next record; the first is 1, and 0 says that there was none.
+    pub next: u64,
+    /// Lines as they will stand in notes, in the order of their numbers, those of a former Repository first.
+    pub pending: Vec<String>,
+    /// One line that stands for what did not fit.
+    pub overflow: Option<String>,
+    /// The next numbers of Repositories that the environment had before, the latest last.
+    pub former: Vec<(String, u64)>,
+}
+
+impl Ledger {
+    /// Numbers a record and keeps it. One that is about no commit can't be in a note and is left out; so is one for which
+    /// there is no room because of what waits for a former Repository.
+    pub fn append(&mut self, record: &Record, origin: &Origin) -> Kept {
+        let before = self.overflow.as_deref().and_then(|text| Line::parse(text).ok());
+        let crowded = before.as_ref().is_some_and(|before| before.repository != origin.repository);
+        let next = if origin.repository == self.repository { self.next } else { self.next_of(&origin.repository) };
+        let Some(line) = Line::of(record, origin, next).filter(|_| !crowded) else { return Kept::Nowhere };
+        self.turn_to(&origin.repository);
+        self.next = next + 1;
+        let text = line.text();
+        if before.is_none() && fits(&self.pending, &text) {
+            self.pending.push(text);
+            return Kept::Whole;
+        }
+        self.overflow = Some(line.rolled_up(before.as_ref()).text());
+        Kept::Counted
+    }
+
+    /// Takes out the lines of a Repository that are published, and makes what did not fit pending.
+    pub fn published(&mut self, repository: &str, sequences: &BTreeSet<u64>) {
+        self.pending.retain(|text| {
+            !Line::parse(text).is_ok_and(|line| line.repository == repository && sequences.contains(&line.sequence))
+        });
+        self.close();
+    }
+
+    /// Takes out and returns the lines for a Repository that is no more: nobody can publish them.
+    pub fn abandon(&mut self, repository: &str) -> Vec<String> {
+        let of_it = |text: &str| Line::parse(text).is_ok_and(|line| line.repository == repository);
+        let mut gone: Vec<String> = self.pending.extract_if(.., |text| of_it(text)).collect();
+        gone.extend(self.overflow.take_if(|text| of_it(text)));
+        self.close();
+        gone
+    }
+
+    /// Returns the lines that wait for one Repository, in the order of their numbers.
+    pub fn of(&self, repository: &str) -> Vec<Line> {
+        let lines = self.pending.iter().filter_map(|text| Line::parse(text).ok());
+        lines.filter(|line| line.repository == repository).collect()
+    }
+
+    /// Returns whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.pending.is_empty() && self.overflow.is_none()
+    }
+
+    fn next_of(&self, repository: &str) -> u64 {
+        self.former.iter().find(|(former, _)| former == repository).map_or(1, |(_, next)| *next)
+    }
+
+    fn turn_to(&mut self, repository: &str) {
+        if self.repository == repository {
+            return;
+        }
+        self.former.retain(|(former, _)| former != repository);
+        let before = std::mem::replace(&mut self.repository, repository.to_owned());
+        if !before.is_empty() {
+            self.former.push((before, self.next));
+        }
+        let too_many = self.former.len().saturating_sub(FORMER_MAX);
+        self.former.drain(..too_many);
+    }
+
+    /// Makes what did not fit pending as soon as it fits: from then on it never changes.
+    fn close(&mut self) {
+        self.pending.extend(self.overflow.take_if(|text| fits(&self.pending, text)));
+    }
+}
+
+/// Returns whether there is room for one more line, and for the one that stands for what does not fit.
+fn fits(pending: &[String], text: &str) -> bool {
+    /// Room for the line in `overflow`, whose message is short.
+    const OVERFLOW_BYTES: usize = 4 * 1024;
+    let bytes: usize = pending.iter().map(String::len).sum();
+    pending.len() < PENDING_MAX && bytes + text.len() + OVERFLOW_BYTES <= PENDING_BYTES_MAX
+}
+
+#[cfg(test)]
+mod tests;
