@@ -30,6 +30,7 @@ pub mod live;
 pub mod object;
 pub mod operation;
 pub mod order;
+pub mod person;
 pub mod plan;
 pub mod policy;
 pub mod presence;

@@ -39,7 +39,8 @@ pub enum GitError {
     },
     /// The server refused the credentials, or they do not allow reading.
     #[error(
-        "{url} refused the credentials; check username and password, or bearerToken, in the Secret, and the right to read"
+        "{url} refused the credentials; check username and password, or bearerToken, in the Secret, and the right to read \
+         (and to write, for what plumb pushes)"
     )]
     CredentialsRefused {
         /// The repository.
@@ -267,6 +268,20 @@ pub enum GitError {
         /// What libgit2 said.
         detail: String,
     },
+    /// A local repository cannot be written to.
+    #[error("cannot write to {path}: {detail}; give plumb's user the right to write there")]
+    Unwritable {
+        /// The repository.
+        path: String,
+        /// What libgit2 said.
+        detail: String,
+    },
+    /// A commit of plumb's own could not be signed.
+    #[error("a commit cannot be signed: {detail}; check the key in the Secret that spec.commit.signingSecretRef names")]
+    NotSigned {
+        /// Why.
+        detail: String,
+    },
     /// The commit is not in the mirror.
     #[error("commit {commit} is not in the mirror; it is fetched with its branch")]
     CommitMissing {
@@ -344,6 +359,8 @@ impl GitError {
             | Self::Mirror { .. }
             | Self::PathMissing { .. }
             | Self::PathIsFile { .. }
+            | Self::Unwritable { .. }
+            | Self::NotSigned { .. }
             | Self::Unreadable { .. } => Class::Wait,
         }
     }
@@ -384,6 +401,8 @@ impl GitError {
             Self::PathMissing { .. } => "PathMissing",
             Self::PathIsFile { .. } => "PathIsFile",
             Self::Unreadable { .. } => "Unreadable",
+            Self::Unwritable { .. } => "Unwritable",
+            Self::NotSigned { .. } => "NotSigned",
             Self::Watch { .. } => "WatchFailed",
         }
     }

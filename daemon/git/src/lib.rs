@@ -2,11 +2,13 @@
 //!
 //! Owns: git2 and notify, which no other crate uses. The network is touched in [`worker`] only, which runs in a child
 //! process; [`workers`] is the daemon's end of the pipe; [`mirror`], [`snapshot`] and [`directory`] read local files;
-//! [`watch`] notices a commit to a local repository at once.
+//! [`watch`] notices a commit to a local repository at once. [`draft`] writes commits of plumb's own into a mirror, and
+//! [`push`] says what becomes of them.
 //! Must never do: check out files, run hooks or the `git` program, read a clock for a decision, put a password into an
 //! argument, the environment, an error or a log.
 
 pub mod directory;
+pub mod draft;
 pub mod error;
 mod globals;
 mod history;
@@ -14,6 +16,7 @@ mod known_hosts;
 pub mod mirror;
 pub mod poll;
 mod protocol;
+pub mod push;
 pub mod remote;
 pub mod renewal;
 pub mod snapshot;

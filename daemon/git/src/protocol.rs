@@ -3,13 +3,17 @@
 //! Owns: the shape of both lines and their greatest length. A request holds the credentials, which is why the pipe is the
 //! only place where these types are written.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use plumb_core::commit::CommitId;
+use plumb_core::commit::{CommitId, RefName};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     error::GitError,
+    push::{PushOutcome, RefUpdate},
     remote::{Advertised, Credentials, FileUrls, RefSelector, Remote, RemoteUrl},
 };
 
@@ -35,13 +39,39 @@ pub(crate) enum Job {
     Fetch { mirror: PathBuf, what: Advertised },
     /// Make sure that the mirror holds a commit, and that a ref which the server lists leads to it.
     Pin { mirror: PathBuf, commit: CommitId },
+    /// Bring one ref of any name into the mirror, if it is there.
+    FetchRef { mirror: PathBuf, name: RefName },
+    /// Move refs of the remote to commits of the mirror.
+    Push { mirror: PathBuf, updates: Vec<RefUpdate> },
+}
+
+impl Job {
+    /// Returns the mirror that the job writes into.
+    pub(crate) fn writes(&self) -> Option<&Path> {
+        match self {
+            Self::Fetch { mirror, .. } | Self::Pin { mirror, .. } | Self::FetchRef { mirror, .. } => Some(mirror),
+            // A push only reads it.
+            Self::Advertise(_) | Self::Push { .. } => None,
+        }
+    }
+}
+
+/// What a job led to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    /// What the remote's ref holds: of the first three jobs.
+    Advertised(Advertised),
+    /// What the ref holds and the mirror now has, if it is there.
+    Held(Option<CommitId>),
+    /// What became of a push.
+    Push(PushOutcome),
 }
 
 /// The answer to the request with the same id.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Response {
     pub(crate) id: u64,
-    pub(crate) outcome: Result<Advertised, GitError>,
+    pub(crate) outcome: Result<Answer, GitError>,
 }
 
 /// A [`Remote`] as it crosses the pipe.

@@ -26,8 +26,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use crate::{
     error::GitError,
     globals,
-    protocol::{MAX_LINE_BYTES, Request, Response},
-    remote::Advertised,
+    protocol::{Answer, MAX_LINE_BYTES, Request, Response},
 };
 
 /// Most memory that a worker takes for itself: what a server sends, an index of millions of objects or a delta without end,
@@ -96,7 +95,7 @@ fn perform(queue: &Receiver<Request>, mut output: impl Write, settings: &Setting
     }
 }
 
-fn answer(output: &mut impl Write, id: u64, outcome: Result<Advertised, GitError>) -> io::Result<()> {
+fn answer(output: &mut impl Write, id: u64, outcome: Result<Answer, GitError>) -> io::Result<()> {
     let mut line = serde_json::to_vec(&Response { id, outcome })?;
     line.push(b'\n');
     output.write_all(&line)?;

@@ -15,7 +15,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use plumb_core::commit::CommitId;
+use plumb_core::commit::{CommitId, RefName};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time,
@@ -25,7 +25,8 @@ pub use self::child::WorkerCommand;
 use self::{admission::Admission, line::Line};
 use crate::{
     error::GitError,
-    protocol::{Job, Request, Response, Target},
+    protocol::{Answer, Job, Request, Response, Target},
+    push::{PushOutcome, RefUpdate},
     remote::{Advertised, RefSelector, Remote},
 };
 
@@ -81,7 +82,7 @@ impl Workers {
 
     /// Asks what one ref of the remote holds (`git ls-remote`).
     pub async fn advertised(&self, remote: &Remote, selector: &RefSelector) -> Result<Advertised, GitError> {
-        self.request(remote, Job::Advertise(selector.clone())).await
+        found(self.request(remote, Job::Advertise(selector.clone())).await?)
     }
 
     /// Brings what the ref holds now into the mirror, and returns that: a push may have come since it was advertised.
@@ -89,7 +90,7 @@ impl Workers {
     /// *Assumptions:* the mirror was made by [`Mirror::open_or_create`](crate::mirror::Mirror::open_or_create), and is this
     /// remote's own.
     pub async fn fetch(&self, remote: &Remote, mirror: &Path, what: &Advertised) -> Result<Advertised, GitError> {
-        self.request(remote, Job::Fetch { mirror: mirror.to_owned(), what: what.clone() }).await
+        found(self.request(remote, Job::Fetch { mirror: mirror.to_owned(), what: what.clone() }).await?)
     }
 
     /// Makes sure that the mirror holds a commit which some ref that the remote lists leads to, and fetches it if need be.
@@ -98,17 +99,42 @@ impl Workers {
     ///
     /// *Errors:* `CommitNotListed` also for a commit that the mirror holds and no ref leads to any more.
     pub async fn pin(&self, remote: &Remote, mirror: &Path, commit: &CommitId) -> Result<Advertised, GitError> {
-        self.request(remote, Job::Pin { mirror: mirror.to_owned(), commit: commit.clone() }).await
+        found(self.request(remote, Job::Pin { mirror: mirror.to_owned(), commit: commit.clone() }).await?)
     }
 
-    async fn request(&self, remote: &Remote, job: Job) -> Result<Advertised, GitError> {
+    /// Brings one ref of any name, such as one of notes, into the mirror; nothing if the remote has none of this name.
+    ///
+    /// *Assumptions:* as for [`Workers::fetch`].
+    pub async fn fetch_ref(
+        &self,
+        remote: &Remote,
+        mirror: &Path,
+        name: &RefName,
+    ) -> Result<Option<CommitId>, GitError> {
+        match self.request(remote, Job::FetchRef { mirror: mirror.to_owned(), name: name.clone() }).await? {
+            Answer::Held(commit) => Ok(commit),
+            _ => Err(foreign_answer()),
+        }
+    }
+
+    /// Moves refs of the remote to commits of the mirror, each only if it holds what is expected (`git push` with a lease).
+    ///
+    /// *Guarantees:* no ref is moved that holds something else; after `Pushed` each holds its target. May be asked again
+    /// after any error, as often as one likes: what was pushed already is `Pushed`. With several refs some may have been
+    /// moved when one is refused.
+    ///
+    /// *Errors:* the remote could not be reached or did not answer; whether a ref was moved is then not known.
+    pub async fn push(&self, remote: &Remote, mirror: &Path, updates: &[RefUpdate]) -> Result<PushOutcome, GitError> {
+        match self.request(remote, Job::Push { mirror: mirror.to_owned(), updates: updates.to_vec() }).await? {
+            Answer::Push(outcome) => Ok(outcome),
+            _ => Err(foreign_answer()),
+        }
+    }
+
+    async fn request(&self, remote: &Remote, job: Job) -> Result<Answer, GitError> {
         let seconds = remote.timeout.as_secs().max(1);
         let server = remote.url.server();
-        let mirror = match &job {
-            Job::Advertise(_) => None,
-            Job::Fetch { mirror, .. } | Job::Pin { mirror, .. } => Some(mirror.as_path()),
-        };
-        let admitted = time::timeout(remote.timeout, self.shared.admission.admit(&server, mirror)).await;
+        let admitted = time::timeout(remote.timeout, self.shared.admission.admit(&server, job.writes())).await;
         let Ok(_place) = admitted else { return Err(GitError::Busy { url: remote.url.to_string(), seconds }) };
         let outcome = match time::timeout(remote.timeout, self.exchange(remote, job)).await {
             Ok(outcome) => outcome,
@@ -119,14 +145,14 @@ impl Workers {
         outcome
     }
 
-    async fn exchange(&self, remote: &Remote, job: Job) -> Result<Advertised, GitError> {
+    async fn exchange(&self, remote: &Remote, job: Job) -> Result<Answer, GitError> {
         let kept = self.shared.kept(&remote.credentials.authority);
         if let Some(worker) = kept
             && let Ok(outcome) = self.ask(worker, remote, job.clone()).await
         {
             return outcome;
         }
-        // There was none, or it died while it was idle (out of memory, say). Both jobs may be done twice.
+        // There was none, or it died while it was idle (out of memory, say). Every job may be done twice.
         let fresh = (self.shared.spawn)().map_err(|error| failed(&error))?;
         let Connection { reader, writer, guard } = fresh;
         let authority = remote.credentials.authority.clone();
@@ -135,7 +161,7 @@ impl Workers {
     }
 
     /// Puts one request to a worker, which is kept only if all went well.
-    async fn ask(&self, mut worker: Worker, remote: &Remote, job: Job) -> io::Result<Result<Advertised, GitError>> {
+    async fn ask(&self, mut worker: Worker, remote: &Remote, job: Job) -> io::Result<Result<Answer, GitError>> {
         worker.served += 1;
         let request = Request { id: worker.served, target: Target::from(remote), job };
         let Response { id, outcome } = worker.line.exchange(&request).await?;
@@ -165,6 +191,17 @@ impl Shared {
             idle.remove(0);
         }
     }
+}
+
+fn found(answer: Answer) -> Result<Advertised, GitError> {
+    match answer {
+        Answer::Advertised(found) => Ok(found),
+        Answer::Held(_) | Answer::Push(_) => Err(foreign_answer()),
+    }
+}
+
+fn foreign_answer() -> GitError {
+    GitError::Worker { detail: "its answer is one to another job".into() }
 }
 
 fn failed(error: &io::Error) -> GitError {

@@ -1,7 +1,7 @@
 //! Who signed a commit or a tag, and whether that is somebody trusted.
 //!
 //! Owns: the bytes that a signature covers, trusted keys as a Secret holds them, SSH and OpenPGP signatures with their
-//! validity and revocation, and the reason in words when one is refused.
+//! validity and revocation, the reason in words when one is refused, and plumb's own signatures.
 //! Must never do: I/O, read a clock (time is an argument), run `gpg` or `ssh-keygen`, panic at hostile bytes.
 
 mod allowed_signers;
@@ -9,6 +9,7 @@ mod armor;
 mod object;
 mod openpgp;
 mod patterns;
+mod signing_key;
 mod ssh;
 mod trusted_keys;
 mod untrusted;
@@ -18,6 +19,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 pub use object::{OBJECT_BYTES_MAX, SIGNATURE_BYTES_MAX};
+pub use signing_key::{InvalidSigningKey, SigningFailed, SigningKey};
 pub use trusted_keys::{ALLOWED_SIGNERS, InvalidKeys, KeyProblem, REVOKED_KEYS, TrustedKeys};
 pub use untrusted::Untrusted;
 

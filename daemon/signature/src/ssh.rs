@@ -11,7 +11,7 @@ use certificate::Certificate;
 use strings::Strings;
 
 /// What Git has its signatures made for.
-const NAMESPACE: &str = "git";
+pub(crate) const NAMESPACE: &str = "git";
 /// Fewest and most bits of an RSA key: fewer can be broken, more are not verified by the library.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
 
@@ -132,7 +132,8 @@ fn fingerprint(key: &PublicKey) -> String {
     key.fingerprint(HashAlg::Sha256).to_string()
 }
 
-fn check_strength(key: &PublicKey) -> Result<(), Untrusted> {
+/// Returns an error for a key that can be broken.
+pub(crate) fn check_strength(key: &PublicKey) -> Result<(), Untrusted> {
     let KeyData::Rsa(rsa) = key.key_data() else { return Ok(()) };
     let modulus = rsa.n.as_positive_bytes().unwrap_or_default();
     let leading = modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);

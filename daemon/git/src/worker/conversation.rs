@@ -11,8 +11,8 @@ use std::{
 };
 
 use git2::{
-    AutotagOption, Cred, CredentialType, ErrorClass, ErrorCode, FetchOptions, RemoteCallbacks, RemoteRedirect,
-    cert::Cert,
+    AutotagOption, Cred, CredentialType, ErrorClass, ErrorCode, FetchOptions, PushOptions, RemoteCallbacks,
+    RemoteRedirect, cert::Cert,
 };
 use openssl::x509::X509;
 use tempfile::TempDir;
@@ -105,26 +105,58 @@ impl<'a> Conversation<'a> {
         Ok(Self { remote, known, refusal, certificate, too_large: Cell::default() })
     }
 
-    /// Returns how to fetch.
-    pub(super) fn options(&self) -> FetchOptions<'_> {
+    /// Returns who we are and whom we trust.
+    pub(super) fn callbacks(&self) -> RemoteCallbacks<'_> {
         let mut callbacks = RemoteCallbacks::new();
         let mut sent = false;
         callbacks.credentials(move |_url, _user, allowed| self.login(allowed, &mut sent));
         callbacks.certificate_check(|certificate, host| self.check(certificate, host));
+        callbacks
+    }
+
+    /// Returns how to fetch.
+    pub(super) fn options(&self) -> FetchOptions<'_> {
+        let mut callbacks = self.callbacks();
         callbacks.transfer_progress(|progress| {
             self.too_large.set(progress.received_bytes() > MAX_FETCH_BYTES);
             !self.too_large.get()
         });
         let mut options = FetchOptions::new();
         options.remote_callbacks(callbacks).download_tags(AutotagOption::None).update_fetchhead(false);
-        options.follow_redirects(match self.remote.credentials.login {
-            Some(_) => RemoteRedirect::None,
-            None => RemoteRedirect::Initial,
-        });
-        if let Some(Login::Bearer { token }) = &self.remote.credentials.login {
-            options.custom_headers(&[&format!("Authorization: Bearer {token}")]);
+        options.follow_redirects(self.redirects());
+        if let Some(header) = self.header() {
+            options.custom_headers(&[&header]);
         }
         options
+    }
+
+    /// Returns how to push.
+    pub(super) fn push_options<'b>(&self, callbacks: RemoteCallbacks<'b>) -> PushOptions<'b> {
+        let mut options = PushOptions::new();
+        options.remote_callbacks(callbacks).packbuilder_parallelism(1).follow_redirects(self.redirects());
+        if let Some(header) = self.header() {
+            options.custom_headers(&[&header]);
+        }
+        options
+    }
+
+    fn redirects(&self) -> RemoteRedirect {
+        match self.remote.credentials.login {
+            Some(_) => RemoteRedirect::None,
+            None => RemoteRedirect::Initial,
+        }
+    }
+
+    fn header(&self) -> Option<String> {
+        match &self.remote.credentials.login {
+            Some(Login::Bearer { token }) => Some(format!("Authorization: Bearer {token}")),
+            _ => None,
+        }
+    }
+
+    /// Returns what a server said, bounded, on one line and without what is secret.
+    pub(super) fn cleaned(&self, said: &str) -> String {
+        fault::cleaned(said, &self.remote.credentials)
     }
 
     /// Returns why the conversation failed.

@@ -81,7 +81,7 @@ pub(super) fn of_local(error: &git2::Error, remote: &Remote) -> GitError {
 }
 
 /// Returns libgit2's words, bounded, on one line and without what is secret.
-fn cleaned(message: &str, credentials: &Credentials) -> String {
+pub(super) fn cleaned(message: &str, credentials: &Credentials) -> String {
     let text = credentials.secrets().fold(message.to_owned(), |text, secret| text.replace(&secret, "…"));
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_DETAIL_CHARS).collect()
 }

@@ -3,6 +3,7 @@
 //! Objects are copied from one database to the other directly: libgit2's own local transport would list and pack every
 //! ref of the source for each fetch of one.
 
+mod push;
 mod seed;
 
 use std::{fs, io::Write, os::unix::fs::MetadataExt, path::Path};
@@ -18,20 +19,20 @@ use super::{
 use crate::{
     error::GitError,
     mirror,
-    protocol::Job,
+    protocol::{Answer, Job},
     remote::{Advertised, RefSelector, Remote},
 };
 
 /// Does one job at a local repository.
-pub(super) fn perform(remote: &Remote, path: &Path, job: &Job, settings: &Settings) -> Result<Advertised, GitError> {
+pub(super) fn perform(remote: &Remote, path: &Path, job: &Job, settings: &Settings) -> Result<Answer, GitError> {
     let source = Repository::open(path).map_err(|error| fault::of_local(&error, remote))?;
     check_owner(&source, settings)?;
     match job {
-        Job::Advertise(selector) => look_up(remote, &source, selector),
+        Job::Advertise(selector) => look_up(remote, &source, selector).map(Answer::Advertised),
         Job::Fetch { mirror, what } => {
             let found = look_up(remote, &source, &RefSelector::again(what.reference.as_ref()))?;
             bring(&source, mirror, &found, &mirror::upstream(found.reference.as_ref()))?;
-            Ok(found)
+            Ok(Answer::Advertised(found))
         }
         Job::Pin { mirror, commit } => {
             let leads = leads_to(&source, commit).map_err(|error| fault::of_local(&error, remote))?;
@@ -40,8 +41,30 @@ pub(super) fn perform(remote: &Remote, path: &Path, job: &Job, settings: &Settin
             }
             let found = Advertised { reference: None, commit: commit.clone() };
             bring(&source, mirror, &found, &mirror::pinned(commit))?;
-            Ok(found)
+            Ok(Answer::Advertised(found))
         }
+        Job::FetchRef { mirror, name } => {
+            let held = held(&source, name).map_err(|error| fault::of_local(&error, remote))?;
+            if let Some(commit) = &held {
+                let found = Advertised { reference: Some(name.clone()), commit: commit.clone() };
+                bring(&source, mirror, &found, &mirror::upstream(Some(name)))?;
+            }
+            Ok(Answer::Held(held))
+        }
+        Job::Push { mirror, updates } => push::perform(remote, &source, mirror, updates).map(Answer::Push),
+    }
+}
+
+/// Returns the commit that a ref holds, if it is there.
+fn held(source: &Repository, name: &RefName) -> Result<Option<CommitId>, git2::Error> {
+    let found = source.find_reference(name.as_str()).and_then(|reference| reference.peel_to_commit());
+    match found {
+        Ok(commit) => {
+            let id = CommitId::parse(&commit.id().to_string());
+            id.map(Some).map_err(|error| git2::Error::from_str(&error.to_string()))
+        }
+        Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

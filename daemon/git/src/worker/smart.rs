@@ -1,6 +1,7 @@
 //! Repositories behind http, https and ssh.
 
 mod pin;
+mod push;
 
 use std::{
     io,
@@ -8,6 +9,7 @@ use std::{
 };
 
 use git2::{AutotagOption, ErrorClass, RemoteUpdateFlags, Repository};
+use plumb_core::commit::{CommitId, InvalidName, RefName};
 
 use super::{
     advertised::{self, Head},
@@ -16,7 +18,7 @@ use super::{
 use crate::{
     error::GitError,
     globals, mirror,
-    protocol::Job,
+    protocol::{Answer, Job},
     remote::{Advertised, RefSelector, Remote},
 };
 
@@ -38,21 +40,29 @@ impl Scratch {
 }
 
 /// Does one job at a server.
-pub(super) fn perform(remote: &Remote, job: &Job, scratch: &Scratch) -> Result<Advertised, GitError> {
+pub(super) fn perform(remote: &Remote, job: &Job, scratch: &Scratch) -> Result<Answer, GitError> {
     globals::set_server_timeout(remote.timeout);
     let conversation = Conversation::prepare(remote, &scratch.desk)?;
     match job {
         Job::Advertise(selector) => {
             let heads = list(remote, &conversation, &scratch.repository);
-            advertised::select(&remote.url, &heads.map_err(|error| conversation.fault(&error))?, selector)
+            let heads = heads.map_err(|error| conversation.fault(&error))?;
+            advertised::select(&remote.url, &heads, selector).map(Answer::Advertised)
         }
         Job::Fetch { mirror, what } => {
             mirror::clear_leftovers(mirror);
-            fetch(remote, &conversation, &mirror::open(mirror)?, what)
+            fetch(remote, &conversation, &mirror::open(mirror)?, what).map(Answer::Advertised)
         }
         Job::Pin { mirror, commit } => {
             mirror::clear_leftovers(mirror);
-            pin::perform(remote, &conversation, &mirror::open(mirror)?, commit)
+            pin::perform(remote, &conversation, &mirror::open(mirror)?, commit).map(Answer::Advertised)
+        }
+        Job::FetchRef { mirror, name } => {
+            mirror::clear_leftovers(mirror);
+            fetch_ref(remote, &conversation, &mirror::open(mirror)?, name).map(Answer::Held)
+        }
+        Job::Push { mirror, updates } => {
+            push::perform(remote, &conversation, &mirror::open(mirror)?, updates).map(Answer::Push)
         }
     }
 }
@@ -78,6 +88,19 @@ fn fetch(
     let heads = download(remote, conversation, mirror, &[refspec])?;
     let found = advertised::select(&remote.url, &heads, &RefSelector::again(what.reference.as_ref()))?;
     Ok(Advertised { reference: what.reference.clone(), ..found })
+}
+
+fn fetch_ref(
+    remote: &Remote,
+    conversation: &Conversation<'_>,
+    mirror: &Repository,
+    name: &RefName,
+) -> Result<Option<CommitId>, GitError> {
+    let refspec = format!("+{name}:{}", mirror::upstream(Some(name)));
+    let heads = download(remote, conversation, mirror, &[refspec])?;
+    let Some(head) = heads.iter().find(|head| head.name == name.as_str()) else { return Ok(None) };
+    let invalid = |error: InvalidName| GitError::Server { url: remote.url.to_string(), detail: error.to_string() };
+    CommitId::parse(&head.id).map(Some).map_err(invalid)
 }
 
 /// Brings refs into the mirror, and returns what the server has.

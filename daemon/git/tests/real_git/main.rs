@@ -7,6 +7,7 @@ mod http;
 mod https;
 mod local;
 mod pool;
+mod push;
 mod refs;
 mod repository;
 mod server;

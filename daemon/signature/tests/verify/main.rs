@@ -2,6 +2,7 @@
 
 mod hostile;
 mod openpgp;
+mod signing;
 mod ssh;
 
 use std::collections::BTreeMap;
