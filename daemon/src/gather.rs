@@ -50,6 +50,7 @@ use crate::{
     reconcile::Pass,
     report::state,
     trial,
+    trust::Demand,
 };
 use wanted::Wanted;
 
@@ -66,6 +67,8 @@ pub(crate) struct Source {
     pub(crate) mirror: PathBuf,
     /// The commit.
     pub(crate) revision: Revision,
+    /// What has to be signed by whom; the commit itself was judged.
+    pub(crate) demand: Demand,
 }
 
 /// Everything that one plan is made from.
@@ -121,6 +124,10 @@ pub(crate) struct Held {
     pub(crate) wait: Wait,
     /// The commit that was begun before, to which the environment is kept true meanwhile.
     pub(crate) at: Option<CommitId>,
+    /// The commit that was applied in full before, for where the files of the one that was begun are wrong.
+    pub(crate) applied: Option<CommitId>,
+    /// Why the environment can't be kept true to a commit that was begun.
+    pub(crate) lost: Option<Failure>,
 }
 
 /// Reads all that one plan depends on.
@@ -128,10 +135,7 @@ pub(crate) async fn gather(context: &Context, pass: &mut Pass, acting: &Cluster)
     context.index().judge_by(&pass.settings.name.applyset_id(), &pass.settings.rules);
     let ahead = look_ahead(context, pass).await?;
     let newest = pass.source.clone()?;
-    let source = stay(context, pass, &newest).await;
-    pass.source = Ok(source.clone());
-    let Wanted { inputs, served, .. } =
-        wanted::wanted(context, &pass.settings, &source, &mut pass.memory.wanted).await?;
+    let Wanted { inputs, served, .. } = in_force(context, pass, &newest).await?;
     if pass.memory.recorded.is_none() {
         // Nothing says what the environment owns: only a search of all kinds can tell.
         context.scan().await?;
@@ -288,18 +292,47 @@ async fn judge_again(context: &Context, name: &EnvironmentName, kinds: &Kinds) {
     }
 }
 
-/// Returns the commit that the pass is about: the newest, or the one at which the environment stays until that may begin.
-/// Where there is none, nothing is written.
-async fn stay(context: &Context, pass: &mut Pass, newest: &Source) -> Source {
-    let Some(held) = &mut pass.held else { return newest.clone() };
-    if let Some(at) = held.at.take()
-        && let Ok(source) = wanted::older(context, newest.clone(), at.clone()).await
-    {
-        held.at = Some(at);
-        return source;
+/// Returns what the commit wants that the pass is about.
+async fn in_force(context: &Context, pass: &mut Pass, newest: &Source) -> Result<Wanted, NotGathered> {
+    stay(context, pass, newest).await;
+    match wanted::wanted(context, &pass.settings, &pass.source.clone()?, &mut pass.memory.wanted).await {
+        Err(NotGathered::Files(_)) if go_back(pass) => {
+            stay(context, pass, newest).await;
+            wanted::wanted(context, &pass.settings, &pass.source.clone()?, &mut pass.memory.wanted).await
+        }
+        wanted => wanted,
     }
-    pass.settings.policy.waiting = true;
-    newest.clone()
+}
+
+/// Chooses the commit that the pass is about: the newest, or the one at which the environment stays until that may begin.
+/// Where there is none, nothing is written.
+async fn stay(context: &Context, pass: &mut Pass, newest: &Source) {
+    pass.source = Ok(newest.clone());
+    let Some(held) = &mut pass.held else { return };
+    let Some(at) = held.at.take() else {
+        pass.settings.policy.waiting = true;
+        return;
+    };
+    match wanted::older(context, newest, &at).await {
+        Ok(source) => {
+            held.at = Some(at);
+            pass.source = Ok(source);
+        }
+        Err(lost) => {
+            held.lost = Some(lost);
+            pass.settings.policy.waiting = true;
+        }
+    }
+}
+
+/// Returns whether there is another commit to stay at: one that was begun with wrong files was never written, and what was
+/// applied before it is in force still.
+fn go_back(pass: &mut Pass) -> bool {
+    let Some(held) = pass.held.as_mut().filter(|held| held.at.is_some()) else { return false };
+    let applied = held.applied.take().filter(|applied| held.at.as_ref() != Some(applied));
+    let back = applied.is_some();
+    held.at = applied.or(held.at.take());
+    back
 }
 
 /// What the newest commit wants besides the one that the environment is kept at.

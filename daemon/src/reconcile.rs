@@ -129,6 +129,11 @@ impl Pass {
         Some(Gated { commit: held.newest.clone(), wait: held.wait.clone(), kept: held.at.is_some() })
     }
 
+    /// Returns why the environment can't be kept true to the commit that was begun.
+    fn lost(&self) -> Option<&Failure> {
+        self.held.as_ref()?.lost.as_ref()
+    }
+
     /// Returns whether exactly these inputs were applied before, for the same spec.
     pub(crate) fn settled(&self, inputs: &Inputs) -> bool {
         self.is_of(self.memory.status.last_applied.as_ref(), inputs) && self.attempted(inputs)
@@ -217,7 +222,8 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     // What is pruned or handed over may leave the parent's scope too wide; what is deleted to be made anew is missing.
     let again = introduced || replaced || !deeds.pruned.is_empty() || !deeds.handed.is_empty();
     let opened = opened(&deeds);
-    let retry = retry(&gathered, &plan).into_iter().chain(inherits).min();
+    let lost = pass.lost().map(|lost| lost.class);
+    let retry = retry(&gathered, &plan).into_iter().chain(inherits).chain(lost).min();
     let unheard = !gathered.unheard.is_empty() && plan.refusals.iter().any(|refusal| refusal.why.is_undecided());
     let claimed = plan.refusals.iter().any(|refusal| refusal.why.is_about_others());
     pass.stir.others.extend(concerned(&plan, &deeds));
@@ -426,7 +432,7 @@ fn facts(
         suspended: pass.settings.policy.suspended,
         gated: pass.gated(),
         departing: Vec::new(),
-        source: None,
+        source: pass.lost().cloned(),
         problems: gathered.desired.problems.clone(),
         problems_unknown: gathered.desired.unknown,
         identity: None,

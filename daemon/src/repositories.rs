@@ -42,7 +42,7 @@ use crate::{
     mirrors::{InUse, Mirrors},
     reference, report, status,
     tenures::Tenures,
-    trust::{Doubt, Trust},
+    trust::{Demand, Doubt, Trust},
 };
 use verdict::conditions;
 
@@ -146,8 +146,8 @@ enum Unfound {
 impl Unfound {
     fn failure(&self) -> &Failure {
         match self {
-            Self::Fetch(failure)
-            | Self::Trust(Doubt::Mirror(failure) | Doubt::Keys(failure) | Doubt::Untrusted(failure)) => failure,
+            Self::Fetch(failure) => failure,
+            Self::Trust(doubt) => doubt.failure(),
         }
     }
 }
@@ -210,6 +210,7 @@ impl Follow {
         if let Some(trust) = &mut self.trust {
             let signer = trust.judge(&source, since, self.ground.clock.now()).await.map_err(Unfound::Trust)?;
             source.revision.signer = Some(signer.to_string());
+            source.demand = trust.demand().await;
         }
         Ok(source)
     }
@@ -233,7 +234,7 @@ impl Follow {
                     )),
                     other => other,
                 };
-                let failure = Unfound::Trust(doubt.clone()).failure().clone();
+                let failure = doubt.failure().clone();
                 // A closed channel means that the daemon stops.
                 let _ = self.ground.events.send(Event::Distrusted(name(&self.resource), failure)).await;
                 return doubt;
@@ -250,6 +251,7 @@ impl Follow {
     async fn remembered(&mut self) -> Result<Option<Source>, Failure> {
         let Some(mut source) = self.in_mirror_still().await else { return Ok(None) };
         let Some(trust) = &mut self.trust else { return Ok(Some(source)) };
+        source.demand = trust.demand().await;
         match trust.judge(&source, None, self.ground.clock.now()).await {
             Ok(signer) => source.revision.signer = Some(signer.to_string()),
             Err(Doubt::Untrusted(failure)) => return Err(failure),
@@ -271,7 +273,7 @@ impl Follow {
             }
             let mut revision = opened.revision(&commit).ok()?;
             revision.reference = None;
-            Some(Source { mirror, revision })
+            Some(Source { mirror, revision, demand: Demand::Nothing })
         });
         let mut source = source.await.ok()??;
         let reference = self.revision.as_ref()?.reference.as_deref();
@@ -306,7 +308,7 @@ impl Follow {
             found => found,
         };
         let revision = found.map_err(|error| self.failure(&error))?;
-        Ok(Source { mirror, revision })
+        Ok(Source { mirror, revision, demand: Demand::Nothing })
     }
 
     /// Returns the wanted commit once the mirror has it.

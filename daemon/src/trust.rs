@@ -2,7 +2,7 @@
 //!
 //! The keys are read once and again when their Secret changes. Whatever is in doubt is not trusted.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
@@ -38,6 +38,45 @@ pub(crate) enum Doubt {
     Keys(Failure),
     /// The mirror can't be read.
     Mirror(Failure),
+}
+
+/// What has to be signed by whom, of all that comes from one source.
+#[derive(Debug, Clone)]
+pub(crate) enum Demand {
+    /// Nothing has to be signed.
+    Nothing,
+    /// By one of these keys.
+    Signed(Arc<TrustedKeys>),
+    /// By keys that can't be read.
+    Unknown(Failure),
+}
+
+impl PartialEq for Demand {
+    /// Keys that were read once are the same; those that were read again count as others.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Nothing, Self::Nothing) => true,
+            (Self::Signed(keys), Self::Signed(others)) => Arc::ptr_eq(keys, others),
+            (Self::Unknown(why), Self::Unknown(other)) => why == other,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Demand {}
+
+impl Demand {
+    /// Judges a commit that was applied before, and returns who signed it; blocks on the disk.
+    ///
+    /// # Errors
+    /// It is not trusted, or nobody can tell.
+    pub(crate) fn judge(&self, mirror: &Path, revision: &Revision, now: Timestamp) -> Result<Option<Signer>, Doubt> {
+        match self {
+            Self::Nothing => Ok(None),
+            Self::Signed(keys) => judge(mirror, revision, None, keys, now).map(Some),
+            Self::Unknown(why) => Err(Doubt::Keys(why.clone())),
+        }
+    }
 }
 
 /// What one Repository trusts.
@@ -80,9 +119,17 @@ impl Trust {
         let keys = self.keys().await.map_err(Doubt::Keys)?;
         let since = since.filter(|_| self.verify.mode == VerifyMode::EachCommit);
         let (path, revision) = (source.mirror.clone(), source.revision.clone());
-        let judged = tokio::task::spawn_blocking(move || judge(path, &revision, since.as_ref(), &keys, now)).await;
+        let judged = tokio::task::spawn_blocking(move || judge(&path, &revision, since.as_ref(), &keys, now)).await;
         // A panic there is a hostile commit that no limit has kept out: it is not trusted, and nothing else is harmed.
         judged.map_err(|error| Doubt::Mirror(Failure { class: Class::Bug, message: error.to_string() }))?
+    }
+
+    /// Returns what has to be signed by whom.
+    pub(crate) async fn demand(&mut self) -> Demand {
+        match self.keys().await {
+            Ok(keys) => Demand::Signed(keys),
+            Err(why) => Demand::Unknown(why),
+        }
     }
 
     async fn keys(&mut self) -> Result<Arc<TrustedKeys>, Failure> {
@@ -116,15 +163,24 @@ fn parse(data: Option<&BTreeMap<String, ByteString>>) -> Result<TrustedKeys, Str
     TrustedKeys::parse(&data.collect()).map_err(|error| error.to_string())
 }
 
+impl Doubt {
+    /// Returns what keeps the commit from being applied, in words.
+    pub(crate) fn failure(&self) -> &Failure {
+        match self {
+            Self::Untrusted(failure) | Self::Keys(failure) | Self::Mirror(failure) => failure,
+        }
+    }
+}
+
 fn judge(
-    path: PathBuf,
+    path: &Path,
     revision: &Revision,
     since: Option<&CommitId>,
     keys: &TrustedKeys,
     now: Timestamp,
 ) -> Result<Signer, Doubt> {
     let unread = |error: GitError| Doubt::Mirror(Failure { class: error.class(), message: chain(&error) });
-    let mirror = Mirror::open_or_create(&path).map_err(unread)?;
+    let mirror = Mirror::open_or_create(path).map_err(unread)?;
     let verify = |commit: &CommitId| match mirror.raw_commit(commit, OBJECT_BYTES_MAX) {
         Ok(Some(raw)) => Ok(verify_commit(&raw, keys, now)),
         Ok(None) => Ok(Err(Untrusted::TooLarge { limit_kibibytes: OBJECT_BYTES_MAX >> 10 })),

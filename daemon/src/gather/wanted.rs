@@ -23,6 +23,7 @@ use crate::{
     context::{Context, Served},
     memory::{Known, Rendered, Resolved},
     settings::Settings,
+    trust::Doubt,
 };
 
 /// What a commit wants of the cluster.
@@ -60,19 +61,42 @@ pub(super) async fn wanted(
     Ok(Wanted { inputs: rendered.inputs, desired, served })
 }
 
-/// Returns an older commit of the same mirror.
-pub(super) async fn older(context: &Context, newest: Source, commit: CommitId) -> Result<Source, NotGathered> {
-    if newest.revision.commit == commit {
-        return Ok(newest);
+/// Returns an older commit of the same mirror, if it is still to be trusted.
+///
+/// # Errors
+/// Why nothing is made from it, or put back, any more.
+pub(super) async fn older(context: &Context, newest: &Source, commit: &CommitId) -> Result<Source, Failure> {
+    if newest.revision.commit == *commit {
+        return Ok(newest.clone());
     }
-    let Source { mirror, revision: newest } = newest;
-    let place = mirror.clone();
+    let (mut source, wanted, now) = (newest.clone(), commit.clone(), context.clock.now());
     let read = move || {
-        let mut revision = Mirror::open_or_create(&mirror)?.revision(&commit)?;
-        revision.reference = newest.reference;
-        Ok::<_, GitError>(Source { mirror, revision })
+        let mirror = Mirror::open_or_create(&source.mirror).map_err(Unusable::Unread)?;
+        source.revision = mirror.revision(&wanted).map_err(Unusable::Unread)?;
+        let signer = source.demand.judge(&source.mirror, &source.revision, now).map_err(Unusable::Doubted)?;
+        source.revision.signer = signer.map(|signer| signer.to_string());
+        Ok(source)
     };
-    Ok(blocking(read).await?.map_err(|error| unread(context, &place, &error))?)
+    let failure = match blocking(read).await? {
+        Ok(mut source) => {
+            source.revision.reference.clone_from(&newest.revision.reference);
+            return Ok(source);
+        }
+        Err(Unusable::Unread(error)) => unread(context, &newest.mirror, &error),
+        Err(Unusable::Doubted(doubt)) => doubt.failure().clone(),
+    };
+    let (short, newest) = (commit.short(), newest.revision.commit.short());
+    let message = format!(
+        "{}\n{short} is what was begun before {newest}: until {newest} begins the cluster stays as it is, and nothing is corrected",
+        failure.message
+    );
+    Err(Failure { message, ..failure })
+}
+
+/// Why an older commit is of no use.
+enum Unusable {
+    Unread(GitError),
+    Doubted(Doubt),
 }
 
 /// What reading a commit gave.

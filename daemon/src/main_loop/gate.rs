@@ -38,7 +38,8 @@ pub(super) fn held(
     now: Timestamp,
 ) -> Option<Held> {
     let commit = &newest.revision.commit;
-    let at = status.last_attempted.as_ref().and_then(|attempt| CommitId::parse(&attempt.commit).ok());
+    let commit_of = |attempt: &Attempt| CommitId::parse(&attempt.commit).ok();
+    let at = status.last_attempted.as_ref().and_then(commit_of);
     let asked = settings::request(environment, request::SYNC).filter(|asked| asked.now && synced);
     let wait = gate::wait(Approach {
         begun: at.as_ref() == Some(commit),
@@ -46,5 +47,6 @@ pub(super) fn held(
         opening: settings.windows.at(now),
         pressed: asked.is_some_and(|asked| status.handled.get(request::SYNC) != Some(&asked.id)),
     })?;
-    Some(Held { newest: commit.clone(), wait, at })
+    let applied = status.last_applied.as_ref().and_then(commit_of);
+    Some(Held { newest: commit.clone(), wait, at, applied, lost: None })
 }

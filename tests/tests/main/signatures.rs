@@ -270,3 +270,38 @@ fn without_its_keys_nothing_is_trusted_and_rules_that_are_added_count_from_then_
     signed.site.wait_applied("app", &good);
     signed.site.wait_applied("second", &good);
 }
+
+#[test]
+fn a_commit_that_stays_in_force_until_a_newer_one_may_begin_is_judged_anew() {
+    daemon::shared();
+    let (mut signed, _) = Signed::new(lab::shared(), "kept", "Head");
+    let leaver = SigningKey::ed25519().expect("a key");
+    signed.site.copy.sign_with(Some(&leaver));
+    let both = format!("{}{EMAIL} {}\n", signed.line(), leaver.public().expect("a public key"));
+    signed.trust(&json!({ "allowed_signers": both }));
+    let by_leaver = signed.push("2");
+    signed.site.wait_applied("app", &by_leaver);
+    let closed = json!([{ "schedule": "0 0 29 2 *", "duration": "1m", "timeZone": "Europe/Berlin" }]);
+    signed.site.environment("app", "app", json!({ "sync": { "windows": closed } }));
+    signed.sign();
+    let waiting = signed.push("3");
+    signed.site.wait_reason("app", "WindowClosed");
+    signed.wait("Fetched", &waiting[..7]);
+    signed.expect_correction("2");
+
+    // The commit that waits is trusted; the one that is kept until then no longer is.
+    signed.trust(&json!({ "allowed_signers": both, "revoked_keys": leaver.public().expect("a public key") }));
+    let message = signed.site.wait_reason("app", "SourceNotReady");
+    for part in [&by_leaver[..7], "revoked", &waiting[..7], "nothing is corrected"] {
+        assert!(message.contains(part), "{part:?} is missing: {message}");
+    }
+    signed.wait("Fetched", &waiting[..7]);
+    let patch = r#"{"data":{"k":"by hand"}}"#;
+    signed.site.kubectl(&["patch", "configmap", "a", "--type=merge", "--patch", patch]).expect("a patch");
+    signed.site.sync("app");
+    assert_eq!(signed.value(), json!("by hand"));
+
+    signed.trust(&json!({ "allowed_signers": both, "revoked_keys": "" }));
+    wait::until_equal("the drift to be put back", &json!("2"), || signed.value());
+    signed.site.wait_reason("app", "WindowClosed");
+}
