@@ -26,7 +26,7 @@ use plumb_git::{
     mirror::Mirror,
     poll,
     remote::{Advertised, Credentials, FileUrls, RefSelector, Remote, RemoteUrl, Wanted},
-    watch::LocalWatch,
+    watch::{LocalWatch, LocalWatches},
     workers::Workers,
 };
 use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
@@ -63,6 +63,7 @@ pub(crate) struct Ground {
     pub(crate) journal: Journal,
     pub(crate) mirrors: Mirrors,
     pub(crate) file_urls: FileUrls,
+    pub(crate) local_watches: LocalWatches,
     /// Only whoever has the tenure of a Repository writes its status.
     pub(crate) tenures: Tenures,
 }
@@ -383,7 +384,7 @@ impl Follow {
     fn file_watch(&self) -> Option<LocalWatch> {
         let url = self.url().ok()?;
         let path = url.local_path()?;
-        match LocalWatch::new(path) {
+        match self.ground.local_watches.watch(path) {
             Ok(watch) => Some(watch),
             Err(error) => {
                 tracing::warn!(

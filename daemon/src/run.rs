@@ -29,6 +29,7 @@ use plumb_core::{
 };
 use plumb_git::{
     remote::FileUrls,
+    watch::LocalWatches,
     workers::{WorkerCommand, Workers},
 };
 use tokio::{sync::mpsc, task::JoinSet};
@@ -290,7 +291,9 @@ async fn work(parts: Parts, mut tasks: JoinSet<anyhow::Result<()>>, stop: Cancel
     let workers = Workers::new(worker_command(&data, &safe_directories)?.spawner(), WORKERS_MAX);
     let metrics = context.metrics.clone();
     tasks.spawn(keep_tidy(mirrors.clone(), readiness.clone(), stop.clone()));
-    let ground = Ground { cluster, metrics, workers, clock, events, journal, mirrors, file_urls, tenures };
+    let local_watches = LocalWatches::default();
+    let ground =
+        Ground { cluster, metrics, workers, clock, events, journal, mirrors, file_urls, local_watches, tenures };
     let main = Loop::new(context, ground, readiness, stop.clone()).run(queue);
     supervise(main, tasks, stop).await
 }
