@@ -54,7 +54,7 @@ impl Loop {
                 if watched.see(environment) {
                     match self.repositories.get(&watched.repository()) {
                         Some(repository) if !repository.resource.spec.suspend => {
-                            watched.await_look();
+                            watched.await_look(self.context.clock.uptime());
                             repository.follower.look();
                         }
                         _ => watched.start_over(),

@@ -18,6 +18,9 @@ impl Loop {
         let name = repositories::name(&repository);
         let resource = Arc::new(repository);
         self.context.claims().follow(&name, resource.spec.suspend);
+        if resource.spec.suspend {
+            self.of(&name).for_each(Watched::unfollowed);
+        }
         match self.repositories.get_mut(&name) {
             // Only the status changed: that was plumb itself, here or in another replica.
             Some(known) if known.resource.metadata.generation == resource.metadata.generation => {
@@ -42,6 +45,7 @@ impl Loop {
         self.repositories.remove(name);
         self.context.claims().unfollow(name);
         self.context.metrics.forget_repository(name);
+        self.of(name).for_each(Watched::unfollowed);
         self.touch(name);
     }
 
@@ -83,8 +87,7 @@ impl Loop {
         if changed {
             self.touch(name);
         }
-        let of_it = |watched: &&mut Watched| watched.repository() == *name;
-        self.environments.values_mut().filter(of_it).for_each(Watched::looked);
+        self.of(name).for_each(|watched| watched.looked(begun));
     }
 
     /// Has the repositories looked at from which others may desire what an environment no longer does.
@@ -107,7 +110,10 @@ impl Loop {
 
     /// Has every environment of a repository look again, at another commit than the one that may be under way.
     pub(super) fn touch(&mut self, name: &RepositoryName) {
-        let of_it = |watched: &&mut Watched| watched.repository() == *name;
-        self.environments.values_mut().filter(of_it).for_each(Watched::replace);
+        self.of(name).for_each(Watched::replace);
+    }
+
+    fn of<'a>(&'a mut self, name: &'a RepositoryName) -> impl Iterator<Item = &'a mut Watched> {
+        self.environments.values_mut().filter(move |watched| watched.repository() == *name)
     }
 }

@@ -52,8 +52,8 @@ pub(super) struct Watched {
     pass: CancellationToken,
     /// Pods that are looked at, by workload.
     pods: BTreeMap<Workload, Ending>,
-    /// A person asked for a sync, and the look at the repository that it began has not ended.
-    awaits_look: bool,
+    /// When a person asked for a sync, while no look at the repository that began since then has ended.
+    asked: Option<Duration>,
     /// Another environment's claim keeps something from being done.
     claimed: bool,
     /// What the pass under way will leave belongs to a tenure that has ended.
@@ -99,7 +99,7 @@ impl Watched {
             noticed: None,
             pass: CancellationToken::new(),
             pods: BTreeMap::new(),
-            awaits_look: false,
+            asked: None,
             claimed: false,
             stale: false,
             deleted: false,
@@ -154,7 +154,7 @@ impl Watched {
     fn forget(&mut self) {
         self.pods.clear();
         self.noticed = None;
-        self.awaits_look = false;
+        self.asked = None;
         self.claimed = false;
         match &mut self.memory {
             Some(memory) => *memory = Memory::of(&self.resource),
@@ -189,16 +189,22 @@ impl Watched {
         self.pass.cancel();
     }
 
-    /// Waits with the next pass for the look at the repository that a person asked for.
-    pub(super) fn await_look(&mut self) {
-        self.awaits_look = true;
+    /// Waits, before it says that a sync was carried out, for a look at the repository that begins from now on
+    /// (`Clock::uptime`).
+    pub(super) fn await_look(&mut self, now: Duration) {
+        self.asked = Some(now);
     }
 
-    /// A look at the repository has ended.
-    pub(super) fn looked(&mut self) {
-        if std::mem::take(&mut self.awaits_look) {
+    /// A look at the repository has ended that began then: one that was under way already may have missed the newest push.
+    pub(super) fn looked(&mut self, begun: Duration) {
+        if self.asked.take_if(|asked| *asked <= begun).is_some() {
             self.start_over();
         }
+    }
+
+    /// Nobody looks at the repository any more: there is nothing to wait for.
+    pub(super) fn unfollowed(&mut self) {
+        self.looked(Duration::MAX);
     }
 
     /// Another environment has created what this one may have waited for.
@@ -309,7 +315,7 @@ impl Watched {
         self.deadline = None;
         let (settings, invalid) = settings::read(&self.resource, &self.rules);
         let (resource, noticed) = (Arc::clone(&self.resource), self.noticed.take());
-        Some(Taken { settings, invalid, memory, resource, noticed, synced: !self.awaits_look })
+        Some(Taken { settings, invalid, memory, resource, noticed, synced: self.asked.is_none() })
     }
 
     /// Returns what ends the pass that starts now.
@@ -370,5 +376,37 @@ impl Watched {
         for workload in pods.keys() {
             pods::forget(context, &name, workload);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sync_is_carried_out_after_a_look_that_began_when_it_was_asked_for() {
+        let environment = serde_json::json!({
+            "apiVersion": "plumb.dev/v1alpha1",
+            "kind": "Environment",
+            "metadata": { "name": "app", "namespace": "team" },
+            "spec": { "repository": "repo", "path": "app" },
+        });
+        let at = Duration::from_secs;
+        let carried_out = |looks: &dyn Fn(&mut Watched)| {
+            let mut watched = Watched::new(serde_json::from_value(environment.clone()).expect("an Environment"));
+            watched.await_look(at(10));
+            looks(&mut watched);
+            watched.take(Instant::now()).expect("a pass is called for").synced
+        };
+        assert!(!carried_out(&|_| {}));
+        // What is only remembered, and what may have begun before the push.
+        assert!(!carried_out(&|watched| watched.looked(Duration::ZERO)));
+        assert!(!carried_out(&|watched| watched.looked(at(9))));
+        assert!(carried_out(&|watched| watched.looked(at(11))));
+        assert!(carried_out(&|watched| {
+            watched.looked(at(9));
+            watched.looked(at(11));
+        }));
+        assert!(carried_out(&Watched::unfollowed));
     }
 }

@@ -196,3 +196,24 @@ fn a_tag_a_range_and_a_commit_are_followed_and_only_one_of_them_is_taken() {
     let refused = refused.expect_err("two refs").to_string();
     assert!(refused.contains("exactly one of branch, tag, semver and commit"), "{refused}");
 }
+
+#[test]
+fn a_sync_that_waits_for_a_repository_is_carried_out_when_that_is_deleted_or_suspended() {
+    let hanging = Served::new("http-sync", None);
+    hanging.server.set(Behaviour::Hang).expect("a server that hangs");
+    hanging.repository(json!({ "timeout": "5m" }));
+    hanging.site.environment("app", "app", json!({}));
+    let request = |id: &str| {
+        let annotation = format!("plumb.dev/sync={}", json!({ "id": id, "user": "a test" }));
+        let annotate = ["annotate", "--overwrite", "environments.plumb.dev", "app", &annotation];
+        hanging.site.kubectl(&annotate).expect("a request");
+    };
+    let handled = || hanging.site.status("app")["handled"]["plumb.dev/sync"].clone();
+    request("suspended");
+    hanging.repository(json!({ "timeout": "5m", "suspend": true }));
+    wait::until_equal("the sync to be carried out", &json!("suspended"), handled);
+    hanging.repository(json!({ "timeout": "5m", "suspend": false }));
+    request("deleted");
+    hanging.site.kubectl(&["delete", "repositories.plumb.dev", "repo"]).expect("a deletion");
+    wait::until_equal("the sync to be carried out", &json!("deleted"), handled);
+}
