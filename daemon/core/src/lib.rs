@@ -39,6 +39,7 @@ pub mod quantity;
 pub mod record;
 pub mod redact;
 pub mod right;
+pub mod rollback;
 pub mod source;
 pub mod standing;
 pub mod version_range;

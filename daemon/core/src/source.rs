@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     commit::{RepoPath, TreeId},
@@ -34,6 +34,11 @@ impl fmt::Debug for SourceFile {
 /// A path's tree and, for each symbolic link that leaves the path, its target.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
 pub struct Inputs(pub BTreeMap<RepoPath, TreeId>);
+
+/// The digest of inputs under which a status remembers them: equal digests, equal objects.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct InputsDigest(pub String);
 
 /// All files below one path of one commit (or of a directory), sorted by path.
 #[derive(Debug, Clone, PartialEq, Eq)]

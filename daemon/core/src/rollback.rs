@@ -1,0 +1,61 @@
+//! Rollback: whether a commit is to blame for what is not healthy, and what keeps it away afterwards.
+//!
+//! Owns: the clock of a range of commits ([`watch`]), the verdict on it ([`blame`]), whether the cluster itself is
+//! suspected ([`outage`]), and what is held and quarantined ([`hold`]).
+//! Must never do: doubt in favour of a rollback. What is not certain is not the commit's fault.
+
+pub mod blame;
+pub mod hold;
+pub mod outage;
+pub mod watch;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{commit::CommitId, source::InputsDigest};
+
+/// What becomes of a commit that is to blame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Mode {
+    /// Nothing.
+    None,
+    /// The last healthy commit is applied again, and Git stays as it is.
+    Restore,
+}
+
+/// When the Pods of a changed object end the wait early.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FailFast {
+    /// How long a commit may suffer from such a reason.
+    pub after: Duration,
+    /// Reasons as Kubernetes spells them, such as `ImagePullBackOff`.
+    pub reasons: BTreeSet<String>,
+}
+
+/// What an Environment asks for, checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RollbackPolicy {
+    /// What becomes of a commit that is to blame.
+    pub mode: Mode,
+    /// When Pods decide.
+    pub fail_fast: FailFast,
+    /// How long a wave may take to become healthy.
+    pub timeout: Duration,
+    /// How long after success a loss of health still counts against the commit.
+    pub observe: Duration,
+}
+
+/// What was healthy, and whether it still is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Healthy {
+    /// The newest commit with these inputs.
+    pub commit: CommitId,
+    /// What was read of it.
+    pub inputs: InputsDigest,
+    /// The generation of the spec that it was applied with.
+    pub generation: i64,
+    /// Since when it is not, without a new commit; absent: it is, as far as is known.
+    pub lost: Option<Timestamp>,
+}

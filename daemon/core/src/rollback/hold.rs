@@ -1,0 +1,243 @@
+//! What is held and what is quarantined: a commit that was rolled back does not come again, whoever pushes it.
+//!
+//! Quarantine is by inputs. A commit with other inputs ends the hold; the same content comes again only where a person says
+//! so, by the trailer `Plumb-Retry: true` of a commit that came after, or by `plumb sync --retry`.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{commit::CommitId, source::InputsDigest};
+
+/// Contents that are kept in quarantine; the oldest leaves it first.
+pub const QUARANTINED_MAX: usize = 20;
+
+/// Longest reason that is kept, in characters: it goes into a status and into messages of commits.
+const REASON_MAX: usize = 500;
+
+/// The trailer of a commit that asks for a quarantined content to be applied once more.
+pub const RETRY_TRAILER: &str = "Plumb-Retry";
+
+/// A commit that was rolled back, and what to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Hold {
+    /// The commit that the environment is kept at.
+    pub healthy: CommitId,
+    /// The commit that was rolled back.
+    pub commit: CommitId,
+    /// Its author.
+    pub author: String,
+    /// The first line of its message.
+    pub subject: String,
+    /// What failed, as a sentence that names the object.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A content that is not applied again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Quarantined {
+    /// The commit with which it was applied last.
+    pub commit: CommitId,
+    /// The content.
+    pub inputs: InputsDigest,
+}
+
+/// What is held and quarantined of one environment.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Rollback {
+    /// What was rolled back last, while the environment is kept at an older commit because of it.
+    pub held: Option<Hold>,
+    /// Contents that are not applied again, newest first.
+    pub quarantined: Vec<Quarantined>,
+}
+
+/// What lets a quarantined content through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Retry {
+    /// Nothing.
+    No,
+    /// A commit that came after says so in its message.
+    Trailer,
+    /// A person has asked for it.
+    Asked,
+}
+
+/// Whether the newest commit may be applied, as far as rollbacks are concerned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Admission {
+    /// It may.
+    Free,
+    /// It may, and this ends the hold or the quarantine of its content.
+    Released(Release),
+    /// Its content is in quarantine.
+    Quarantined(Quarantined),
+}
+
+/// Why a hold or a quarantine ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Release {
+    /// The newest commit has another content.
+    OtherContent,
+    /// A commit says `Plumb-Retry: true`.
+    Trailer,
+    /// A person said `plumb sync --retry`.
+    Asked,
+}
+
+impl Rollback {
+    /// Returns whether nothing is held and nothing in quarantine.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_none() && self.quarantined.is_empty()
+    }
+
+    /// Returns the quarantine of a content.
+    pub fn quarantine_of(&self, inputs: &InputsDigest) -> Option<&Quarantined> {
+        self.quarantined.iter().find(|quarantined| quarantined.inputs == *inputs)
+    }
+
+    /// Holds the environment, and puts the content that was rolled back into quarantine.
+    pub fn roll_back(&mut self, mut hold: Hold, inputs: InputsDigest) {
+        if let Some((end, _)) = hold.reason.char_indices().nth(REASON_MAX) {
+            hold.reason.truncate(end);
+        }
+        self.quarantined.retain(|quarantined| quarantined.inputs != inputs);
+        self.quarantined.insert(0, Quarantined { commit: hold.commit.clone(), inputs });
+        self.quarantined.truncate(QUARANTINED_MAX);
+        self.held = Some(hold);
+    }
+
+    /// Judges the newest commit, whose content is `inputs`.
+    pub fn admit(&self, inputs: &InputsDigest, retry: Retry) -> Admission {
+        match (self.quarantine_of(inputs), retry) {
+            (Some(quarantined), Retry::No) => Admission::Quarantined(quarantined.clone()),
+            (Some(_), Retry::Trailer) => Admission::Released(Release::Trailer),
+            (Some(_), Retry::Asked) => Admission::Released(Release::Asked),
+            (None, _) if self.held.is_some() => Admission::Released(Release::OtherContent),
+            (None, _) => Admission::Free,
+        }
+    }
+
+    /// Ends the hold, and the quarantine of the content that is let through.
+    pub fn release(&mut self, inputs: &InputsDigest) {
+        self.held = None;
+        self.prove(inputs);
+    }
+
+    /// Ends the quarantine of a content that turned out to be healthy.
+    pub fn prove(&mut self, inputs: &InputsDigest) {
+        self.quarantined.retain(|quarantined| quarantined.inputs != *inputs);
+    }
+}
+
+impl Release {
+    /// Returns why, as part of a sentence.
+    pub fn because(self) -> &'static str {
+        match self {
+            Self::OtherContent => "the newest commit has another content",
+            Self::Trailer => "a commit says Plumb-Retry: true",
+            Self::Asked => "plumb sync --retry was run",
+        }
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { healthy, commit, author, subject, reason, since: _ } = self;
+        write!(f, "{} {subject:?} by {author} was rolled back to {}: {reason}", commit.short(), healthy.short())
+    }
+}
+
+/// Returns whether a commit's message asks for a quarantined content once more: a trailer in its last paragraph.
+pub fn asks_for_retry(message: &str) -> bool {
+    let paragraph = message.trim_end().rsplit("\n\n").next().unwrap_or_default();
+    let is_retry = |line: &str| {
+        line.split_once(':').is_some_and(|(key, value)| {
+            key.trim().eq_ignore_ascii_case(RETRY_TRAILER) && value.trim().eq_ignore_ascii_case("true")
+        })
+    };
+    // A subject alone has no trailers.
+    message.trim_end().contains("\n\n") && paragraph.lines().any(is_retry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commit(number: usize) -> CommitId {
+        CommitId::parse(&format!("{number:040x}")).expect("an id")
+    }
+
+    fn inputs(number: usize) -> InputsDigest {
+        InputsDigest(number.to_string())
+    }
+
+    fn hold(number: usize) -> Hold {
+        let (author, subject) = ("Ada <ada@example.com>".to_owned(), "web: new".to_owned());
+        let since = Timestamp::UNIX_EPOCH;
+        Hold { healthy: commit(1), commit: commit(number), author, subject, reason: "web: sick".to_owned(), since }
+    }
+
+    #[test]
+    fn a_content_that_was_rolled_back_comes_again_only_where_a_person_says_so() {
+        let mut rollback = Rollback::default();
+        assert_eq!(rollback.admit(&inputs(2), Retry::No), Admission::Free);
+        rollback.roll_back(hold(2), inputs(2));
+        let quarantined = Quarantined { commit: commit(2), inputs: inputs(2) };
+        #[track_caller]
+        fn check(rollback: &Rollback, number: usize, retry: Retry, expected: &Admission) {
+            assert_eq!(&rollback.admit(&inputs(number), retry), expected);
+        }
+        check(&rollback, 2, Retry::No, &Admission::Quarantined(quarantined.clone()));
+        check(&rollback, 2, Retry::Trailer, &Admission::Released(Release::Trailer));
+        check(&rollback, 2, Retry::Asked, &Admission::Released(Release::Asked));
+        check(&rollback, 3, Retry::No, &Admission::Released(Release::OtherContent));
+        // After a release by another content it still does not come again.
+        rollback.release(&inputs(3));
+        check(&rollback, 3, Retry::No, &Admission::Free);
+        check(&rollback, 2, Retry::No, &Admission::Quarantined(quarantined));
+        rollback.release(&inputs(2));
+        check(&rollback, 2, Retry::No, &Admission::Free);
+        assert!(rollback.is_empty());
+    }
+
+    #[test]
+    fn as_many_contents_as_fit_are_kept_and_the_newest_always() {
+        let mut rollback = Rollback::default();
+        for number in 1..=QUARANTINED_MAX + 5 {
+            rollback.roll_back(hold(number), inputs(number));
+        }
+        assert_eq!(rollback.quarantined.len(), QUARANTINED_MAX);
+        assert_eq!(rollback.quarantined[0].inputs, inputs(QUARANTINED_MAX + 5));
+        assert_eq!(rollback.admit(&inputs(5), Retry::No), Admission::Released(Release::OtherContent));
+        rollback.roll_back(hold(6), inputs(7));
+        let seventh: Vec<_> = rollback.quarantined.iter().filter(|known| known.inputs == inputs(7)).collect();
+        assert_eq!(seventh, [&Quarantined { commit: commit(6), inputs: inputs(7) }], "the newest commit counts");
+    }
+
+    #[test]
+    fn a_retry_is_a_trailer_of_the_message() {
+        #[track_caller]
+        fn check(message: &str, expected: bool) {
+            assert_eq!(asks_for_retry(message), expected, "{message:?}");
+        }
+        check("again\n\nPlumb-Retry: true\n", true);
+        check("again\n\nBecause.\n\nSigned-off-by: A <a@b>\nplumb-retry:true\n\n", true);
+        check("Plumb-Retry: true", false);
+        check("again\n\nPlumb-Retry: true\n\nIn the middle.\n", false);
+        check("again\n\nPlumb-Retry: false\n", false);
+        check("again\n\nnot Plumb-Retry: true\n", false);
+        check("", false);
+    }
+
+    #[test]
+    fn the_story_names_commit_author_and_reason() {
+        let expected = "0000000 \"web: new\" by Ada <ada@example.com> was rolled back to 0000000: web: sick";
+        assert_eq!(hold(2).to_string(), expected);
+        let mut rollback = Rollback::default();
+        rollback.roll_back(Hold { reason: "ß".repeat(600), ..hold(2) }, inputs(2));
+        assert_eq!(rollback.held.map(|hold| hold.reason.chars().count()), Some(REASON_MAX));
+    }
+}
