@@ -18,6 +18,7 @@ use plumb_core::{
     kinds::Kinds,
     object::{Manifest, ObjectKey},
     presence::Presence,
+    rollback::outage::Census,
 };
 use plumb_render::Renders;
 use tokio::{sync::Semaphore, time::Instant};
@@ -64,6 +65,7 @@ pub(crate) struct Context {
     pub(crate) turns: Semaphore,
     pub(crate) troubles: Troubles,
     claims: Mutex<Claims>,
+    census: Mutex<Census>,
     /// Whether what the cluster serves may have changed since it was read.
     doubted: AtomicBool,
     scanned: tokio::sync::Mutex<Scanned>,
@@ -88,6 +90,8 @@ impl Context {
         journal: Journal,
         clock: Clock,
     ) -> Self {
+        let mut census = Census::default();
+        census.start_over(clock.uptime());
         Self {
             cluster,
             default_service_account,
@@ -101,6 +105,7 @@ impl Context {
             turns: Semaphore::new(REQUESTS_MAX),
             troubles: Troubles::default(),
             claims: Mutex::default(),
+            census: Mutex::new(census),
             doubted: AtomicBool::new(false),
             scanned: tokio::sync::Mutex::default(),
             outdated: AtomicBool::new(false),
@@ -129,6 +134,11 @@ impl Context {
     /// Returns what every environment desires; hold it shortly, never across an await.
     pub(crate) fn claims(&self) -> MutexGuard<'_, Claims> {
         self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns how every environment is; hold it shortly, never across an await.
+    pub(crate) fn census(&self) -> MutexGuard<'_, Census> {
+        self.census.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns what the cluster serves: as read before, unless there is a reason to doubt it.
@@ -189,6 +199,7 @@ impl Context {
     /// Begins as a process that has just started: others have written since.
     pub(crate) fn begin(&self) {
         self.claims().start_over();
+        self.census().start_over(self.clock.uptime());
         self.outdated.store(true, Ordering::Relaxed);
         self.doubt_kinds();
     }

@@ -36,7 +36,7 @@ use plumb_core::{
     plan::{judge, namespace::NamespaceState, prune, transaction::Trial},
     presence::Presence,
     problem::Problem,
-    source::Inputs,
+    source::{Inputs, InputsDigest},
 };
 
 use crate::{
@@ -49,6 +49,7 @@ use crate::{
     powerless::powerless,
     reconcile::Pass,
     report::state,
+    settings::Settings,
     trial,
     trust::Demand,
 };
@@ -173,6 +174,29 @@ pub(crate) async fn gather(context: &Context, pass: &mut Pass, acting: &Cluster)
     trial::all(context, pass, &mut gathered, acting).await;
     gathered.contents = inspect(context, pass, &gathered, acting).await;
     Ok(gathered)
+}
+
+/// Returns the digest of what a render reads of a commit, also where the files are wrong; `known` keeps what was worked out.
+pub(crate) async fn inputs(
+    context: &Context,
+    settings: &Settings,
+    source: &Source,
+    known: &mut Known,
+) -> Result<InputsDigest, NotGathered> {
+    let rendered = wanted::render(context, settings, source, known).await?;
+    Ok(InputsDigest(state::digest(&rendered.inputs)))
+}
+
+/// Returns what an older commit wants; nothing if it can't be told. `known` keeps what was worked out.
+pub(crate) async fn desired_at(
+    context: &Context,
+    settings: &Settings,
+    newest: Source,
+    commit: &CommitId,
+    known: &mut Known,
+) -> Option<Arc<Desired>> {
+    let source = wanted::older(context, newest, commit.clone()).await.ok()?;
+    Some(wanted::wanted(context, settings, &source, known).await.ok()?.desired)
 }
 
 /// Finds out what of the desired objects is ignored, and sees to it that what is known of the live ones leaves it out.
@@ -352,7 +376,9 @@ async fn look_ahead(context: &Context, pass: &mut Pass) -> Result<Ahead, NotGath
         pass.memory.ahead = Known::default();
         return Ok(Ahead::Same);
     };
+    let rolled_back = pass.held.as_ref().is_some_and(|held| matches!(held.wait, Wait::RolledBack(_)));
     let attempted = pass.memory.status.last_attempted.as_ref().filter(|attempt| attempt.commit == at.as_str());
+    let attempted = attempted.filter(|_| !rolled_back);
     match wanted::wanted(context, &pass.settings, newest, &mut pass.memory.ahead).await {
         Ok(wanted) if attempted.is_some_and(|attempt| attempt.inputs == state::digest(&wanted.inputs)) => {
             pass.held = None;

@@ -36,6 +36,7 @@ mod reference;
 mod replica;
 mod report;
 mod repositories;
+mod rollback;
 mod rules;
 mod service_account;
 mod settings;

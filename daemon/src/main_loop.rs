@@ -275,6 +275,7 @@ impl Loop {
                 self.start_over(kin);
                 self.sweeping.look_later();
                 self.context.metrics.forget_environment(&name);
+                self.context.census().forget(&name);
                 let waiting = self.dependencies.forget(&name);
                 self.start_over(waiting);
                 self.claims_withdrawn();
@@ -305,7 +306,7 @@ impl Loop {
         }
         let read = |watched: &&Watched| {
             let repository = self.repositories.get(&watched.repository());
-            watched.is_departing() || !repository.is_some_and(|repository| repository.is_unread(watched.attempted()))
+            watched.is_departing() || !repository.is_some_and(|repository| repository.is_unread(&watched.known()))
         };
         self.environments.values().filter(read).filter_map(Watched::due).chain(self.sweeping.due()).min()
     }
@@ -365,16 +366,17 @@ impl Loop {
             let Some(tenure) = tenure.filter(|_| watched.is_called_for(now)) else { continue };
             let repository = self.repositories.get(&watched.repository());
             let departing = watched.is_departing();
-            if !departing && repository.is_some_and(|repository| repository.is_unread(watched.attempted())) {
+            if !departing && repository.is_some_and(|repository| repository.is_unread(&watched.known())) {
                 continue;
             }
-            let attempted = watched.attempted().map(str::to_owned);
+            let known: Vec<String> = watched.known().into_iter().map(str::to_owned).collect();
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
             let Some(Taken { settings, invalid, memory, resource, noticed, synced }) = watched.take(now) else {
                 continue;
             };
             let source = match invalid {
                 Some(failure) => Err(failure),
-                None => source(repository, &watched.repository(), attempted.as_deref()),
+                None => source(repository, &watched.repository(), &known),
             };
             let environments = Arc::clone(&self.managers);
             let wall = self.context.clock.now();

@@ -20,10 +20,11 @@ use plumb_core::{
     plan::{Applied, replace::Immutable},
     problem::Problem,
     right::Forbidden,
+    rollback::watch::Watch,
     source::Inputs,
 };
 
-use crate::{departure::Leaving, report::state, tally::Tally};
+use crate::{departure::Leaving, report::state, rollback, tally::Tally};
 
 /// What one commit renders to at one path.
 #[derive(Debug, Clone)]
@@ -94,6 +95,10 @@ pub(crate) struct Memory {
     pub(crate) wanted: Known,
     /// The newest commit, while it may not begin.
     pub(crate) ahead: Known,
+    /// The commit that was healthy last, while it is compared with the one in force.
+    pub(crate) healthy: Known,
+    /// The commits since, while they are judged.
+    pub(crate) watch: Option<Watch>,
     /// Kinds that could not be watched in the last pass: the next ones do not wait for them again.
     pub(crate) unsynced: BTreeSet<GroupKind>,
     /// Whether autoscalers were waited for in vain: the next passes do not wait for them again.
@@ -141,6 +146,7 @@ impl Memory {
             annotated,
             resource_version: environment.metadata.resource_version.clone().unwrap_or_default(),
             suspended: status.conditions.iter().any(|condition| condition.reason == "Suspended"),
+            watch: rollback::state::watch(&status),
             status,
             ..Self::default()
         }

@@ -38,7 +38,9 @@ use crate::{
     gather::{self, Gathered, Held, NotGathered, Source},
     health, inherit,
     memory::Memory,
-    places, report, service_account,
+    places, report,
+    rollback::{self, Seen},
+    service_account,
     settings::Settings,
 };
 
@@ -158,6 +160,9 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
         Ok(acting) => acting,
         Err(error) => return give_up(context, pass, NotGathered::Identity(service_account::invalid(&error))).await,
     };
+    if let Err(why) = rollback::admit(context, &mut pass).await {
+        return give_up(context, pass, why).await;
+    }
     let inherits = inherit::inherit(context, &mut pass, &acting).await;
     let gathered = match gather::gather(context, &mut pass, &acting).await {
         Ok(gathered) => gathered,
@@ -172,6 +177,7 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
         return give_up(context, pass, why).await;
     }
     pass.memory.applied.extend(plan.learned.clone());
+    let ailing = rollback::is_ailing(&pass, &gathered.live);
     let peace = drift::settle(context, &mut pass.memory);
     let mut found = drift::explain(context, &pass, &gathered, &acting, &plan.drifts).await;
     found.extend(drift::additions(&pass, &plan));
@@ -201,17 +207,21 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     drift::leave(&mut pass.memory, &plan, &deeds);
     drift::reckon(context, &mut pass.memory, &deeds, &mut found);
     let waiting = waiting(context, &pass, &gathered, &plan, &live);
-    let facts = facts(context, &pass, &gathered, &plan, &live, waiting);
     // A newer commit, a newer spec or a stop replaces what was cut; what is healthy already has the next wave follow.
     // Where only an object that can't be changed in place is in the way, it is replaced; until then nothing is claimed.
     let replaced = replacing || deeds.replaced.values().any(|gone| *gone);
     let failed = !pass.memory.failures.is_empty() || !pass.memory.forbidden.is_empty();
-    if !failed && (fine && cut || replaced || goes_on(&plan, &deeds, &live)) {
+    let interrupted = !failed && (fine && cut || replaced || goes_on(&plan, &deeds, &live));
+    let seen = Seen { gathered: &gathered, plan: &plan, live: &live, waiting, started, ailing, cut: interrupted };
+    let judged = rollback::judge(context, &mut pass, &seen).await;
+    let acquitted = judged.acquittal();
+    let facts = Facts { acquitted, ..facts(context, &pass, &gathered, &plan, &live, waiting) };
+    if interrupted {
         if defined_something(&gathered, &deeds) {
             context.doubt_kinds();
         }
         let opened = opened(&deeds);
-        let outcome = report::Outcome { started, plan, deeds, found, peace, facts, waiting };
+        let outcome = report::Outcome { started, plan, deeds, found, peace, facts, waiting, judged };
         report::interrupted(context, &mut pass, outcome).await;
         return Finished { again: true, opened, ..finished(pass, None) };
     }
@@ -220,7 +230,12 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
         context.doubt_kinds();
     }
     // What is pruned or handed over may leave the parent's scope too wide; what is deleted to be made anew is missing.
-    let again = introduced || replaced || !deeds.pruned.is_empty() || !deeds.handed.is_empty();
+    let again = introduced
+        || replaced
+        || !deeds.pruned.is_empty()
+        || !deeds.handed.is_empty()
+        || judged.rolls_back();
+    let judged_again = judged.until().map(|until| context.clock.until(until));
     let opened = opened(&deeds);
     let lost = pass.lost().map(|lost| lost.class);
     let retry = retry(&gathered, &plan).into_iter().chain(inherits).chain(lost).min();
@@ -229,9 +244,9 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     pass.stir.others.extend(concerned(&plan, &deeds));
     let unhealthy = health::unhealthy(&gathered.desired, &live);
     let left = waiting.map(|waiting| waiting.left(pass.settings.timeout.get(), context.clock.now()));
-    let outcome = report::Outcome { started, plan, deeds, found, peace, facts, waiting };
+    let outcome = report::Outcome { started, plan, deeds, found, peace, facts, waiting, judged };
     report::finish(context, &mut pass, outcome).await;
-    let look_in = left.filter(|left| !left.is_zero()).into_iter().chain(opens_in(context, &pass)).min();
+    let look_in = left.filter(|left| !left.is_zero()).into_iter().chain(opens_in(context, &pass)).chain(judged_again).min();
     Finished { again, opened, claimed, unheard, unhealthy, look_in, ..finished(pass, retry) }
 }
 
@@ -346,6 +361,7 @@ async fn give_up(context: &Context, mut pass: Pass, why: NotGathered) -> Finishe
         let commit = pass.source.as_ref().ok().map(|source| &source.revision.commit);
         context.claims().gave_up(&pass.settings.name, newest.or(commit));
     }
+    context.census().abstain(&pass.settings.name);
     report::unplanned(context, &mut pass, facts).await;
     Finished { look_in: opens_in(context, &pass), ..finished(pass, retry) }
 }
@@ -442,6 +458,7 @@ fn facts(
         contended: drift::quarrels(&pass.settings.name, &pass.memory),
         drifted: drifted.map(|drift| format!("{}: differs from Git (plumb drift)", drift.key)).collect(),
         wait: Waited { held: holding.and_then(Wait::held), late: late.map(|_| timeout.to_string()) },
+        acquitted: None,
         health: health::sentences(context, &pass.settings.name, &gathered.desired, live, holding),
     }
 }

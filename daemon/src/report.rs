@@ -4,17 +4,22 @@
 pub(crate) mod state;
 
 mod drifts;
+mod rollbacks;
 mod scribe;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use plumb_api::environment::WaitingStatus;
+use plumb_api::{
+    environment::WaitingStatus,
+    request::{self, Request},
+};
 use plumb_core::{
     contention::Quarrel,
     object::ObjectKey,
     plan::Plan,
     record::RecordKind,
+    rollback::hold::Rollback,
     standing::{self, Facts},
     wave::Waiting,
 };
@@ -25,6 +30,7 @@ use crate::{
     drift::{Found, What},
     let_go::Released,
     reconcile::Pass,
+    rollback::{self, Judged},
 };
 use scribe::Scribe;
 
@@ -39,6 +45,8 @@ pub(crate) struct Outcome {
     pub(crate) facts: Facts,
     /// The wave that is waited for.
     pub(crate) waiting: Option<Waiting>,
+    /// Whether its commit is to blame for what is not healthy.
+    pub(crate) judged: Judged,
 }
 
 /// Records a pass that planned and acted.
@@ -52,6 +60,7 @@ pub(crate) async fn finish(context: &Context, pass: &mut Pass, outcome: Outcome)
     scribe.refusals(&outcome.plan);
     scribe.requests(&mut status);
     scribe.operation(&outcome, &revision, &mut status);
+    scribe.judged(&outcome, &revision, &mut status);
     status.waiting =
         outcome.waiting.map(|waiting| WaitingStatus { wave: waiting.wave.0, since: waiting.since.to_string() });
     scribe.late(&outcome, &status);
@@ -71,12 +80,38 @@ pub(crate) async fn interrupted(context: &Context, pass: &mut Pass, outcome: Out
     if !scribe.pass.settings.policy.suspended {
         scribe.pass.memory.unfinished = Some(scribe.go_on(&outcome, &revision, &mut status));
     }
+    outcome.judged.write(&mut status);
     // What was found and not corrected any more is found again.
     let told = |found: &Found| found.is_undone(&outcome.deeds) || found.what == What::ForeignFields;
     let found = outcome.found.iter().filter(|found| told(found)).cloned().collect();
     scribe.peace(&outcome.peace);
     scribe.drifts(&Outcome { found, ..outcome }, &mut status);
     state::put(context, pass, status).await;
+}
+
+/// Records that a commit may be applied again, and writes it before anything is; returns whether it was written. A request that it
+/// answers is carried out by it.
+pub(crate) async fn released(
+    context: &Context,
+    pass: &mut Pass,
+    released: &Rollback,
+    message: String,
+    asked: Option<Request>,
+) -> bool {
+    let mut status = pass.memory.status.clone();
+    rollback::state::write(&mut status, released, pass.memory.watch.as_ref());
+    if let Some(asked) = asked {
+        status.handled.insert(request::RETRY.to_owned(), asked.id);
+    }
+    let was_held = pass.memory.status.rollback.held.is_some();
+    state::put(context, pass, status.clone()).await;
+    let written = pass.memory.status == status;
+    if written && was_held {
+        let revision = pass.source.as_ref().ok().map(|source| source.revision.clone());
+        let scribe = Scribe { context, pass, revision, now: context.clock.now() };
+        scribe.record(RecordKind::Released, Vec::new(), message, |_| {});
+    }
+    written
 }
 
 /// Records a pass that could not plan: the cluster was left as it is.

@@ -1,11 +1,12 @@
 //! What an Environment's spec means in core's words: parsed whole, so that a new field can't be forgotten.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use plumb_api::{
     duration::DurationText,
     environment::{
-        Drift, DriftMode, Environment, EnvironmentSpec, ForeignFields, ForeignMode, IgnoreRule, OnError, Sync, Target,
+        Drift, DriftMode, Environment, EnvironmentSpec, FailFast, ForeignFields, ForeignMode, IgnoreRule, OnError,
+        Rollback, RollbackMode, Sync, Target,
     },
     request::{self, Request},
 };
@@ -20,6 +21,7 @@ use plumb_core::{
     ignore::{Glob, Rule},
     operation::Failure,
     policy::{self, Policy, PruneLimit},
+    rollback::{self, Mode, RollbackPolicy},
     window::{Window, Windows},
 };
 
@@ -45,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) timeout: DurationText,
     /// What the planner goes by.
     pub(crate) policy: Policy,
+    /// What becomes of commits that are to blame.
+    pub(crate) rollback: RollbackPolicy,
     /// The environment whose objects it takes over.
     pub(crate) predecessor: Option<EnvironmentName>,
     /// How objects are judged of which plumb knows nothing.
@@ -55,7 +59,7 @@ pub(crate) struct Settings {
 /// the Environment can be left as it is and can say why.
 pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings, Option<Failure>) {
     let name = name(environment);
-    let EnvironmentSpec { repository, path, depends_on: _, target, sync, drift, health: _, deletion: _, suspend: _ } =
+    let EnvironmentSpec { repository, path, depends_on: _, target, sync, drift, health: _, rollback, deletion: _, suspend: _ } =
         &environment.spec;
     let Target { namespace, service_account_name, create_namespace } = target;
     let Sync { prune, prune_limit, timeout, on_error, windows } = sync;
@@ -100,7 +104,9 @@ pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings,
         foreign: foreign(foreign_fields),
         suspended: is_suspended(environment),
         waiting: false,
+        rolled_back: false,
     };
+    let rollback = rollback_policy(rollback, timeout.get());
     let settings = Settings {
         name,
         repository: repository.clone(),
@@ -110,11 +116,25 @@ pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings,
         service_account,
         timeout: timeout.clone(),
         policy,
+        rollback,
         predecessor,
         rules: Arc::clone(health),
     };
     let invalid = (!wrong.is_empty()).then(|| Failure { class: Class::Wait, message: wrong.join("\n") });
     (settings, invalid)
+}
+
+fn rollback_policy(Rollback { mode, fail_fast, observe }: &Rollback, timeout: Duration) -> RollbackPolicy {
+    let FailFast { after, reasons } = fail_fast;
+    RollbackPolicy {
+        mode: match mode {
+            RollbackMode::None => Mode::None,
+            RollbackMode::Restore => Mode::Restore,
+        },
+        fail_fast: rollback::FailFast { after: after.get(), reasons: reasons.iter().cloned().collect() },
+        timeout,
+        observe: observe.get(),
+    }
 }
 
 fn foreign(ForeignFields { mode, managers }: &ForeignFields) -> ForeignPolicy {

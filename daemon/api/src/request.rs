@@ -10,6 +10,8 @@ pub const MANAGER: &str = "plumb-cli";
 pub const SYNC: &str = "plumb.dev/sync";
 /// Allows the prunes of one commit that a limit holds back.
 pub const ALLOW_PRUNE: &str = "plumb.dev/allow-prune";
+/// Asks for a content to be applied once more that was rolled back.
+pub const RETRY: &str = "plumb.dev/retry";
 /// Suspends the environment while it is there.
 pub const SUSPENDED: &str = "plumb.dev/suspended";
 

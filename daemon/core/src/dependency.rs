@@ -20,6 +20,8 @@ pub struct Progress {
     pub healthy: bool,
     /// Whether it is suspended.
     pub suspended: bool,
+    /// Whether it was rolled back, and is kept at an older commit.
+    pub held: bool,
 }
 
 /// What an environment waits for before it begins a commit.
@@ -31,6 +33,8 @@ pub enum Unmet {
     Behind(EnvironmentName),
     /// It is suspended and has yet to apply the commit.
     Suspended(EnvironmentName),
+    /// It was rolled back, and is kept at an older commit.
+    RolledBack(EnvironmentName),
     /// It has applied the commit, and something of it is not healthy.
     Unhealthy(EnvironmentName),
     /// Each waits for the next, and the last for the first.
@@ -52,6 +56,7 @@ impl fmt::Display for Unmet {
             }
             Self::Behind(name) => write!(f, "waits for {name} to apply the same commit"),
             Self::Suspended(name) => write!(f, "waits for {name}, which is suspended (plumb resume {name})"),
+            Self::RolledBack(name) => write!(f, "waits for {name}, which was rolled back (plumb status {name})"),
             Self::Unhealthy(name) => write!(f, "waits for {name} to become healthy (plumb tree {name})"),
             Self::Cycle(names) => {
                 let names: Vec<_> = names.iter().map(ToString::to_string).collect();
@@ -108,6 +113,7 @@ impl Dependencies {
             let same = progress.repository == repository && other.namespace == name.namespace;
             let has_it = progress.applied.as_ref().is_some_and(|applied| !same || applied == commit);
             match (has_it, progress.suspended) {
+                _ if progress.held => Some(Unmet::RolledBack(other.clone())),
                 (false, true) => Some(Unmet::Suspended(other.clone())),
                 (false, false) => Some(Unmet::Behind(other.clone())),
                 (true, _) if !progress.healthy => Some(Unmet::Unhealthy(other.clone())),
@@ -188,7 +194,7 @@ mod tests {
     }
 
     fn at(digit: char) -> Progress {
-        Progress { repository: "repo".into(), applied: Some(commit(digit)), healthy: true, suspended: false }
+        Progress { repository: "repo".into(), applied: Some(commit(digit)), healthy: true, suspended: false, held: false }
     }
 
     fn see(all: &mut Dependencies, who: &str, depends_on: &[&str], progress: Progress) -> BTreeSet<EnvironmentName> {
@@ -212,6 +218,8 @@ mod tests {
         check(Some(Progress { healthy: false, ..at('2') }), Some(Unmet::Unhealthy(name("base"))));
         check(Some(Progress { suspended: true, ..at('1') }), Some(Unmet::Suspended(name("base"))));
         check(Some(Progress { suspended: true, ..at('2') }), None);
+        // Also one of another repository, whose commits can't be compared.
+        check(Some(Progress { held: true, ..at('2') }), Some(Unmet::RolledBack(name("base"))));
         check(Some(Progress { applied: None, ..at('2') }), Some(Unmet::Behind(name("base"))));
         // Commits of another repository can't be compared: applied and healthy is all that can be asked for.
         check(Some(Progress { repository: "other".into(), ..at('1') }), None);

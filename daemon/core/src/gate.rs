@@ -7,7 +7,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{dependency::Unmet, window::Opening};
+use crate::{dependency::Unmet, rollback::hold::Hold, window::Opening};
 
 /// What a new commit waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -16,6 +16,8 @@ pub enum Wait {
     Dependency(Unmet),
     /// The next sync window; absent: none opens within four years.
     Window(Option<Timestamp>),
+    /// Its content was rolled back: it waits for a commit with another one, or a person's word.
+    RolledBack(Box<Hold>),
 }
 
 /// What the gate looks at.
@@ -52,6 +54,7 @@ impl Wait {
         match self {
             Self::Dependency(_) => "DependencyNotReady",
             Self::Window(_) => "WindowClosed",
+            Self::RolledBack(_) => "RolledBack",
         }
     }
 
@@ -60,13 +63,14 @@ impl Wait {
         match self {
             Self::Dependency(unmet) => unmet.passes(),
             Self::Window(opens) => opens.is_some(),
+            Self::RolledBack(_) => false,
         }
     }
 
     /// Returns when to look again, if a time is all that is waited for.
     pub fn until(&self) -> Option<Timestamp> {
         match self {
-            Self::Dependency(_) => None,
+            Self::Dependency(_) | Self::RolledBack(_) => None,
             Self::Window(opens) => *opens,
         }
     }
@@ -77,6 +81,7 @@ impl fmt::Display for Wait {
         match self {
             Self::Dependency(unmet) => unmet.fmt(f),
             Self::Window(Some(opens)) => write!(f, "waits for its window, which opens at {opens} (plumb sync --now)"),
+            Self::RolledBack(hold) => write!(f, "has the content of {}, which was rolled back", hold.commit.short()),
             Self::Window(None) => f.write_str("waits for a window that never opens: correct spec.sync.windows"),
         }
     }

@@ -73,6 +73,8 @@ pub struct Policy {
     pub suspended: bool,
     /// Nothing is written: the commit may not begin yet, and none was begun before.
     pub waiting: bool,
+    /// Nothing is pruned: the environment was rolled back, and what Git does not have at this commit came with later ones.
+    pub rolled_back: bool,
 }
 
 impl Policy {

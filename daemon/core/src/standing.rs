@@ -56,6 +56,8 @@ pub struct Facts {
     pub drifted: Vec<String>,
     /// What waits for a wave.
     pub wait: Waited,
+    /// Why a commit is not rolled back although something fails, as a sentence.
+    pub acquitted: Option<String>,
     /// Health of every owned object, with a sentence for those that are not Current.
     pub health: Vec<(HealthStatus, String)>,
 }
@@ -88,6 +90,17 @@ impl Gated {
 
     fn line(&self) -> String {
         format!("{} {}", self.commit.short(), self.wait)
+    }
+
+    /// Tells what was rolled back and what ends it; nothing where that is not what the commit waits for.
+    fn story(&self, environment: &str) -> Vec<String> {
+        let Wait::RolledBack(hold) = &self.wait else { return Vec::new() };
+        let same = (self.commit != hold.commit).then(|| self.line());
+        let unreadable = (!self.kept).then(|| {
+            format!("{} can't be read any more: the cluster stays as it is", hold.healthy.short())
+        });
+        let next = format!("push a commit with another content, or run: plumb sync {environment} --retry");
+        [hold.to_string()].into_iter().chain(same).chain(unreadable).chain([next]).collect()
     }
 }
 
@@ -171,6 +184,9 @@ fn trouble(facts: &Facts) -> Trouble {
         found.lines.extend(lines);
     };
     add("Deleting", true, facts.departing.clone());
+    let story = facts.gated.as_ref().map(|gated| gated.story(&facts.environment)).unwrap_or_default();
+    let rolled_back = !story.is_empty();
+    add("RolledBack", false, story);
     let source_retries = facts.source.as_ref().is_some_and(|failure| failure.class == Class::Retry);
     add("SourceNotReady", source_retries, facts.source.iter().map(|failure| failure.message.clone()).collect());
     add("InvalidFiles", facts.problems_unknown, facts.problems.iter().map(ToString::to_string).collect());
@@ -201,7 +217,7 @@ fn trouble(facts: &Facts) -> Trouble {
     }
     add("Contended", false, facts.contended.clone());
     add("Drifted", false, facts.drifted.clone());
-    if let Some(gated) = &facts.gated {
+    if let Some(gated) = facts.gated.as_ref().filter(|_| !rolled_back) {
         if !gated.is_planned() {
             add(gated.wait.reason(), gated.wait.passes(), vec![gated.line()]);
         } else if found.ready {
@@ -209,6 +225,9 @@ fn trouble(facts: &Facts) -> Trouble {
         } else {
             found.lines.push(gated.line());
         }
+    }
+    if !found.ready {
+        found.lines.extend(facts.acquitted.clone());
     }
     found
 }

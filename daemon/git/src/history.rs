@@ -22,6 +22,32 @@ impl Mirror {
         })
     }
 
+    /// Returns whether one of the newest commits that can be reached from one and not from another has a message that fits; at
+    /// most so many are looked at.
+    ///
+    /// *Errors:* one of the two is not in the mirror.
+    pub fn any_message(
+        &self,
+        head: &CommitId,
+        since: &CommitId,
+        most: usize,
+        fits: impl Fn(&str) -> bool,
+    ) -> Result<bool, GitError> {
+        self.with_commit(since, |_, _| Ok(()))?;
+        self.with_commit(head, |repository, found| {
+            let mut walk = repository.revwalk()?;
+            walk.push(found.id())?;
+            walk.hide(Oid::from_str(since.as_str())?)?;
+            for id in walk.take(most) {
+                let commit = repository.find_commit(id?)?;
+                if fits(&String::from_utf8_lossy(commit.message_bytes())) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+    }
+
     /// Returns the commits that can be reached from one and not from another, merged branches included, parents first;
     /// at most so many.
     ///

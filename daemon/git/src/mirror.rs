@@ -15,6 +15,9 @@ use plumb_core::commit::{CommitId, RefName, Revision};
 
 use crate::{error::GitError, globals, snapshot::Snapshot};
 
+/// Where refs of plumb's own are kept in a mirror.
+const OWN: &str = "refs/plumb/";
+
 /// Where fetched refs are kept in a mirror.
 const UPSTREAM: &str = "refs/plumb/upstream/";
 
@@ -85,6 +88,20 @@ impl Mirror {
                 subject: one_line(&subject),
                 signer: None,
             })
+        })
+    }
+
+    /// Keeps a commit reachable, whatever becomes of the branch: what the environment with this UID was healthy at.
+    ///
+    /// *Guarantees:* the newest commit replaces the one before, in one step.
+    pub fn pin_healthy(&self, uid: &str, commit: &CommitId) -> Result<(), GitError> {
+        let name = format!("{OWN}{uid}/healthy");
+        self.with_commit(commit, |repository, found| {
+            let before = repository.refname_to_id(&name).ok();
+            if before != Some(found.id()) {
+                repository.reference(&name, found.id(), true, "plumb: healthy")?;
+            }
+            Ok(())
         })
     }
 

@@ -23,6 +23,7 @@ use super::{
     render, screen,
 };
 use crate::{
+    rollback::state,
     rules,
     settings::{self, Settings},
 };
@@ -82,9 +83,21 @@ pub(crate) fn perform(arguments: &DiffArgs) -> Result<Outcome, CliError> {
             screen::remark("note: the Environment is suspended, so nothing happens until plumb resume")?;
             settings.policy.suspended = false;
         }
+        let held = state::rollback(&environment.status.clone().unwrap_or_default()).held;
+        // Of a commit that a person names, all is shown.
+        let held = held.filter(|_| arguments.path.is_none() && arguments.revision.is_none());
+        if let Some(hold) = &held {
+            screen::remark(&format!(
+                "note: {}; this compares with {}, --revision with another commit",
+                screen::first_line(&hold.to_string()),
+                hold.healthy.short()
+            ))?;
+            settings.policy.rolled_back = true;
+        }
+        let revision = held.map(|hold| hold.healthy.to_string()).or_else(|| arguments.revision.clone());
         let source = match &arguments.path {
             Some(path) => Source::from_directory(path)?,
-            None => Source::from_repository(&session, &environment, &settings, arguments.revision.as_deref()).await?,
+            None => Source::from_repository(&session, &environment, &settings, revision.as_deref()).await?,
         };
         let rendered = render::rendered(&source.shown, &source.tree)?;
         let kinds = session.cluster.kinds().await?.with_definitions(&rendered.manifests);

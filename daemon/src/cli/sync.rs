@@ -32,6 +32,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
   plumb sync staging
   plumb sync staging production --wait --timeout 2m
   plumb sync production --now --reason hotfix
+  plumb sync production --retry --reason outage
 
 Exit codes with --wait: 0 all are ready, 1 one is not or the time is up, 2 error")]
 pub(crate) struct SyncArgs {
@@ -44,6 +45,9 @@ pub(crate) struct SyncArgs {
     /// Begin the newest commit now, whatever the sync windows say
     #[arg(long)]
     now: bool,
+    /// Apply the newest commit once more although its content was rolled back
+    #[arg(long)]
+    retry: bool,
     /// How long to wait
     #[arg(long, value_name = "DURATION", default_value = "5m", requires = "wait", value_parser = DurationText::parse)]
     timeout: DurationText,
@@ -61,6 +65,10 @@ pub(crate) fn perform(arguments: &SyncArgs) -> Result<Outcome, CliError> {
         for written in &arguments.environments {
             let name = session.name(written);
             let wish = Wish { reason: arguments.reason.clone(), now: arguments.now, ..Wish::default() };
+            if arguments.retry {
+                // First, so that the look that is asked for next finds it.
+                asking::ask(&session, &name, request::RETRY, Wish { now: false, ..wish.clone() }).await?;
+            }
             let (id, _) = asking::ask(&session, &name, request::SYNC, wish).await?;
             if !arguments.wait {
                 screen::print(&format!("{name}: asked to sync; plumb status {written} shows how it goes\n"))?;

@@ -107,7 +107,7 @@ enum Read {
 }
 
 /// Reads the files of the commit and renders them, unless the same inputs were rendered before.
-async fn render(
+pub(super) async fn render(
     context: &Context,
     settings: &Settings,
     source: &Source,

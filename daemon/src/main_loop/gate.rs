@@ -25,6 +25,7 @@ pub(super) fn progress(environment: &Environment) -> Progress {
         applied: applied.and_then(|attempt| CommitId::parse(&attempt.commit).ok()),
         healthy: health.is_some_and(|health| health.iter().all(|(label, count)| label == "Current" || *count == 0)),
         suspended: settings::is_suspended(environment),
+        held: status.rollback.held.is_some(),
     }
 }
 

@@ -26,28 +26,28 @@ impl Tracked {
         Self { resource, follower, source: None, looked: false, failure: None }
     }
 
-    /// Returns the source, as far as an environment may use it that was last applied at `attempted`: what is only
-    /// remembered may be older than that, and nothing goes back because Git was not asked.
-    pub(super) fn source_for(&self, attempted: Option<&str>) -> Option<&Source> {
+    /// Returns the source, as far as an environment may use it of which these commits are known: what is only
+    /// remembered may be older than them, and nothing goes back because Git was not asked.
+    pub(super) fn source_for(&self, known: &[&str]) -> Option<&Source> {
         let source = self.source.as_ref()?;
-        let usable = self.looked || attempted.is_none_or(|commit| source.revision.commit.as_str() == commit);
+        let usable = self.looked || known.is_empty() || known.contains(&source.revision.commit.as_str());
         usable.then_some(source)
     }
 
     /// Returns whether it has yet to be looked at: the environment waits for that.
-    pub(super) fn is_unread(&self, attempted: Option<&str>) -> bool {
-        self.failure.is_none() && self.source_for(attempted).is_none()
+    pub(super) fn is_unread(&self, known: &[&str]) -> bool {
+        self.failure.is_none() && self.source_for(known).is_none()
     }
 }
 
-/// Returns the commit that an environment is to be at, last applied at `attempted`, or why there is none.
+/// Returns the newest commit for an environment of which these are known, or why there is none.
 pub(super) fn source(
     repository: Option<&Tracked>,
     name: &RepositoryName,
-    attempted: Option<&str>,
+    known: &[&str],
 ) -> Result<Source, Failure> {
     let failure = |class, message| Err(Failure { class, message });
-    if let Some(source) = repository.and_then(|repository| repository.source_for(attempted)) {
+    if let Some(source) = repository.and_then(|repository| repository.source_for(known)) {
         return Ok(source.clone());
     }
     match repository {

@@ -120,7 +120,7 @@ impl Watched {
         let asked = |environment: &Environment, name: &str| {
             environment.metadata.annotations.as_ref().and_then(|annotations| annotations.get(name).cloned())
         };
-        let request = [request::ALLOW_PRUNE, request::SUSPENDED, request::ADOPT_FROM]
+        let request = [request::ALLOW_PRUNE, request::RETRY, request::SUSPENDED, request::ADOPT_FROM]
             .iter()
             .any(|name| asked(&before, name) != asked(&environment, name));
         let synced = asked(&before, request::SYNC) != asked(&environment, request::SYNC);
@@ -162,10 +162,13 @@ impl Watched {
         }
     }
 
-    /// Returns the commit that was last tried, by whichever replica.
-    pub(super) fn attempted(&self) -> Option<&str> {
-        let attempted = self.resource.status.as_ref()?.last_attempted.as_ref()?;
-        Some(&attempted.commit)
+    /// Returns the commits that are known to have been seen, by whichever replica: the one that was tried last, and
+    /// the one that was rolled back since. None: nothing was tried.
+    pub(super) fn known(&self) -> Vec<&str> {
+        let Some(status) = self.resource.status.as_ref() else { return Vec::new() };
+        let Some(attempted) = status.last_attempted.as_ref() else { return Vec::new() };
+        let rolled_back = status.rollback.held.as_ref().map(|held| held.commit.as_str());
+        [attempted.commit.as_str()].into_iter().chain(rolled_back).collect()
     }
 
     pub(super) fn resource(&self) -> &Environment {

@@ -84,11 +84,16 @@ impl Scribe<'_> {
 
     /// Echoes the requests that this pass has carried out, and records those that change what is allowed.
     pub(super) fn requests(&mut self, status: &mut EnvironmentStatus) {
-        for (annotation, kind) in [(request::SYNC, None), (request::ALLOW_PRUNE, Some(RecordKind::Allowed))] {
+        for (annotation, kind) in [(request::SYNC, None), (request::RETRY, None), (request::ALLOW_PRUNE, Some(RecordKind::Allowed))] {
             let Some(asked) = settings::request(&self.pass.resource, annotation) else { continue };
             // What is to begin at any hour is asked for until it has begun: a dependency may hold it up.
             let held = asked.now && self.pass.held.is_some();
-            let early = annotation == request::SYNC && (!self.pass.synced || held);
+            // What releases a hold says so itself; until then it is asked for.
+            let early = match annotation {
+                request::SYNC => !self.pass.synced || held,
+                request::RETRY => status.rollback.held.is_some(),
+                _ => false,
+            };
             if early || status.handled.get(annotation) == Some(&asked.id) {
                 continue;
             }
@@ -200,6 +205,8 @@ impl Scribe<'_> {
             self.pass.memory.unfinished = Some(operation.clone());
         }
         let Some(result) = result else { return };
+        let restored = result == "Applied" && self.pass.settings.policy.rolled_back;
+        let result = if restored { "Restored" } else { result };
         let before = status.history.first().map(|entry| (entry.revision.commit.as_str(), entry.result.as_str()));
         let told = before == Some((revision.commit.as_str(), result));
         let nothing_new = told && !Tally::of(&outcome.deeds, 0).wrote();
@@ -210,6 +217,7 @@ impl Scribe<'_> {
         let (took, summary) = (self.since(operation.started), operation.tally.to_string());
         let (kind, message) = match result {
             "Applied" => (RecordKind::Applied, format!("{}: {summary}", revision.commit.short())),
+            "Restored" => (RecordKind::Restored, format!("{}: {summary}", revision.commit.short())),
             _ => (RecordKind::Failed, failed(revision, outcome)),
         };
         let forbidden = self.pass.memory.forbidden.iter().map(|forbidden| &forbidden.failure);
@@ -239,7 +247,7 @@ impl Scribe<'_> {
         Duration::try_from(self.now.duration_since(started)).unwrap_or_default()
     }
 
-    fn enter(&self, status: &mut EnvironmentStatus, entry: HistoryEntry) {
+    pub(super) fn enter(&self, status: &mut EnvironmentStatus, entry: HistoryEntry) {
         let same =
             |before: &HistoryEntry| before.revision.commit == entry.revision.commit && before.result == entry.result;
         if status.history.first().is_some_and(same) {

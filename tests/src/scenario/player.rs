@@ -201,7 +201,7 @@ impl<'a> Player<'a> {
             let ready = ready(&status);
             let attempted = match reason {
                 // Nothing was attempted.
-                "SourceNotReady" | "Suspended" => true,
+                "SourceNotReady" | "Suspended" | "RolledBack" => true,
                 _ => status["lastAttempted"]["commit"] == newest.as_str(),
             };
             if attempted && ready["reason"] == reason { Ok(()) } else { Err(format!("{status:#}")) }

@@ -180,6 +180,9 @@ fn guard(live: &LiveObject, input: &Input<'_>, refused: usize) -> Option<Why> {
     if !input.policy.prune {
         return Some(Why::PruneOff);
     }
+    if input.policy.rolled_back {
+        return Some(Why::RolledBack);
+    }
     let problems = input.desired.problems.len() + refused;
     if problems > 0 {
         return Some(Why::Incomplete { problems });

@@ -64,6 +64,8 @@ pub enum Why {
     },
     /// No longer desired, but `sync.prune` is off.
     PruneOff,
+    /// Not desired by the commit that the environment was rolled back to, but perhaps by the one that was rolled back.
+    RolledBack,
     /// No longer desired, but something of this commit could not be settled or is refused: what replaces it is not there.
     Incomplete {
         /// How many objects.
@@ -151,6 +153,7 @@ impl Why {
         matches!(
             self,
             Self::PruneOff
+                | Self::RolledBack
                 | Self::Protected
                 | Self::Suspended { .. }
                 | Self::Deleting
@@ -218,6 +221,7 @@ impl Why {
             Self::Powerless { .. } => "Powerless",
             Self::HandingOver { .. } => "HandingOver",
             Self::PruneOff => "PruneOff",
+            Self::RolledBack => "RolledBack",
             Self::Incomplete { .. } => "Incomplete",
             Self::Undecided { .. } => "Undecided",
             Self::ForeignLabel => "ForeignLabel",
@@ -272,6 +276,9 @@ impl fmt::Display for Why {
                 "no longer in Git; handed over to environment {to}, which desires it, as soon as that one has recorded where it is"
             ),
             Self::PruneOff => f.write_str("no longer in Git; kept because sync.prune is false"),
+            Self::RolledBack => f.write_str(
+                "not in Git at the commit that was rolled back to; kept until a commit of Git is applied again",
+            ),
             Self::Incomplete { problems } => write!(
                 f,
                 "no longer in Git; kept because {problems} object(s) of this commit could not be settled or must not be applied"

@@ -39,13 +39,21 @@ pub enum RecordKind {
     Superseded,
     /// Objects that can't be changed in place were deleted to be created anew.
     Replaced,
+    /// Something is not healthy in time, and it is not the commit's fault.
+    HealthLost,
+    /// A commit was rolled back: the environment is held at an older one.
+    Held,
+    /// The older commit is applied again.
+    Restored,
+    /// A commit of Git may be applied again.
+    Released,
     /// More records than could be kept until they are published: one stands for a range of them.
     RolledUp,
 }
 
 impl RecordKind {
     /// Every kind, in the order of the enum: for metrics that exist before they are counted.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::Applied,
         Self::Failed,
         Self::Refused,
@@ -63,6 +71,10 @@ impl RecordKind {
         Self::LetGo,
         Self::Superseded,
         Self::Replaced,
+        Self::HealthLost,
+        Self::Held,
+        Self::Restored,
+        Self::Released,
         Self::RolledUp,
     ];
 
@@ -86,6 +98,10 @@ impl RecordKind {
             Self::LetGo => "LetGo",
             Self::Superseded => "Superseded",
             Self::Replaced => "Replaced",
+            Self::HealthLost => "HealthLost",
+            Self::Held => "Held",
+            Self::Restored => "Restored",
+            Self::Released => "Released",
             Self::RolledUp => "RolledUp",
         }
     }
@@ -101,6 +117,8 @@ impl RecordKind {
                 | Self::DriftFound
                 | Self::DriftCorrected
                 | Self::Contended
+                | Self::HealthLost
+                | Self::Held
                 | Self::RolledUp
         )
     }

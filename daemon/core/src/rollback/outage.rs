@@ -13,6 +13,9 @@ use crate::environment::EnvironmentName;
 /// Losses that lie no further apart count as one: a node counts as lost after 40 s, and its Pods fall one after the other.
 const SAME_TIME: Duration = Duration::from_secs(60);
 
+/// How long after the start every environment is given to be looked at: one whose repository can't be read never is.
+const HEARD_WITHIN: Duration = Duration::from_secs(30);
+
 /// How one environment is, for the others of its cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Wellbeing {
@@ -37,6 +40,8 @@ pub enum Outage {
 #[derive(Debug, Default)]
 pub struct Census {
     known: BTreeMap<EnvironmentName, Wellbeing>,
+    /// On a clock that never goes back.
+    begun: Duration,
 }
 
 impl Census {
@@ -57,9 +62,9 @@ impl Census {
         self.known.remove(name);
     }
 
-    /// Begins as a process that has just started.
-    pub fn start_over(&mut self) {
-        self.known.clear();
+    /// Begins as a process that has just started, on a clock that never goes back.
+    pub fn start_over(&mut self, uptime: Duration) {
+        *self = Self { known: BTreeMap::new(), begun: uptime };
     }
 
     /// Returns what the others say about a loss of health that is counted from `since`.
@@ -67,6 +72,7 @@ impl Census {
         &self,
         name: &EnvironmentName,
         since: Timestamp,
+        uptime: Duration,
         all: impl Iterator<Item = &'a EnvironmentName>,
     ) -> Outage {
         let others: BTreeSet<&EnvironmentName> = all.filter(|other| *other != name).collect();
@@ -76,8 +82,8 @@ impl Census {
             return Outage::Suspected((*struck).clone());
         }
         match others.iter().find(|other| !self.known.contains_key(**other)) {
-            Some(unheard) => Outage::Unheard((*unheard).clone()),
-            None => Outage::None,
+            Some(unheard) if uptime.saturating_sub(self.begun) < HEARD_WITHIN => Outage::Unheard((*unheard).clone()),
+            Some(_) | None => Outage::None,
         }
     }
 }
@@ -96,12 +102,13 @@ mod tests {
         let all = [own.clone(), other.clone()];
         #[track_caller]
         fn check(census: &Census, all: &[EnvironmentName; 2], expected: &Outage) {
-            assert_eq!(&census.outage(&all[0], at(1000), all.iter()), expected);
+            assert_eq!(&census.outage(&all[0], at(1000), Duration::from_secs(5), all.iter()), expected);
         }
         let mut census = Census::default();
         let told = |lost: Option<i64>, changed| Wellbeing { lost: lost.map(at), changed };
         census.announce(&own, told(Some(1000), true));
         check(&census, &all, &Outage::Unheard(other.clone()));
+        assert_eq!(census.outage(&own, at(1000), Duration::from_secs(30), all.iter()), Outage::None);
         census.announce(&other, told(None, false));
         check(&census, &all, &Outage::None);
         // Its own commit explains it.
@@ -121,6 +128,8 @@ mod tests {
         census.abstain(&other);
         check(&census, &all, &Outage::None);
         census.forget(&other);
-        assert_eq!(census.outage(&own, at(1000), [own.clone()].iter()), Outage::None);
+        assert_eq!(census.outage(&own, at(1000), Duration::ZERO, [own.clone()].iter()), Outage::None);
+        census.start_over(Duration::from_secs(100));
+        assert_eq!(census.outage(&own, at(1000), Duration::from_secs(101), all.iter()), Outage::Unheard(other));
     }
 }

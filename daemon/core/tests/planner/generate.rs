@@ -215,6 +215,7 @@ fn build(cells: &[Cell], around: &Circumstances) -> World {
             foreign: ForeignPolicy { mode: ForeignMode::Report, managers: Vec::new() },
             suspended: around.suspended,
             waiting: false,
+            rolled_back: false,
         },
         next_uid: 1000,
     };

@@ -55,6 +55,18 @@ fn head(environment: &Environment, status: &EnvironmentStatus, now: Timestamp) -
     if attempted.map(|attempt| &attempt.commit) != applied.map(|attempt| &attempt.commit) {
         lines.push(("Attempted", commit(status, attempted, now)));
     }
+    if let Some(held) = &status.rollback.held {
+        let since = age::since(&held.since, now).map(|age| format!(", {age} ago")).unwrap_or_default();
+        let short = |commit: &str| commit.get(..SHORT).unwrap_or_default().to_owned();
+        let story = format!("{} {:?} by {}{since}", short(&held.commit), held.subject, held.author);
+        lines.push(("Rolled back", Tone::Bad.paint(&screen::first_line(&story))));
+        lines.push(("Because", screen::first_line(&held.reason)));
+        lines.push(("Kept at", format!("{}, until a commit with another content or plumb sync --retry", short(&held.healthy))));
+    }
+    if let Some(watch) = &status.rollback.watch {
+        let since = age::since(&watch.since, now).unwrap_or_else(|| NOTHING.to_owned());
+        lines.push(("Watched", format!("from {} on, {since}", watch.commit.get(..SHORT).unwrap_or_default())));
+    }
     if let Some(waiting) = &status.waiting {
         let since = age::since(&waiting.since, now).unwrap_or_else(|| NOTHING.to_owned());
         lines.push(("Waiting", format!("for wave {}, {since}", waiting.wave)));
@@ -123,7 +135,7 @@ fn history(status: &EnvironmentStatus, now: Timestamp) -> String {
     let mut table = Table::new(&["AGE", "COMMIT", "RESULT", "TOOK", "AUTHOR", "SUBJECT", "DID"]);
     for entry in &status.history {
         let tone = match entry.result.as_str() {
-            "Applied" => Tone::Good,
+            "Applied" | "Restored" => Tone::Good,
             "Superseded" => Tone::Waiting,
             _ => Tone::Bad,
         };

@@ -162,6 +162,7 @@ impl Situation {
                 foreign: ForeignPolicy { mode: ForeignMode::Report, managers: Vec::new() },
                 suspended: false,
                 waiting: false,
+                rolled_back: false,
             },
         };
         for letter in 'a'..'t' {

@@ -1,0 +1,33 @@
+//! What of rollbacks becomes records and part of the status: each fact once.
+
+use std::time::Duration;
+
+use plumb_api::EnvironmentStatus;
+use plumb_core::{class::Class, commit::Revision, record::RecordKind, rollback::blame::Verdict};
+
+use super::{
+    Outcome,
+    scribe::Scribe,
+    state::history_entry,
+};
+
+impl Scribe<'_> {
+    /// Records what was decided about the commit in force, and puts it into the status.
+    pub(super) fn judged(&mut self, outcome: &Outcome, revision: &Revision, status: &mut EnvironmentStatus) {
+        let judged = &outcome.judged;
+        judged.write(status);
+        match &judged.verdict {
+            Verdict::Blamed { object, reason } => {
+                let message = judged.rollback.held.as_ref().map(ToString::to_string).unwrap_or_default();
+                self.record(RecordKind::Held, vec![object.clone()], message, |record| record.class = Some(Class::Wait));
+                let entry = history_entry(revision, self.now, Duration::ZERO, "RolledBack", reason.clone());
+                self.enter(status, entry);
+            }
+            Verdict::NotTheCommit { why, .. } if judged.acquitted => {
+                let message = format!("{}: {why}", revision.commit.short());
+                self.record(RecordKind::HealthLost, Vec::new(), message, |record| record.class = Some(Class::Wait));
+            }
+            Verdict::NotTheCommit { .. } | Verdict::Idle | Verdict::Wait { .. } => {}
+        }
+    }
+}

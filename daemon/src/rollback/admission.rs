@@ -1,0 +1,123 @@
+//! Before a pass: may the newest commit be applied, as far as rollbacks are concerned?
+//!
+//! A release is in the status before anything of the commit is applied.
+
+use plumb_api::request::{self, Request};
+use plumb_core::{
+    class::Class,
+    commit::CommitId,
+    gate::Wait,
+    operation::Failure,
+    rollback::{
+        Mode,
+        hold::{self, Admission, Hold, Quarantined, Release, Retry, Rollback},
+    },
+};
+use plumb_git::{error::GitError, mirror::Mirror};
+
+use super::state;
+use crate::{
+    context::Context,
+    gather::{self, Held, NotGathered, Source},
+    reconcile::Pass,
+    report, settings,
+};
+
+/// Commits of which the messages are read for a trailer: more than anybody pushes while an environment is held.
+const MESSAGES_MAX: usize = 1000;
+
+/// Keeps the environment at the commit that it was rolled back to, unless the newest commit may be applied.
+///
+/// # Errors
+/// The newest commit can't be read, or the release could not be written: then nothing is done.
+pub(crate) async fn admit(context: &Context, pass: &mut Pass) -> Result<(), NotGathered> {
+    let rollback = state::rollback(&pass.memory.status);
+    let Ok(newest) = pass.source.clone() else { return Ok(()) };
+    if rollback.is_empty() {
+        return Ok(());
+    }
+    if pass.settings.rollback.mode == Mode::None {
+        return release(context, pass, Rollback::default(), "spec.rollback.mode is None".to_owned(), None).await;
+    }
+    let known = if rollback.held.is_some() { &mut pass.memory.ahead } else { &mut pass.memory.wanted };
+    let inputs = gather::inputs(context, &pass.settings, &newest, known).await?;
+    let asked = settings::request(&pass.resource, request::RETRY)
+        .filter(|asked| pass.memory.status.handled.get(request::RETRY) != Some(&asked.id));
+    let retry = match (rollback.quarantine_of(&inputs), &asked) {
+        (Some(_), Some(_)) => Retry::Asked,
+        (Some(quarantined), None) if is_asked_for(&newest, quarantined).await => Retry::Trailer,
+        (Some(_) | None, _) => Retry::No,
+    };
+    match rollback.admit(&inputs, retry) {
+        Admission::Free => Ok(()),
+        Admission::Released(why) => {
+            let mut released = rollback;
+            released.release(&inputs);
+            let asked = asked.filter(|_| why == Release::Asked);
+            let message = said(&newest.revision.commit, why, asked.as_ref());
+            release(context, pass, released, message, asked).await
+        }
+        Admission::Quarantined(quarantined) => {
+            keep(pass, &newest, rollback.held, quarantined);
+            Ok(())
+        }
+    }
+}
+
+/// Keeps the environment where it is: at what it was rolled back to, or, where that is over and the same content came
+/// again, at the commit that was begun last.
+fn keep(pass: &mut Pass, newest: &Source, held: Option<Hold>, quarantined: Quarantined) {
+    let attempted = pass.memory.status.last_attempted.as_ref();
+    let begun = attempted.and_then(|attempt| CommitId::parse(&attempt.commit).ok());
+    let commit = newest.revision.commit.clone();
+    let (hold, at) = match held {
+        Some(hold) => {
+            pass.settings.policy.rolled_back = true;
+            (hold.clone(), Some(hold.healthy))
+        }
+        None => {
+            // What was read of it is not what the pass is about.
+            pass.memory.ahead = std::mem::take(&mut pass.memory.wanted);
+            let hold = Hold {
+                healthy: begun.clone().unwrap_or_else(|| commit.clone()),
+                commit: quarantined.commit,
+                author: newest.revision.author.clone(),
+                subject: newest.revision.subject.clone(),
+                reason: "its content was rolled back before".to_owned(),
+                since: newest.revision.committed,
+            };
+            (hold, begun)
+        }
+    };
+    pass.held = Some(Held { newest: commit, wait: Wait::RolledBack(Box::new(hold)), at });
+}
+
+async fn release(
+    context: &Context,
+    pass: &mut Pass,
+    released: Rollback,
+    message: String,
+    asked: Option<Request>,
+) -> Result<(), NotGathered> {
+    if report::released(context, pass, &released, message, asked).await {
+        return Ok(());
+    }
+    let message = "the status could not be written; nothing is applied before it is".to_owned();
+    Err(NotGathered::Source(Failure { class: Class::Retry, message }))
+}
+
+fn said(newest: &CommitId, why: Release, asked: Option<&Request>) -> String {
+    let who = asked.map(|asked| format!(" by {}", asked.user)).unwrap_or_default();
+    let reason = asked.and_then(|asked| asked.reason.as_ref()).map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("{} may be applied: {}{who}{reason}", newest.short(), why.because())
+}
+
+/// Returns whether a commit that came after the quarantined one asks for its content once more.
+async fn is_asked_for(newest: &Source, quarantined: &Quarantined) -> bool {
+    let (mirror, head, since) = (newest.mirror.clone(), newest.revision.commit.clone(), quarantined.commit.clone());
+    let read = move || -> Result<bool, GitError> {
+        Mirror::open_or_create(&mirror)?.any_message(&head, &since, MESSAGES_MAX, hold::asks_for_retry)
+    };
+    // What can't be read asks for nothing.
+    matches!(tokio::task::spawn_blocking(read).await, Ok(Ok(true)))
+}

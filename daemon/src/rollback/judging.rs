@@ -1,0 +1,278 @@
+//! At the end of a pass: is the commit to blame for what is not healthy?
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::PoisonError,
+};
+
+use jiff::Timestamp;
+use plumb_api::{EnvironmentStatus, condition};
+use plumb_core::{
+    health::{HealthStatus, pod},
+    live::{Live, LiveObject},
+    object::ObjectKey,
+    plan::{Plan, wait::counts},
+    presence::Presence,
+    rollback::{
+        Healthy, Mode, RollbackPolicy,
+        blame::{self, Case, State, Symptom, Verdict},
+        hold::{Hold, Rollback},
+        outage::{Outage, Wellbeing},
+        watch::Watch,
+    },
+    source::InputsDigest,
+    wave::{Wave, Waiting},
+};
+use plumb_git::mirror::Mirror;
+
+use super::state;
+use crate::{
+    chain::chain,
+    context::Context,
+    gather::{self, Gathered},
+    reconcile::Pass,
+    report,
+};
+
+/// What one pass has seen, as far as it matters for blame.
+pub(crate) struct Seen<'a> {
+    pub(crate) gathered: &'a Gathered,
+    pub(crate) plan: &'a Plan,
+    /// What is live after it has acted.
+    pub(crate) live: &'a Live,
+    pub(crate) waiting: Option<Waiting>,
+    pub(crate) started: Timestamp,
+    /// Whether something was not healthy before it acted.
+    pub(crate) ailing: bool,
+    /// Whether the pass ends before its commit is judged.
+    pub(crate) cut: bool,
+}
+
+/// What was decided, and what is to be remembered.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) verdict: Verdict,
+    pub(crate) rollback: Rollback,
+    pub(crate) watch: Option<Watch>,
+    healthy: Option<Healthy>,
+    /// Whether the verdict is new that it is not the commit's fault.
+    pub(crate) acquitted: bool,
+}
+
+impl Judged {
+    /// Puts it into the status.
+    pub(crate) fn write(&self, status: &mut EnvironmentStatus) {
+        state::write(status, &self.rollback, self.watch.as_ref());
+        state::write_healthy(status, self.healthy.as_ref());
+    }
+
+    /// Returns why the commit is not rolled back although something fails.
+    pub(crate) fn acquittal(&self) -> Option<String> {
+        self.watch.as_ref()?.acquitted.clone()
+    }
+
+    /// Returns when to look again whatever happens.
+    pub(crate) fn until(&self) -> Option<Timestamp> {
+        match &self.verdict {
+            Verdict::Wait { until } | Verdict::NotTheCommit { until, .. } => *until,
+            Verdict::Idle | Verdict::Blamed { .. } => None,
+        }
+    }
+
+    /// Returns whether the older commit is to be applied at once.
+    pub(crate) fn rolls_back(&self) -> bool {
+        matches!(self.verdict, Verdict::Blamed { .. })
+    }
+}
+
+/// Returns whether something that was applied before is not healthy; asked before the pass acts.
+pub(crate) fn is_ailing(pass: &Pass, live: &Live) -> bool {
+    let sick = |key: &&ObjectKey| live.objects.get(*key).is_some_and(is_sick);
+    pass.memory.applied.keys().filter(|key| counts(key)).any(|key| sick(&key))
+}
+
+/// Judges the commit in force, and tells the other environments how this one is.
+pub(crate) async fn judge(context: &Context, pass: &mut Pass, seen: &Seen<'_>) -> Judged {
+    let now = context.clock.now();
+    let (mut rollback, healthy) = (state::rollback(&pass.memory.status), state::healthy(&pass.memory.status));
+    let before = pass.memory.watch.clone();
+    let acquitted_before = before.as_ref().and_then(|watch| watch.acquitted.clone());
+    if pass.settings.policy.waiting {
+        context.census().abstain(&pass.settings.name);
+        return Judged { verdict: Verdict::Idle, rollback, watch: before, healthy, acquitted: false };
+    }
+    let inputs = InputsDigest(report::state::digest(&seen.gathered.inputs));
+    // A person has to end a hold; what is kept meanwhile is not judged.
+    let mode = if rollback.held.is_some() { Mode::None } else { pass.settings.rollback.mode };
+    let policy = RollbackPolicy { mode, ..pass.settings.rollback.clone() };
+    let in_range = mode != Mode::None && healthy.as_ref().is_some_and(|healthy| healthy.inputs != inputs);
+    let symptoms = symptoms(context, pass, seen, healthy.as_ref().filter(|_| in_range), before.as_ref()).await;
+    let since = before.as_ref().map_or(seen.started, |watch| watch.since);
+    let changed = healthy.as_ref().is_none_or(|healthy| healthy.inputs != inputs) || rollback.held.is_some();
+    let outage = announce(context, pass, &symptoms, changed, since, now);
+    let commit = pass.commit().clone();
+    let judgement = blame::judge(&Case {
+        policy: &policy,
+        now,
+        began: seen.started,
+        commit: &commit,
+        inputs: &inputs,
+        generation: pass.resource.metadata.generation.unwrap_or_default(),
+        healthy: healthy.as_ref(),
+        watch: before.as_ref(),
+        state: condition_of(pass, seen, symptoms),
+        ailing: seen.ailing,
+        outage,
+    });
+    if let (Verdict::Blamed { reason, .. }, Some(healthy)) = (&judgement.verdict, &judgement.healthy) {
+        rollback.roll_back(hold(pass, healthy, reason, now), inputs);
+    }
+    if let Some(new) = judgement.healthy.as_ref().filter(|new| healthy.as_ref() != Some(new)) {
+        if new.lost.is_none() {
+            rollback.prove(&new.inputs);
+        }
+        if healthy.is_none_or(|healthy| healthy.commit != new.commit) {
+            pin(pass, new).await;
+        }
+    }
+    pass.memory.watch.clone_from(&judgement.watch);
+    let told = judgement.watch.as_ref().and_then(|watch| watch.acquitted.as_ref());
+    let acquitted = told.is_some() && told != acquitted_before.as_ref();
+    Judged { verdict: judgement.verdict, rollback, watch: judgement.watch, healthy: judgement.healthy, acquitted }
+}
+
+fn hold(pass: &Pass, healthy: &Healthy, reason: &str, now: Timestamp) -> Hold {
+    let revision = &pass.source.as_ref().expect("because only a commit is judged").revision;
+    Hold {
+        healthy: healthy.commit.clone(),
+        commit: revision.commit.clone(),
+        author: revision.author.clone(),
+        subject: revision.subject.clone(),
+        reason: reason.to_owned(),
+        since: now,
+    }
+}
+
+/// Returns how the environment is, after the pass has acted.
+fn condition_of(pass: &Pass, seen: &Seen<'_>, symptoms: Vec<Symptom>) -> State {
+    let Seen { gathered, plan, live, waiting, cut, .. } = seen;
+    let is_there = |key: &ObjectKey| match live.find(key) {
+        Presence::Present(found) => found.health.status == HealthStatus::Current || !counts(key),
+        Presence::Absent | Presence::Unknown => false,
+    };
+    let complete = gathered.desired.problems.is_empty()
+        && pass.memory.failures.is_empty()
+        && pass.memory.forbidden.is_empty()
+        && plan.refused == 0
+        && plan.blocked().is_none();
+    let well = complete && waiting.is_none() && gathered.desired.objects.keys().all(is_there);
+    match (pass.settings.policy.suspended, cut, well) {
+        (true, ..) => State::Suspended { well },
+        (false, true, _) => State::Cut,
+        (false, false, true) => State::Well,
+        (false, false, false) => State::Unwell { wave: waiting.map(|waiting: Waiting| -> Wave { waiting.wave }), symptoms },
+    }
+}
+
+/// Returns what is desired, there and not healthy; `healthy` says what to compare with.
+async fn symptoms(
+    context: &Context,
+    pass: &mut Pass,
+    seen: &Seen<'_>,
+    healthy: Option<&Healthy>,
+    watch: Option<&Watch>,
+) -> Vec<Symptom> {
+    let desired = &seen.gathered.desired.objects;
+    let live = desired.keys().filter(|key| counts(key)).filter_map(|key| seen.live.objects.get(key));
+    let sick: Vec<&LiveObject> = live.filter(|live| live.health.status != HealthStatus::Current).collect();
+    if sick.is_empty() {
+        return Vec::new();
+    }
+    let changed = match healthy {
+        Some(healthy) => changed(context, pass, seen, healthy).await,
+        None => None,
+    };
+    let drifted = drifted(pass, seen, watch);
+    let troubles = context.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+    let symptom = |live: &LiveObject| {
+        let of_pods = troubles.get(&(pass.settings.name.clone(), live.key.clone()));
+        let of_pods = of_pods.map(Vec::as_slice).unwrap_or_default();
+        Symptom {
+            key: live.key.clone(),
+            health: live.health.status,
+            reasons: of_pods.iter().map(|trouble| trouble.reason.clone()).collect(),
+            sentence: pod::explain(&live.key, &live.health, of_pods),
+            changed: changed.as_ref().map(|changed| changed.contains(&live.key)),
+            drifted: drifted.contains(&live.key.to_string()),
+        }
+    };
+    sick.into_iter().map(symptom).collect()
+}
+
+/// Returns the objects of the commit in force that are not as they were when the environment was healthy; nothing if that
+/// can't be read any more.
+async fn changed(
+    context: &Context,
+    pass: &mut Pass,
+    seen: &Seen<'_>,
+    healthy: &Healthy,
+) -> Option<BTreeSet<ObjectKey>> {
+    let source = pass.source.clone().ok()?;
+    let before = gather::desired_at(context, &pass.settings, source, &healthy.commit, &mut pass.memory.healthy).await?;
+    let differs = |(key, object): &(&ObjectKey, &plumb_core::desired::DesiredObject)| {
+        before.objects.get(*key).is_none_or(|before| before.manifest != object.manifest)
+    };
+    let desired: &BTreeMap<_, _> = &seen.gathered.desired.objects;
+    Some(desired.iter().filter(differs).map(|(key, _)| key.clone()).collect())
+}
+
+/// Returns the objects, as they are shown, that somebody else has changed since the range began, where that stands.
+fn drifted(pass: &Pass, seen: &Seen<'_>, watch: Option<&Watch>) -> BTreeSet<String> {
+    let began = watch.map_or(seen.started, |watch| watch.began);
+    let stands = |action: &str| !matches!(action, "Corrected" | "Removed");
+    let recent = pass.memory.status.drift.iter().filter(|drift| {
+        stands(&drift.action) && drift.noticed.parse::<Timestamp>().is_ok_and(|noticed| noticed >= began)
+    });
+    let left = seen.plan.drifts.iter().filter(|drift| !drift.corrected).map(|drift| drift.key.to_string());
+    let resting = seen.gathered.resting.iter().map(ToString::to_string);
+    recent.map(|drift| drift.object.clone()).chain(left).chain(resting).collect()
+}
+
+/// Tells the other environments how this one is, and returns what they say.
+fn announce(
+    context: &Context,
+    pass: &Pass,
+    symptoms: &[Symptom],
+    changed: bool,
+    since: Timestamp,
+    now: Timestamp,
+) -> Outage {
+    let sick = symptoms.iter().any(|symptom| matches!(symptom.health, HealthStatus::InProgress | HealthStatus::Failed));
+    // What was told before this process began to look is older than now.
+    let conditions = &pass.memory.status.conditions;
+    let ready = conditions.iter().find(|known| known.type_ == condition::READY);
+    let told = ready.filter(|ready| ready.status != condition::ConditionStatus::True);
+    let told = told.and_then(|ready| ready.last_transition_time.parse::<Timestamp>().ok());
+    let lost = sick.then(|| told.map_or(now, |told| told.min(now)));
+    let mut census = context.census();
+    census.announce(&pass.settings.name, Wellbeing { lost, changed });
+    census.outage(&pass.settings.name, since, context.clock.uptime(), pass.environments.values())
+}
+
+fn is_sick(live: &LiveObject) -> bool {
+    matches!(live.health.status, HealthStatus::InProgress | HealthStatus::Failed)
+}
+
+/// Keeps what is healthy readable, whatever becomes of the branch. Where that fails a rollback may find it gone, and says so.
+async fn pin(pass: &Pass, healthy: &Healthy) {
+    let Ok(source) = &pass.source else { return };
+    let (mirror, commit) = (source.mirror.clone(), healthy.commit.clone());
+    let uid = pass.resource.metadata.uid.clone().unwrap_or_default();
+    let pinned = tokio::task::spawn_blocking(move || Mirror::open_or_create(&mirror)?.pin_healthy(&uid, &commit));
+    let environment = &pass.settings.name;
+    match pinned.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%environment, "what is healthy could not be pinned: {}", chain(&error)),
+        Err(error) => tracing::warn!(%environment, "what is healthy could not be pinned: {error}"),
+    }
+}

@@ -1,0 +1,166 @@
+//! What an Environment's status keeps of rollbacks, in core's words and back.
+//!
+//! What can't be read counts as absent: then nothing is blamed, and nothing that was healthy is gone back to.
+
+use jiff::Timestamp;
+use plumb_api::{
+    EnvironmentStatus,
+    environment::{HealthyStatus, HeldStatus, ObservedStatus, QuarantinedStatus, RollbackStatus, WatchStatus},
+};
+use plumb_core::{
+    commit::CommitId,
+    rollback::{
+        Healthy,
+        hold::{Hold, Quarantined, Rollback},
+        watch::{Observed, Watch},
+    },
+    source::InputsDigest,
+    wave::Wave,
+};
+
+/// Returns what is held and quarantined.
+pub(crate) fn rollback(status: &EnvironmentStatus) -> Rollback {
+    let RollbackStatus { held, quarantined, watch: _ } = &status.rollback;
+    let quarantined = quarantined.iter().filter_map(|known| {
+        Some(Quarantined { commit: CommitId::parse(&known.commit).ok()?, inputs: InputsDigest(known.inputs.clone()) })
+    });
+    Rollback { held: held.as_ref().and_then(hold), quarantined: quarantined.collect() }
+}
+
+fn hold(HeldStatus { healthy, commit, author, subject, reason, since }: &HeldStatus) -> Option<Hold> {
+    Some(Hold {
+        healthy: CommitId::parse(healthy).ok()?,
+        commit: CommitId::parse(commit).ok()?,
+        author: author.clone(),
+        subject: subject.clone(),
+        reason: reason.clone(),
+        since: since.parse().ok()?,
+    })
+}
+
+/// Returns what was healthy last.
+pub(crate) fn healthy(status: &EnvironmentStatus) -> Option<Healthy> {
+    let HealthyStatus { commit, inputs, generation, lost } = status.last_healthy.as_ref()?;
+    Some(Healthy {
+        commit: CommitId::parse(commit).ok()?,
+        inputs: InputsDigest(inputs.clone()),
+        generation: *generation,
+        lost: lost.as_ref().map(|lost| lost.parse().unwrap_or(Timestamp::UNIX_EPOCH)),
+    })
+}
+
+/// Returns the range that is watched.
+pub(crate) fn watch(status: &EnvironmentStatus) -> Option<Watch> {
+    let WatchStatus { commit, began, since, wave, ailing, observed, acquitted } = status.rollback.watch.as_ref()?;
+    Some(Watch {
+        commit: CommitId::parse(commit).ok()?,
+        began: began.parse().ok()?,
+        since: since.parse().ok()?,
+        wave: wave.map(Wave),
+        ailing: *ailing,
+        observed: observed.as_ref().and_then(self::observed),
+        acquitted: acquitted.clone(),
+    })
+}
+
+fn observed(ObservedStatus { commit, inputs, generation, at, lost }: &ObservedStatus) -> Option<Observed> {
+    let healthy = Healthy {
+        commit: CommitId::parse(commit).ok()?,
+        inputs: InputsDigest(inputs.clone()),
+        generation: *generation,
+        lost: None,
+    };
+    Some(Observed { healthy, at: at.parse().ok()?, lost: *lost })
+}
+
+/// Writes what is held, quarantined and watched.
+pub(crate) fn write(status: &mut EnvironmentStatus, rollback: &Rollback, watch: Option<&Watch>) {
+    let Rollback { held, quarantined } = rollback;
+    let quarantined = quarantined.iter().map(|Quarantined { commit, inputs }| QuarantinedStatus {
+        commit: commit.to_string(),
+        inputs: inputs.0.clone(),
+    });
+    status.rollback = RollbackStatus {
+        held: held.as_ref().map(|Hold { healthy, commit, author, subject, reason, since }| HeldStatus {
+            healthy: healthy.to_string(),
+            commit: commit.to_string(),
+            author: author.clone(),
+            subject: subject.clone(),
+            reason: reason.clone(),
+            since: since.to_string(),
+        }),
+        quarantined: quarantined.collect(),
+        watch: watch.map(written),
+    };
+}
+
+fn written(Watch { commit, began, since, wave, ailing, observed, acquitted }: &Watch) -> WatchStatus {
+    WatchStatus {
+        commit: commit.to_string(),
+        began: began.to_string(),
+        since: since.to_string(),
+        wave: wave.map(|wave| wave.0),
+        ailing: *ailing,
+        observed: observed.as_ref().map(|Observed { healthy, at, lost }| ObservedStatus {
+            commit: healthy.commit.to_string(),
+            inputs: healthy.inputs.0.clone(),
+            generation: healthy.generation,
+            at: at.to_string(),
+            lost: *lost,
+        }),
+        acquitted: acquitted.clone(),
+    }
+}
+
+/// Writes what was healthy last.
+pub(crate) fn write_healthy(status: &mut EnvironmentStatus, healthy: Option<&Healthy>) {
+    status.last_healthy = healthy.map(|Healthy { commit, inputs, generation, lost }| HealthyStatus {
+        commit: commit.to_string(),
+        inputs: inputs.0.clone(),
+        generation: *generation,
+        lost: lost.map(|lost| lost.to_string()),
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let commit = |digit: &str| CommitId::parse(&digit.repeat(40)).expect("an id");
+        let at = |second| Timestamp::from_second(second).expect("a time");
+        let inputs = || InputsDigest("abc".to_owned());
+        let healthy = Healthy { commit: commit("1"), inputs: inputs(), generation: 3, lost: Some(at(9)) };
+        let text = str::to_owned;
+        let held = Hold {
+            healthy: commit("1"),
+            commit: commit("2"),
+            author: text("Ada <ada@example.com>"),
+            subject: text("web: new"),
+            reason: text("Deployment shop/web: sick"),
+            since: at(5),
+        };
+        let rollback =
+            Rollback { held: Some(held), quarantined: vec![Quarantined { commit: commit("2"), inputs: inputs() }] };
+        let observed = Observed { healthy: Healthy { lost: None, ..healthy.clone() }, at: at(7), lost: true };
+        let watch = Watch {
+            commit: commit("2"),
+            began: at(1),
+            wave: Some(Wave(-3)),
+            since: at(2),
+            ailing: true,
+            observed: Some(observed),
+            acquitted: Some(text("not rolled back: …")),
+        };
+        let mut status = EnvironmentStatus::default();
+        assert_eq!((self::rollback(&status), self::watch(&status)), (Rollback::default(), None));
+        write(&mut status, &rollback, Some(&watch));
+        write_healthy(&mut status, Some(&healthy));
+        assert_eq!((self::rollback(&status), self::watch(&status)), (rollback, Some(watch)));
+        assert_eq!(self::healthy(&status), Some(healthy));
+        write(&mut status, &Rollback::default(), None);
+        write_healthy(&mut status, None);
+        assert_eq!(status, EnvironmentStatus::default());
+    }
+}
