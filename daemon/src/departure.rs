@@ -238,7 +238,13 @@ async fn gather(context: &Context, pass: &mut Pass) -> Result<Gathered, Failure>
         unheard,
         contents: BTreeMap::new(),
         scanned: context.is_scanned().await,
-        policy: Policy { prune: true, suspended: false, waiting: false, rolled_back: false, ..pass.settings.policy.clone() },
+        policy: Policy {
+            prune: true,
+            suspended: false,
+            waiting: false,
+            rolled_back: false,
+            ..pass.settings.policy.clone()
+        },
         acting,
     };
     if let Some(acting) = &gathered.acting {

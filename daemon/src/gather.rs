@@ -195,7 +195,7 @@ pub(crate) async fn desired_at(
     commit: &CommitId,
     known: &mut Known,
 ) -> Option<Arc<Desired>> {
-    let source = wanted::older(context, newest, commit.clone()).await.ok()?;
+    let source = wanted::older(context, &newest, commit).await.ok()?;
     Some(wanted::wanted(context, settings, &source, known).await.ok()?.desired)
 }
 
@@ -376,7 +376,7 @@ async fn look_ahead(context: &Context, pass: &mut Pass) -> Result<Ahead, NotGath
         pass.memory.ahead = Known::default();
         return Ok(Ahead::Same);
     };
-    let rolled_back = pass.held.as_ref().is_some_and(|held| matches!(held.wait, Wait::RolledBack(_)));
+    let rolled_back = pass.held.as_ref().is_some_and(|held| held.wait.is_rollback());
     let attempted = pass.memory.status.last_attempted.as_ref().filter(|attempt| attempt.commit == at.as_str());
     let attempted = attempted.filter(|_| !rolled_back);
     match wanted::wanted(context, &pass.settings, newest, &mut pass.memory.ahead).await {

@@ -230,11 +230,7 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
         context.doubt_kinds();
     }
     // What is pruned or handed over may leave the parent's scope too wide; what is deleted to be made anew is missing.
-    let again = introduced
-        || replaced
-        || !deeds.pruned.is_empty()
-        || !deeds.handed.is_empty()
-        || judged.rolls_back();
+    let again = introduced || replaced || !deeds.pruned.is_empty() || !deeds.handed.is_empty() || judged.rolls_back();
     let judged_again = judged.until().map(|until| context.clock.until(until));
     let opened = opened(&deeds);
     let lost = pass.lost().map(|lost| lost.class);
@@ -246,7 +242,8 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     let left = waiting.map(|waiting| waiting.left(pass.settings.timeout.get(), context.clock.now()));
     let outcome = report::Outcome { started, plan, deeds, found, peace, facts, waiting, judged };
     report::finish(context, &mut pass, outcome).await;
-    let look_in = left.filter(|left| !left.is_zero()).into_iter().chain(opens_in(context, &pass)).chain(judged_again).min();
+    let look_in =
+        left.filter(|left| !left.is_zero()).into_iter().chain(opens_in(context, &pass)).chain(judged_again).min();
     Finished { again, opened, claimed, unheard, unhealthy, look_in, ..finished(pass, retry) }
 }
 

@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use plumb_api::{
     duration::DurationText,
     environment::{
-        Drift, DriftMode, Environment, EnvironmentSpec, FailFast, ForeignFields, ForeignMode, IgnoreRule, OnError,
-        Rollback, RollbackMode, Sync, Target,
+        Drift, DriftMode, Environment, EnvironmentSpec, ForeignFields, ForeignMode, IgnoreRule, OnError, Sync, Target,
     },
     request::{self, Request},
+    rollback::{FailFast, Rollback, RollbackMode},
 };
 use plumb_core::{
     class::Class,
@@ -59,8 +59,18 @@ pub(crate) struct Settings {
 /// the Environment can be left as it is and can say why.
 pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings, Option<Failure>) {
     let name = name(environment);
-    let EnvironmentSpec { repository, path, depends_on: _, target, sync, drift, health: _, rollback, deletion: _, suspend: _ } =
-        &environment.spec;
+    let EnvironmentSpec {
+        repository,
+        path,
+        depends_on: _,
+        target,
+        sync,
+        drift,
+        health: _,
+        rollback,
+        deletion: _,
+        suspend: _,
+    } = &environment.spec;
     let Target { namespace, service_account_name, create_namespace } = target;
     let Sync { prune, prune_limit, timeout, on_error, windows } = sync;
     let Drift { mode, ignore, foreign_fields } = drift;

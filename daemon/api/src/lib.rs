@@ -8,6 +8,7 @@ pub mod duration;
 pub mod environment;
 pub mod repository;
 pub mod request;
+pub mod rollback;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt as _;

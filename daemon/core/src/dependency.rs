@@ -194,7 +194,13 @@ mod tests {
     }
 
     fn at(digit: char) -> Progress {
-        Progress { repository: "repo".into(), applied: Some(commit(digit)), healthy: true, suspended: false, held: false }
+        Progress {
+            repository: "repo".into(),
+            applied: Some(commit(digit)),
+            healthy: true,
+            suspended: false,
+            held: false,
+        }
     }
 
     fn see(all: &mut Dependencies, who: &str, depends_on: &[&str], progress: Progress) -> BTreeSet<EnvironmentName> {

@@ -7,7 +7,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{dependency::Unmet, rollback::hold::Hold, window::Opening};
+use crate::{commit::CommitId, dependency::Unmet, rollback::hold::Hold, window::Opening};
 
 /// What a new commit waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -16,8 +16,10 @@ pub enum Wait {
     Dependency(Unmet),
     /// The next sync window; absent: none opens within four years.
     Window(Option<Timestamp>),
-    /// Its content was rolled back: it waits for a commit with another one, or a person's word.
+    /// Its content was rolled back, and the environment is held: it waits for a commit with another one, or a person's word.
     RolledBack(Box<Hold>),
+    /// Its content was rolled back before, with this commit.
+    Quarantined(CommitId),
 }
 
 /// What the gate looks at.
@@ -54,7 +56,7 @@ impl Wait {
         match self {
             Self::Dependency(_) => "DependencyNotReady",
             Self::Window(_) => "WindowClosed",
-            Self::RolledBack(_) => "RolledBack",
+            Self::RolledBack(_) | Self::Quarantined(_) => "RolledBack",
         }
     }
 
@@ -63,14 +65,19 @@ impl Wait {
         match self {
             Self::Dependency(unmet) => unmet.passes(),
             Self::Window(opens) => opens.is_some(),
-            Self::RolledBack(_) => false,
+            Self::RolledBack(_) | Self::Quarantined(_) => false,
         }
+    }
+
+    /// Returns whether its content was rolled back.
+    pub fn is_rollback(&self) -> bool {
+        matches!(self, Self::RolledBack(_) | Self::Quarantined(_))
     }
 
     /// Returns when to look again, if a time is all that is waited for.
     pub fn until(&self) -> Option<Timestamp> {
         match self {
-            Self::Dependency(_) | Self::RolledBack(_) => None,
+            Self::Dependency(_) | Self::RolledBack(_) | Self::Quarantined(_) => None,
             Self::Window(opens) => *opens,
         }
     }
@@ -81,10 +88,15 @@ impl fmt::Display for Wait {
         match self {
             Self::Dependency(unmet) => unmet.fmt(f),
             Self::Window(Some(opens)) => write!(f, "waits for its window, which opens at {opens} (plumb sync --now)"),
-            Self::RolledBack(hold) => write!(f, "has the content of {}, which was rolled back", hold.commit.short()),
+            Self::RolledBack(hold) => rolled_back(f, &hold.commit),
+            Self::Quarantined(commit) => rolled_back(f, commit),
             Self::Window(None) => f.write_str("waits for a window that never opens: correct spec.sync.windows"),
         }
     }
+}
+
+fn rolled_back(f: &mut fmt::Formatter<'_>, commit: &CommitId) -> fmt::Result {
+    write!(f, "has the content of {}, which was rolled back", commit.short())
 }
 
 #[cfg(test)]

@@ -94,13 +94,14 @@ impl Gated {
 
     /// Tells what was rolled back and what ends it; nothing where that is not what the commit waits for.
     fn story(&self, environment: &str) -> Vec<String> {
-        let Wait::RolledBack(hold) = &self.wait else { return Vec::new() };
-        let same = (self.commit != hold.commit).then(|| self.line());
-        let unreadable = (!self.kept).then(|| {
-            format!("{} can't be read any more: the cluster stays as it is", hold.healthy.short())
-        });
+        let told = match &self.wait {
+            Wait::RolledBack(hold) if hold.commit == self.commit => vec![hold.to_string()],
+            Wait::RolledBack(hold) => vec![hold.to_string(), self.line()],
+            Wait::Quarantined(_) => vec![self.line()],
+            Wait::Dependency(_) | Wait::Window(_) => return Vec::new(),
+        };
         let next = format!("push a commit with another content, or run: plumb sync {environment} --retry");
-        [hold.to_string()].into_iter().chain(same).chain(unreadable).chain([next]).collect()
+        told.into_iter().chain([next]).collect()
     }
 }
 

@@ -41,11 +41,7 @@ impl Tracked {
 }
 
 /// Returns the newest commit for an environment of which these are known, or why there is none.
-pub(super) fn source(
-    repository: Option<&Tracked>,
-    name: &RepositoryName,
-    known: &[&str],
-) -> Result<Source, Failure> {
+pub(super) fn source(repository: Option<&Tracked>, name: &RepositoryName, known: &[&str]) -> Result<Source, Failure> {
     let failure = |class, message| Err(Failure { class, message });
     if let Some(source) = repository.and_then(|repository| repository.source_for(known)) {
         return Ok(source.clone());

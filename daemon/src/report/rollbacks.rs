@@ -5,11 +5,7 @@ use std::time::Duration;
 use plumb_api::EnvironmentStatus;
 use plumb_core::{class::Class, commit::Revision, record::RecordKind, rollback::blame::Verdict};
 
-use super::{
-    Outcome,
-    scribe::Scribe,
-    state::history_entry,
-};
+use super::{Outcome, scribe::Scribe, state::history_entry};
 
 impl Scribe<'_> {
     /// Records what was decided about the commit in force, and puts it into the status.

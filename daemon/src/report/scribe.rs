@@ -84,7 +84,9 @@ impl Scribe<'_> {
 
     /// Echoes the requests that this pass has carried out, and records those that change what is allowed.
     pub(super) fn requests(&mut self, status: &mut EnvironmentStatus) {
-        for (annotation, kind) in [(request::SYNC, None), (request::RETRY, None), (request::ALLOW_PRUNE, Some(RecordKind::Allowed))] {
+        for (annotation, kind) in
+            [(request::SYNC, None), (request::RETRY, None), (request::ALLOW_PRUNE, Some(RecordKind::Allowed))]
+        {
             let Some(asked) = settings::request(&self.pass.resource, annotation) else { continue };
             // What is to begin at any hour is asked for until it has begun: a dependency may hold it up.
             let held = asked.now && self.pass.held.is_some();

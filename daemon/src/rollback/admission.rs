@@ -2,7 +2,10 @@
 //!
 //! A release is in the status before anything of the commit is applied.
 
-use plumb_api::request::{self, Request};
+use plumb_api::{
+    environment::Attempt,
+    request::{self, Request},
+};
 use plumb_core::{
     class::Class,
     commit::CommitId,
@@ -67,29 +70,23 @@ pub(crate) async fn admit(context: &Context, pass: &mut Pass) -> Result<(), NotG
 /// Keeps the environment where it is: at what it was rolled back to, or, where that is over and the same content came
 /// again, at the commit that was begun last.
 fn keep(pass: &mut Pass, newest: &Source, held: Option<Hold>, quarantined: Quarantined) {
-    let attempted = pass.memory.status.last_attempted.as_ref();
-    let begun = attempted.and_then(|attempt| CommitId::parse(&attempt.commit).ok());
-    let commit = newest.revision.commit.clone();
-    let (hold, at) = match held {
+    let commit_of = |attempt: &Attempt| CommitId::parse(&attempt.commit).ok();
+    let newest = newest.revision.commit.clone();
+    pass.held = Some(match held {
         Some(hold) => {
             pass.settings.policy.rolled_back = true;
-            (hold.clone(), Some(hold.healthy))
+            let at = Some(hold.healthy.clone());
+            Held { newest, wait: Wait::RolledBack(Box::new(hold)), at, applied: None, lost: None }
         }
         None => {
             // What was read of it is not what the pass is about.
             pass.memory.ahead = std::mem::take(&mut pass.memory.wanted);
-            let hold = Hold {
-                healthy: begun.clone().unwrap_or_else(|| commit.clone()),
-                commit: quarantined.commit,
-                author: newest.revision.author.clone(),
-                subject: newest.revision.subject.clone(),
-                reason: "its content was rolled back before".to_owned(),
-                since: newest.revision.committed,
-            };
-            (hold, begun)
+            let status = &pass.memory.status;
+            let at = status.last_attempted.as_ref().and_then(commit_of);
+            let applied = status.last_applied.as_ref().and_then(commit_of);
+            Held { newest, wait: Wait::Quarantined(quarantined.commit), at, applied, lost: None }
         }
-    };
-    pass.held = Some(Held { newest: commit, wait: Wait::RolledBack(Box::new(hold)), at });
+    });
 }
 
 async fn release(

@@ -21,7 +21,7 @@ use plumb_core::{
         watch::Watch,
     },
     source::InputsDigest,
-    wave::{Wave, Waiting},
+    wave::{Waiting, Wave},
 };
 use plumb_git::mirror::Mirror;
 
@@ -170,7 +170,9 @@ fn condition_of(pass: &Pass, seen: &Seen<'_>, symptoms: Vec<Symptom>) -> State {
         (true, ..) => State::Suspended { well },
         (false, true, _) => State::Cut,
         (false, false, true) => State::Well,
-        (false, false, false) => State::Unwell { wave: waiting.map(|waiting: Waiting| -> Wave { waiting.wave }), symptoms },
+        (false, false, false) => {
+            State::Unwell { wave: waiting.map(|waiting: Waiting| -> Wave { waiting.wave }), symptoms }
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use plumb_api::{
     EnvironmentStatus,
-    environment::{HealthyStatus, HeldStatus, ObservedStatus, QuarantinedStatus, RollbackStatus, WatchStatus},
+    rollback::{HealthyStatus, HeldStatus, ObservedStatus, QuarantinedStatus, RollbackStatus, WatchStatus},
 };
 use plumb_core::{
     commit::CommitId,

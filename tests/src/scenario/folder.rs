@@ -19,6 +19,9 @@ use super::steps::{self, Line, Step};
 /// Names what an overlay deletes, one path a line.
 const REMOVED: &str = ".removed";
 
+/// Holds what a commit's message says below its subject.
+const MESSAGE: &str = ".message";
+
 /// A scenario as it stands in the tree.
 #[derive(Debug, Clone)]
 pub struct Scenario {
@@ -68,6 +71,13 @@ impl Copy {
     /// Returns its folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Returns the message of a commit.
+    pub fn message(&self, number: u32) -> String {
+        let file = self.path().join("repository").join(number.to_string()).join(MESSAGE);
+        let body = fs::read_to_string(file).map(|body| format!("\n\n{body}")).unwrap_or_default();
+        format!("Commit {number}{body}")
     }
 
     /// Lays a commit's files over a working copy.
@@ -136,7 +146,7 @@ fn lay(from: &Path, onto: &Path) -> io::Result<()> {
         let target = onto.join(entry.file_name());
         if entry.file_type()?.is_dir() {
             lay(&entry.path(), &target)?;
-        } else if entry.file_name() != REMOVED {
+        } else if entry.file_name() != REMOVED && entry.file_name() != MESSAGE {
             fs::copy(entry.path(), target)?;
         }
     }

@@ -137,8 +137,8 @@ impl<'a> Player<'a> {
 
     fn push(&mut self, number: u32) -> Result<(), String> {
         self.copy.overlay(number, self.working.path())?;
-        let commit =
-            self.working.commit_and_push(&[], &format!("Commit {number}")).map_err(|error| error.to_string())?;
+        let message = self.copy.message(number);
+        let commit = self.working.commit_and_push(&[], &message).map_err(|error| error.to_string())?;
         self.names.commits.insert(number, commit.clone());
         wait::reach("plumb to see the commit", || {
             let repository = self.observer.object("Repository", "repo")?.unwrap_or_default();

@@ -155,10 +155,13 @@ impl Judgement {
 
 /// Judges an environment at the end of a pass.
 pub fn judge(case: &Case<'_>) -> Judgement {
-    let now_healthy =
-        || Healthy { commit: case.commit.clone(), inputs: case.inputs.clone(), generation: case.generation, lost: None };
-    let is_in_force =
-        |healthy: &Healthy| healthy.inputs == *case.inputs && healthy.generation == case.generation;
+    let now_healthy = || Healthy {
+        commit: case.commit.clone(),
+        inputs: case.inputs.clone(),
+        generation: case.generation,
+        lost: None,
+    };
+    let is_in_force = |healthy: &Healthy| healthy.inputs == *case.inputs && healthy.generation == case.generation;
     if case.healthy.is_some_and(is_in_force) {
         return Judgement::idle(settled(case));
     }
@@ -239,9 +242,8 @@ fn watch_over(case: &Case<'_>, watch: &Watch, healthy: Option<&Healthy>, symptom
         return Verdict::Wait { until: Some(early) };
     }
     let is_late = case.now >= late;
-    let is_acute = |symptom: &&Symptom| {
-        symptom.health == HealthStatus::Failed || !symptom.reasons.is_disjoint(&fail_fast.reasons)
-    };
+    let is_acute =
+        |symptom: &&Symptom| symptom.health == HealthStatus::Failed || !symptom.reasons.is_disjoint(&fail_fast.reasons);
     // What can't be judged fails at no time.
     let is_slow = |symptom: &&Symptom| is_late && symptom.health == HealthStatus::InProgress;
     let failing: Vec<&Symptom> = symptoms.iter().filter(|symptom| is_acute(symptom) || is_slow(symptom)).collect();

@@ -139,9 +139,7 @@ impl World {
     pub(crate) fn run(&mut self, seconds: u32) {
         for _ in 0..seconds {
             self.now += 1;
-            for count in
-                [&mut self.unwritable, &mut self.node_broken, &mut self.suspended, &mut self.another_broken]
-            {
+            for count in [&mut self.unwritable, &mut self.node_broken, &mut self.suspended, &mut self.another_broken] {
                 *count = count.saturating_sub(1);
             }
             self.pass();
@@ -234,7 +232,8 @@ impl World {
     }
 
     fn is_sick(&self) -> bool {
-        self.node_broken > 0 || self.live.is_some_and(|(content, since)| is_broken(content) || self.now < since + ROLLOUT)
+        self.node_broken > 0
+            || self.live.is_some_and(|(content, since)| is_broken(content) || self.now < since + ROLLOUT)
     }
 
     fn judge(&mut self, target: usize, ailing: bool) -> Status {
@@ -295,7 +294,8 @@ impl World {
             self.is_right(target, healthy);
             let since = at(self.now);
             let (author, subject, reason) = (String::new(), String::new(), reason.clone());
-            let hold = Hold { healthy: healthy.commit.clone(), commit: commit_id(target), author, subject, reason, since };
+            let hold =
+                Hold { healthy: healthy.commit.clone(), commit: commit_id(target), author, subject, reason, since };
             status.rollback.roll_back(hold, inputs(content));
         }
         if let Some(healthy) = judgement.healthy.as_ref().filter(|healthy| healthy.lost.is_none())

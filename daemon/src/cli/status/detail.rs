@@ -61,7 +61,10 @@ fn head(environment: &Environment, status: &EnvironmentStatus, now: Timestamp) -
         let story = format!("{} {:?} by {}{since}", short(&held.commit), held.subject, held.author);
         lines.push(("Rolled back", Tone::Bad.paint(&screen::first_line(&story))));
         lines.push(("Because", screen::first_line(&held.reason)));
-        lines.push(("Kept at", format!("{}, until a commit with another content or plumb sync --retry", short(&held.healthy))));
+        lines.push((
+            "Kept at",
+            format!("{}, until a commit with another content or plumb sync --retry", short(&held.healthy)),
+        ));
     }
     if let Some(watch) = &status.rollback.watch {
         let since = age::since(&watch.since, now).unwrap_or_else(|| NOTHING.to_owned());

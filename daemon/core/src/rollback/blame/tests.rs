@@ -175,7 +175,10 @@ fn case_of<'a>(policy: &'a RollbackPolicy, healthy: &'a Healthy) -> Case<'a> {
 fn a_range_begins_with_its_first_commit_and_newer_ones_join_it() {
     let first = Watch::begin(commit('2'), at(0), false);
     let joined = judged_in(Some(&first), AFTER, &[broken()], |_| {});
-    assert!(matches!(joined.verdict, Verdict::Blamed { .. }), "the newest commit is 2, and the clock is that of the first");
+    assert!(
+        matches!(joined.verdict, Verdict::Blamed { .. }),
+        "the newest commit is 2, and the clock is that of the first"
+    );
     let fresh = judged_in(None, AFTER, &[broken()], |_| {});
     assert_eq!(fresh.verdict, Verdict::Wait { until: Some(at(AFTER + AFTER)) });
     assert_eq!(fresh.watch.map(|watch| watch.since), Some(at(AFTER)));
@@ -223,7 +226,14 @@ fn what_is_healthy_counts_at_once_or_after_it_was_observed() {
     // A newer commit ends the observation, and is judged by itself.
     let policy = policy(Mode::Restore, 100);
     let (before, three) = (healthy('1'), (commit('3'), inputs('3')));
-    let newer = Case { commit: &three.0, inputs: &three.1, watch: Some(&watch), now: at(50), began: at(50), ..case_of(&policy, &before) };
+    let newer = Case {
+        commit: &three.0,
+        inputs: &three.1,
+        watch: Some(&watch),
+        now: at(50),
+        began: at(50),
+        ..case_of(&policy, &before)
+    };
     let judgement = judge(&newer);
     assert_eq!(judgement.healthy, Some(healthy('2')));
     assert_eq!(judgement.watch.map(|watch| (watch.commit, watch.since)), Some((commit('3'), at(50))));

@@ -1,0 +1,174 @@
+//! What an Environment asks for when a commit makes it unhealthy, and what its status keeps of that.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{duration::DurationText, repository::is_false};
+
+/// What happens when an environment that was healthy is not any more after a commit.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollback {
+    /// What becomes of the commit that is to blame.
+    #[serde(default)]
+    pub mode: RollbackMode,
+    /// When the Pods of what the commit changed end the wait before `sync.timeout` does.
+    #[serde(default)]
+    pub fail_fast: FailFast,
+    /// How long after success a loss of health still counts against the commit.
+    #[serde(default = "default_observe")]
+    pub observe: DurationText,
+}
+
+/// What becomes of a commit that is to blame.
+#[derive(JsonSchema, Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RollbackMode {
+    /// Nothing: a person has to look.
+    #[default]
+    None,
+    /// The last healthy commit is applied again; Git stays as it is, and the environment is held until a commit changes it.
+    Restore,
+}
+
+/// When Pods end the wait early.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailFast {
+    /// How long a commit may suffer from one of these reasons, or from an object that has failed for good.
+    #[serde(default = "default_after")]
+    pub after: DurationText,
+    /// Reasons as Kubernetes gives them for Pods and containers.
+    #[schemars(length(max = 32), inner(length(min = 1, max = 128)))]
+    #[serde(default = "default_reasons")]
+    pub reasons: Vec<String>,
+}
+
+fn default_observe() -> DurationText {
+    DurationText::parse("0s").expect("because the constant is a duration")
+}
+
+fn default_after() -> DurationText {
+    DurationText::parse("60s").expect("because the constant is a duration")
+}
+
+fn default_reasons() -> Vec<String> {
+    ["ImagePullBackOff", "ErrImagePull", "CrashLoopBackOff", "CreateContainerConfigError"].map(str::to_owned).to_vec()
+}
+
+impl Default for Rollback {
+    fn default() -> Self {
+        Self { mode: RollbackMode::default(), fail_fast: FailFast::default(), observe: default_observe() }
+    }
+}
+
+impl Default for FailFast {
+    fn default() -> Self {
+        Self { after: default_after(), reasons: default_reasons() }
+    }
+}
+
+/// A commit that was healthy.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HealthyStatus {
+    /// The newest commit with these inputs.
+    pub commit: String,
+    /// Digest of the tree ids that were read.
+    pub inputs: String,
+    /// The generation of the Environment's spec.
+    pub generation: i64,
+    /// Since when it is not healthy any more, without a new commit (RFC 3339); absent: it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<String>,
+}
+
+/// What was rolled back, and what is watched for it.
+#[derive(JsonSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RollbackStatus {
+    /// What was rolled back last, while the environment is kept at an older commit because of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldStatus>,
+    /// Contents that are not applied again, newest first, at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quarantined: Vec<QuarantinedStatus>,
+    /// The commits applied since the environment was healthy, while it is judged whether they are to blame.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchStatus>,
+}
+
+impl RollbackStatus {
+    /// Returns whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A commit that was rolled back.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldStatus {
+    /// The commit that the environment is kept at.
+    pub healthy: String,
+    /// The commit that was rolled back.
+    pub commit: String,
+    /// Its author.
+    pub author: String,
+    /// The first line of its message.
+    pub subject: String,
+    /// What failed, in words.
+    pub reason: String,
+    /// Since when (RFC 3339).
+    pub since: String,
+}
+
+/// A content that is not applied again.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QuarantinedStatus {
+    /// The commit with which it was applied last.
+    pub commit: String,
+    /// Digest of the tree ids that were read.
+    pub inputs: String,
+}
+
+/// Commits that are watched.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WatchStatus {
+    /// The first of them.
+    pub commit: String,
+    /// When it began (RFC 3339).
+    pub began: String,
+    /// From when on is counted: its beginning, that of the highest wave, or the loss of an observed health (RFC 3339).
+    pub since: String,
+    /// The highest wave that was waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wave: Option<i32>,
+    /// Whether the environment was not healthy already as they began.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub ailing: bool,
+    /// A success that is observed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<ObservedStatus>,
+    /// Why they are not rolled back although something fails, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acquitted: Option<String>,
+}
+
+/// A success that is observed before it counts.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObservedStatus {
+    /// The commit.
+    pub commit: String,
+    /// Digest of the tree ids that were read.
+    pub inputs: String,
+    /// The generation of the Environment's spec.
+    pub generation: i64,
+    /// Since when (RFC 3339).
+    pub at: String,
+    /// Whether health was lost since.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub lost: bool,
+}
