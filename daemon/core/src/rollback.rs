@@ -7,6 +7,7 @@
 pub mod blame;
 pub mod hold;
 pub mod outage;
+pub mod revert;
 pub mod watch;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -23,6 +24,10 @@ pub enum Mode {
     None,
     /// The last healthy commit is applied again, and Git stays as it is.
     Restore,
+    /// Besides, reverts are pushed to the branch.
+    Revert,
+    /// Besides, reverts are pushed to a branch of their own, for people to look at.
+    Branch,
 }
 
 /// When the Pods of a changed object end the wait early.

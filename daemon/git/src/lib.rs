@@ -19,6 +19,7 @@ mod protocol;
 pub mod push;
 pub mod remote;
 pub mod renewal;
+mod revert;
 pub mod snapshot;
 mod walk;
 pub mod watch;

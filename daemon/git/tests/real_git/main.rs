@@ -10,6 +10,7 @@ mod pool;
 mod push;
 mod refs;
 mod repository;
+mod revert;
 mod server;
 mod snapshot;
 mod ssh;

@@ -1,0 +1,166 @@
+//! The table of plans, and the words of messages and commands.
+
+use super::*;
+
+fn commit(digit: char) -> CommitId {
+    CommitId::parse(&digit.to_string().repeat(40)).expect("an id")
+}
+
+fn path(text: &str) -> RepoPath {
+    RepoPath::parse(text).expect("a path")
+}
+
+fn step(digit: char, parent: char, paths: &[&str]) -> Step {
+    Step {
+        commit: commit(digit),
+        parent: Some(commit(parent)),
+        merge: false,
+        message: format!("web: {digit}\n\nBecause.\n"),
+        changed: paths.iter().map(|text| path(text)).collect(),
+    }
+}
+
+fn planned(mode: Mode, steps: &[Step], change: impl FnOnce(&mut Input<'_>)) -> RevertPlan {
+    let (environment, own, healthy) = (EnvironmentName::new("team", "app"), path("envs/app"), commit('1'));
+    let (branch, content) = (RefName::parse("refs/heads/main").expect("a ref"), BTreeSet::new());
+    let mut input = Input {
+        environment: &environment,
+        mode,
+        path: &own,
+        healthy: &healthy,
+        reason: "Deployment shop/web: sick\nof everything",
+        branch: Some(&branch),
+        steps: Some(steps),
+        content: &content,
+        pushes: &[],
+        now: Timestamp::from_second(1_000_000).expect("a time"),
+    };
+    change(&mut input);
+    plan(&input)
+}
+
+fn reverted(plan: &RevertPlan) -> Vec<char> {
+    let reverts = match plan {
+        RevertPlan::Push(reverts) | RevertPlan::Branch { reverts, .. } => reverts.as_slice(),
+        RevertPlan::Nothing | RevertPlan::Stalled(_) => &[],
+    };
+    reverts.iter().filter_map(|revert| revert.commit.as_str().chars().next()).collect()
+}
+
+#[test]
+fn what_changed_the_environment_is_taken_back_newest_first() {
+    let steps = [step('4', '3', &["envs/app"]), step('3', '2', &[]), step('2', '1', &["envs/app"])];
+    let plan = planned(Mode::Revert, &steps, |_| {});
+    assert!(matches!(plan, RevertPlan::Push(_)));
+    assert_eq!(reverted(&plan), ['4', '2']);
+    let RevertPlan::Push(reverts) = plan else { panic!("a push") };
+    let states: Vec<_> = reverts.iter().map(|revert| revert.state.clone()).collect();
+    assert_eq!(states, [Some(commit('3')), Some(commit('1'))], "each goes back to its own first parent");
+    assert_eq!(planned(Mode::Revert, &[step('2', '1', &[])], |_| {}), RevertPlan::Nothing);
+    assert_eq!(planned(Mode::Restore, &steps, |_| {}), RevertPlan::Nothing);
+    assert_eq!(planned(Mode::None, &steps, |_| {}), RevertPlan::Nothing);
+}
+
+#[test]
+fn what_others_share_goes_onto_a_branch_of_its_own() {
+    #[track_caller]
+    fn check(plan: RevertPlan, expected: &Aside) {
+        let RevertPlan::Branch { name, why, .. } = &plan else { panic!("{plan:?}") };
+        assert_eq!((name.as_str(), why), ("refs/heads/plumb/revert-main-team-app-2222222", expected));
+        assert_eq!(reverted(&plan), ['2']);
+    }
+    let own = [step('2', '1', &["envs/app"])];
+    check(planned(Mode::Branch, &own, |_| {}), &Aside::Asked);
+    let shared = [step('2', '1', &["envs/app", "envs/application"])];
+    check(planned(Mode::Revert, &shared, |_| {}), &Aside::Shared(path("envs/application")));
+    let other: BTreeSet<_> = [EnvironmentName::new("team", "other")].into();
+    let (environment, root, healthy) = (EnvironmentName::new("team", "app"), path("envs/app"), commit('1'));
+    let branch = RefName::parse("refs/heads/main").expect("a ref");
+    let input = Input {
+        environment: &environment,
+        mode: Mode::Revert,
+        path: &root,
+        healthy: &healthy,
+        reason: "",
+        branch: Some(&branch),
+        steps: Some(&own),
+        content: &other,
+        pushes: &[],
+        now: Timestamp::UNIX_EPOCH,
+    };
+    check(plan(&input), &Aside::Content(EnvironmentName::new("team", "other")));
+}
+
+#[test]
+fn what_only_a_person_may_do_is_left_to_one() {
+    #[track_caller]
+    fn check(steps: &[Step], change: impl FnOnce(&mut Input<'_>), expected: &Stalled) {
+        assert_eq!(planned(Mode::Revert, steps, change), RevertPlan::Stalled(expected.clone()));
+    }
+    let steps = [step('2', '1', &["envs/app"])];
+    check(&steps, |input| input.branch = None, &Stalled::NoBranch);
+    check(&steps, |input| input.steps = None, &Stalled::Rewritten);
+    let own = Step { message: "Revert \"x\"\n\nPlumb-Environment: team/app\n".to_owned(), ..steps[0].clone() };
+    check(&[own], |_| {}, &Stalled::RevertOfRevert(commit('2')));
+    let many: Vec<Step> = (0..=REVERTS_MAX).map(|_| step('2', '1', &["envs/app"])).collect();
+    check(&many, |_| {}, &Stalled::TooMany(REVERTS_MAX + 1));
+    let at = |second| Timestamp::from_second(second).expect("a time");
+    let often = [at(999_999), at(1_000_000 - 6 * 3600 + 1)];
+    let pushed = plan(&Input { pushes: &often, ..input_of(&steps) });
+    assert_eq!(pushed, RevertPlan::Stalled(Stalled::TooOften));
+    let seldom = [at(999_999), at(1_000_000 - 6 * 3600)];
+    assert!(matches!(plan(&Input { pushes: &seldom, ..input_of(&steps) }), RevertPlan::Push(_)));
+}
+
+fn input_of(steps: &[Step]) -> Input<'_> {
+    static PARTS: std::sync::LazyLock<(EnvironmentName, RepoPath, CommitId, RefName, BTreeSet<EnvironmentName>)> =
+        std::sync::LazyLock::new(|| {
+            let branch = RefName::parse("refs/heads/main").expect("a ref");
+            (EnvironmentName::new("team", "app"), path("envs/app"), commit('1'), branch, BTreeSet::new())
+        });
+    let (environment, own, healthy, branch, content) = &*PARTS;
+    Input {
+        environment,
+        mode: Mode::Revert,
+        path: own,
+        healthy,
+        reason: "Deployment shop/web: sick",
+        branch: Some(branch),
+        steps: Some(steps),
+        content,
+        pushes: &[],
+        now: Timestamp::from_second(1_000_000).expect("a time"),
+    }
+}
+
+#[test]
+fn messages_are_as_git_writes_them_with_trailers() {
+    #[track_caller]
+    fn check(step: Step, expected: &str) {
+        let RevertPlan::Push(reverts) = planned(Mode::Revert, &[step], |_| {}) else { panic!("a push") };
+        let trailers = format!(
+            "\nPlumb-Environment: team/app\nPlumb-Reason: Deployment shop/web: sick of everything\nPlumb-Healthy: {}\n",
+            commit('1')
+        );
+        assert_eq!(reverts[0].message, format!("{expected}{trailers}"));
+    }
+    let (two, one) = (commit('2'), commit('1'));
+    let plain = step('2', '1', &["envs/app"]);
+    check(plain.clone(), &format!("Revert \"web: 2\"\n\nThis reverts commit {two}.\n"));
+    let merge = Step { merge: true, ..plain.clone() };
+    check(merge, &format!("Revert \"web: 2\"\n\nThis reverts commit {two}, reversing\nchanges made to {one}.\n"));
+    let again = Step { message: "Revert \"web: 0\"\n".to_owned(), ..plain };
+    check(again, &format!("Reapply \"web: 0\"\n\nThis reverts commit {two}.\n"));
+}
+
+#[test]
+fn a_person_gets_the_exact_commands() {
+    let steps = [step('2', '1', &["envs/app"])];
+    let one = commit('1');
+    let expected = format!(
+        "not reverted in Git: 2 reverts were pushed within 6 h; to do it by hand: git fetch origin && git switch --detach \
+         origin/main && git restore --source={one} --staged --worktree -- envs/app && git commit -m 'Revert envs/app to \
+         1111111' && git push origin HEAD:main"
+    );
+    assert_eq!(Stalled::TooOften.story(&input_of(&steps)), expected);
+}
