@@ -1,12 +1,13 @@
 //! The command line.
 //!
 //! Owns: arguments, tables, exit codes and the words around an error; one file for each command. May touch: the
-//! terminal, files that the user names, and the Kubernetes API; Git only for `plumb diff`. Must never do: write to the
+//! terminal, files and clones that the user names, and the Kubernetes API; Git servers only for `plumb diff`. Must never do: write to the
 //! cluster anything but request annotations, decide what plumb-core decides, or show a value of a Secret from a cluster.
 
 mod age;
 mod allow;
 mod asking;
+mod audit;
 mod check;
 mod completion;
 mod connection;
@@ -15,7 +16,9 @@ mod drift;
 mod error;
 mod format;
 mod git_worker;
+mod history;
 mod install;
+mod notes;
 mod place;
 mod render;
 mod run;
@@ -79,9 +82,11 @@ enum Command {
     Status(status::StatusArgs),
     Tree(tree::TreeArgs),
     Drift(drift::DriftArgs),
+    History(history::HistoryArgs),
     Suspend(suspend::SuspendArgs),
     Resume(suspend::ResumeArgs),
     Allow(allow::AllowArgs),
+    Audit(audit::AuditArgs),
     Completion(completion::CompletionArgs),
     #[command(hide = true)]
     GitWorker(git_worker::GitWorkerArgs),
@@ -122,9 +127,11 @@ fn perform(command: Command) -> Result<Outcome, CliError> {
         Command::Status(arguments) => status::perform(&arguments),
         Command::Tree(arguments) => tree::perform(&arguments),
         Command::Drift(arguments) => drift::perform(&arguments),
+        Command::History(arguments) => history::perform(&arguments),
         Command::Suspend(arguments) => suspend::suspend(&arguments),
         Command::Resume(arguments) => suspend::resume(&arguments),
         Command::Allow(arguments) => allow::perform(&arguments),
+        Command::Audit(arguments) => audit::perform(&arguments),
         Command::Completion(arguments) => {
             completion::perform(&arguments, &mut <Cli as clap::CommandFactory>::command())
         }

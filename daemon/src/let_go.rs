@@ -68,6 +68,7 @@ pub(crate) async fn let_go(context: &Context, settings: &Settings, uid: &str, re
         objects: gone,
         who: None,
         attribution: None,
+        related: None,
         count: None,
         class: None,
         took: None,

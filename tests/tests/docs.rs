@@ -14,6 +14,8 @@ mod fields;
 mod links;
 #[path = "docs/page.rs"]
 mod page;
+#[path = "docs/records.rs"]
+mod records;
 #[path = "docs/threats.rs"]
 mod threats;
 #[path = "docs/words.rs"]

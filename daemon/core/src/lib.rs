@@ -7,6 +7,7 @@
 
 pub mod adoption;
 pub mod attribution;
+pub mod audit;
 pub mod backoff;
 pub mod claims;
 pub mod class;
@@ -21,6 +22,7 @@ pub mod fingerprint;
 pub mod foreign;
 pub mod gate;
 pub mod health;
+pub mod history;
 pub mod identity;
 pub mod ignore;
 pub mod inventory;

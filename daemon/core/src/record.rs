@@ -13,7 +13,11 @@ use serde::Serialize;
 
 pub use self::kind::RecordKind;
 use crate::{
-    attribution::Attribution, class::Class, commit::Revision, environment::EnvironmentName, object::ObjectKey,
+    attribution::Attribution,
+    class::Class,
+    commit::{CommitId, Revision},
+    environment::EnvironmentName,
+    object::ObjectKey,
 };
 
 /// One fact.
@@ -35,6 +39,8 @@ pub struct Record {
     pub who: Option<String>,
     /// Who changed what, for drift.
     pub attribution: Option<Attribution>,
+    /// The commit that came of it, such as a revert, or that replaced the one concerned.
+    pub related: Option<CommitId>,
     /// How often it happened, where one record stands for several times.
     pub count: Option<u64>,
     /// What helps, for failures.

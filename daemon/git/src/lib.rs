@@ -7,6 +7,7 @@
 //! Must never do: check out files, run hooks or the `git` program, read a clock for a decision, put a password into an
 //! argument, the environment, an error or a log.
 
+pub mod archive;
 pub mod directory;
 pub mod draft;
 pub mod error;

@@ -20,7 +20,7 @@ const NAMES_LISTED: usize = 10;
 pub(crate) struct ConnectionArgs {
     /// Namespace of the Environments; without it the one of the kubeconfig's context
     #[arg(short, long, value_name = "NAME")]
-    namespace: Option<String>,
+    pub(super) namespace: Option<String>,
     /// Kubeconfig; without it $KUBECONFIG, ~/.kube/config, or the Pod's own service account
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,

@@ -77,6 +77,30 @@ pub(crate) enum CliError {
         #[source]
         source: Box<GitError>,
     },
+    /// A clone without notes of plumb.
+    #[error("{} has no notes of {}", .path.display(), .cluster.as_deref().unwrap_or("plumb"))]
+    NoNotes {
+        /// The clone.
+        path: PathBuf,
+        /// The cluster, where one was named.
+        cluster: Option<String>,
+        /// Clusters whose notes it has.
+        others: Vec<String>,
+    },
+    /// The trusted keys can't be used.
+    #[error("the keys in {} can't be used", .path.display())]
+    Keys {
+        /// Where they are.
+        path: PathBuf,
+        #[source]
+        source: plumb_signature::InvalidKeys,
+    },
+    /// A time that is none.
+    #[error("{written:?} is no time")]
+    Time {
+        /// What was written.
+        written: String,
+    },
     /// There is no place for a mirror.
     #[error("cannot make a temporary directory")]
     Scratch(#[source] io::Error),
@@ -134,6 +158,18 @@ impl CliError {
             Self::Repository { .. } | Self::Git { .. } => {
                 "compare with files of yours instead: plumb diff ENV --path DIR".to_owned()
             }
+            Self::NoNotes { others, .. } if !others.is_empty() => {
+                format!("name one of these with --cluster: {}", others.join(", "))
+            }
+            Self::NoNotes { .. } => {
+                "fetch them: git fetch origin 'refs/notes/plumb/*:refs/notes/plumb/*' (a clone takes \
+                 them along only with --mirror; without records: Notes in its Repository there are none)"
+                    .to_owned()
+            }
+            Self::Keys { .. } => {
+                "put allowed_signers (and revoked_keys) or *.asc into a directory, and nothing else".to_owned()
+            }
+            Self::Time { .. } => "write a date (2026-11-21) or a time (2026-11-21T20:00:00Z)".to_owned(),
             Self::Scratch(_) => "see whether TMPDIR is writable and has room".to_owned(),
             Self::Worker(_) => {
                 "see whether TMPDIR is writable, and whether this program can be run by its path".to_owned()

@@ -27,6 +27,7 @@ fn busy() -> Metrics {
             message: String::new(),
             who: None,
             attribution: None,
+            related: None,
             count: None,
             class: None,
             took: Some(Duration::from_millis(7)),

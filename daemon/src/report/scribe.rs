@@ -51,6 +51,7 @@ impl Scribe<'_> {
             message,
             who: None,
             attribution: None,
+            related: None,
             count: None,
             class: None,
             took: None,
@@ -177,11 +178,12 @@ impl Scribe<'_> {
         if status.history.first().is_some_and(|entry| revision.commit.as_str() == entry.revision.commit) {
             return;
         }
-        let (commit, by) = (revision.commit.short(), by.commit.short());
-        let message = format!("{commit}: {tally}; {by} replaced it before all of it was applied and healthy");
+        let (commit, newer) = (revision.commit.short(), by.commit.short());
+        let message = format!("{commit}: {tally}; {newer} replaced it before all of it was applied and healthy");
         let took = self.since(*started);
         self.record(RecordKind::Superseded, Vec::new(), message, |record| {
             (record.revision, record.took) = (Some(revision.clone()), Some(took));
+            record.related = Some(by.commit.clone());
         });
         self.enter(status, history_entry(revision, self.now, took, "Superseded", tally.to_string()));
     }

@@ -11,9 +11,10 @@ use crate::page::{check_same, page, pages, read, rows};
 /// The flags that every command has, described once.
 const EVERYWHERE: [&str; 2] = ["--help", "--version"];
 
-/// Returns what a program prints about itself or one of its commands.
+/// Returns what a program prints about itself or one of its commands, which may be a command of a command.
 fn help(program: &Path, command: Option<&str>) -> String {
-    let answer = Command::new(program).args(command).arg("--help").env("COLUMNS", "120").output().expect("a help");
+    let words = command.into_iter().flat_map(str::split_whitespace);
+    let answer = Command::new(program).args(words).arg("--help").env("COLUMNS", "120").output().expect("a help");
     assert!(answer.status.success(), "{} {command:?}: {answer:?}", program.display());
     String::from_utf8(answer.stdout).expect("text")
 }
@@ -23,6 +24,16 @@ fn commands(help: &str) -> BTreeSet<String> {
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let names = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+/// Returns the commands of a program that do something themselves: `audit verify` and not `audit`.
+fn leaves(program: &Path) -> BTreeSet<String> {
+    let of = |command: String| {
+        let below = commands(&help(program, Some(&command)));
+        let named: Vec<String> = below.into_iter().map(|name| format!("{command} {name}")).collect();
+        if named.is_empty() { vec![command] } else { named }
+    };
+    commands(&help(program, None)).into_iter().flat_map(of).collect()
 }
 
 /// Returns the long flags that a help lists, each with what is said about it on one line.
@@ -56,7 +67,7 @@ fn default(said: &str) -> Option<&str> {
 fn every_flag_of_every_command_is_described_with_its_default() {
     let plumb = lab::process::plumb();
     let page = page("docs/configuration.md");
-    let commands = commands(&help(&plumb, None));
+    let commands = leaves(&plumb);
     let headings = page.text.lines().filter_map(|line| line.strip_prefix("### plumb "));
     check_same("commands of plumb", &headings.map(str::to_owned).collect(), &commands);
     for command in commands {
@@ -96,11 +107,12 @@ fn written() -> Vec<(String, Vec<String>)> {
 }
 
 /// Expects a program to have the command that was written, with its flags.
-fn check(page: &str, program: &Path, words: &[String]) {
-    let known = commands(&help(program, None));
-    let Some(command) = words.first().filter(|word| !word.starts_with('-')) else { return };
-    assert!(known.contains(command), "{page}: there is no command {command:?}; there are {known:?}");
-    let known = flags(&help(program, Some(command)));
+fn check(page: &str, program: &Path, known: &BTreeSet<String>, words: &[String]) {
+    let Some(first) = words.first().filter(|word| !word.starts_with('-')) else { return };
+    let below = words.get(1).map(|second| format!("{first} {second}")).filter(|both| known.contains(both));
+    let command = below.unwrap_or_else(|| first.clone());
+    assert!(known.contains(&command), "{page}: there is no command {command:?}; there are {known:?}");
+    let known = flags(&help(program, Some(&command)));
     for flag in words.iter().filter(|word| word.starts_with("--") && *word != "--") {
         let flag = flag.split('=').next().unwrap_or_default();
         assert!(known.contains_key(flag) || EVERYWHERE.contains(&flag), "{page}: {command} has no flag {flag}");
@@ -111,16 +123,17 @@ fn check(page: &str, program: &Path, words: &[String]) {
 fn every_command_in_the_documents_exists() {
     let plumb = lab::process::plumb();
     let laboratory = lab::process::built("lab").expect("the laboratory's program");
+    let (of_plumb, of_laboratory) = (leaves(&plumb), leaves(&laboratory));
     let aliases = read(".cargo/config.toml");
     let mut checked = 0;
     for (page, words) in written() {
         let program = words[0].rsplit('/').next().unwrap_or_default();
         match (program, words.get(1).map(String::as_str)) {
-            ("plumb", _) => check(&page, &plumb, &words[1..]),
+            ("plumb", _) => check(&page, &plumb, &of_plumb, &words[1..]),
             ("cargo", Some(alias @ ("demo" | "lab"))) => {
                 assert!(aliases.contains(&format!("\n{alias} = ")), "{page}: no alias {alias}");
                 let skipped = if alias == "lab" { 2 } else { 1 };
-                check(&page, &laboratory, &words[skipped..]);
+                check(&page, &laboratory, &of_laboratory, &words[skipped..]);
             }
             ("cargo", Some("test" | "build" | "run" | "fmt" | "clippy" | "doc" | "deny"))
             | ("kubectl" | "git" | "kill" | "ssh-keygen" | "ssh-keyscan", _) => {}

@@ -80,6 +80,9 @@ pub struct Line {
     /// Who did it: a field manager, or the user that a request claims.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
+    /// The commit that came of it, such as a revert, or that replaced this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub related: Option<CommitId>,
     /// How often it happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
@@ -150,7 +153,8 @@ pub struct Origin {
 impl Line {
     /// Returns the line of a record; nothing for one that is about no commit, since there is none to carry the note.
     pub fn of(record: &Record, origin: &Origin, sequence: u64) -> Option<Self> {
-        let Record { at, environment, revision, kind, objects, message, who, attribution, count, class, took } = record;
+        let Record { at, environment, revision, kind, objects, message, who, attribution, related, count, class, took } =
+            record;
         let revision = revision.as_ref()?;
         let changes = attribution.as_ref().map(|attribution| attribution.changes.as_slice()).unwrap_or_default();
         let more_changes = attribution.as_ref().map_or(0, |attribution| attribution.more);
@@ -178,6 +182,7 @@ impl Line {
             fields: changes.iter().take(FIELDS_MAX).map(FieldLine::of).collect(),
             more_fields: changes.len().saturating_sub(FIELDS_MAX) + more_changes,
             who: who.clone().or(culprit).map(|who| short(&who, NAME_CHARS_MAX)),
+            related: related.clone(),
             count: *count,
             kinds: BTreeMap::new(),
             since: None,
@@ -198,7 +203,7 @@ impl Line {
         self.message = format!("too many records to keep until they could be published: {all} ({})", listed.join(", "));
         (self.kind, self.from, self.since, self.kinds) = (RecordKind::RolledUp, from, since, kinds);
         (self.objects, self.more_objects, self.fields, self.more_fields) = (Vec::new(), 0, Vec::new(), 0);
-        (self.who, self.count, self.took_ms, self.class) = (None, None, None, None);
+        (self.who, self.related, self.count, self.took_ms, self.class) = (None, None, None, None, None);
         self
     }
 

@@ -1,3 +1,5 @@
+//! Numbers and bounds of the ledger, by cases and by random histories.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -26,6 +28,7 @@ fn record(message: &str) -> Record {
         message: message.to_owned(),
         who: None,
         attribution: None,
+        related: None,
         count: None,
         class: None,
         took: None,
@@ -152,11 +155,10 @@ proptest! {
             for ((_, sequence), text) in git.iter().filter(|((of, _), _)| *of == repository) {
                 all.insert(*sequence, Line::parse(text).expect("a line"));
             }
-            if let Some(line) = ledger.overflow.as_deref().and_then(|text| Line::parse(text).ok()) {
-                if line.repository == *name {
+            if let Some(line) = ledger.overflow.as_deref().and_then(|text| Line::parse(text).ok())
+                && line.repository == *name {
                     all.insert(line.sequence, line);
                 }
-            }
             let mut next = 1;
             for line in all.values() {
                 prop_assert_eq!(line.first(), next);

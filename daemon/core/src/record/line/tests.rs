@@ -1,3 +1,5 @@
+//! The form of a line.
+
 use serde_json::json;
 
 use super::*;
@@ -36,6 +38,7 @@ fn record(kind: RecordKind, message: &str) -> Record {
         message: message.to_owned(),
         who: None,
         attribution: None,
+        related: None,
         count: None,
         class: None,
         took: None,

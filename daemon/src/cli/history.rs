@@ -1,0 +1,182 @@
+//! `plumb history`: what became of each commit of an Environment.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use jiff::Timestamp;
+use plumb_api::{Environment, environment::HistoryEntry};
+use plumb_core::{
+    commit::CommitId,
+    history::{self, Row},
+    record::{RecordKind, line::Line},
+};
+
+use super::{
+    Outcome, age,
+    connection::{ConnectionArgs, with_session},
+    error::CliError,
+    format::FormatArgs,
+    notes,
+    screen::{self, Tone},
+    table::{Cell, Table},
+};
+use crate::clock::Clock;
+
+/// Show what became of each commit of an Environment
+///
+/// One line for each commit, the latest first: who wrote it, when it was applied, how long that took, what came of it. Without
+/// --repo the newest ten, as the Environment's status has them. With --repo everything that plumb's notes in a clone tell, without
+/// a cluster: that needs `records: Notes` in the Repository.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  plumb history staging
+  plumb history staging --repo .           all of it, from the notes in this clone
+  plumb history --repo . --commit 1a2b3c4  everything that is recorded on one commit")]
+pub(crate) struct HistoryArgs {
+    /// Environment, as NAME or NAMESPACE/NAME
+    #[arg(value_name = "ENV", required_unless_present = "commit")]
+    environment: Option<String>,
+    /// Clone of the environment repository with the notes of plumb in it
+    #[arg(long, value_name = "DIR")]
+    repo: Option<PathBuf>,
+    /// Notes of this cluster only, by its name in refs/notes/plumb/
+    #[arg(long, value_name = "NAME", requires = "repo")]
+    cluster: Option<String>,
+    /// Every record on this commit; its first digits are enough
+    #[arg(long, value_name = "SHA", requires = "repo", value_parser = digits)]
+    commit: Option<String>,
+    #[command(flatten)]
+    format: FormatArgs,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// Digits below which an abbreviation says too little.
+const SHORTEST: usize = 4;
+
+fn digits(text: &str) -> Result<String, String> {
+    let text = text.to_ascii_lowercase();
+    if (SHORTEST..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(text)
+    } else {
+        Err(format!("write at least {SHORTEST} hexadecimal digits of a commit"))
+    }
+}
+
+/// Prints the commits, or the records of one.
+pub(crate) fn perform(arguments: &HistoryArgs) -> Result<Outcome, CliError> {
+    match (&arguments.repo, &arguments.environment) {
+        (Some(repository), written) => of_notes(arguments, repository, written.as_deref()),
+        (None, written) => of_status(arguments, written.as_deref().unwrap_or_default()),
+    }
+}
+
+fn of_status(arguments: &HistoryArgs, written: &str) -> Result<Outcome, CliError> {
+    with_session(&arguments.connection, |session| async move {
+        let environment: Environment = session.environment(written).await?;
+        let history = environment.status.unwrap_or_default().history;
+        if history.is_empty() {
+            screen::remark(&format!("{written} has tried no commit yet: plumb status {written}"))?;
+        }
+        let now = session.clock.now();
+        arguments.format.print(&history, || table(history.iter().map(|entry| of_entry(entry, now)).collect()))?;
+        Ok(Outcome::Yes)
+    })
+}
+
+fn of_notes(arguments: &HistoryArgs, repository: &Path, written: Option<&str>) -> Result<Outcome, CliError> {
+    let (archive, chains) = notes::open(repository, arguments.cluster.as_deref())?;
+    let mut lines = Vec::new();
+    for chain in &chains {
+        lines.extend(notes::lines(repository, &archive, chain)?);
+    }
+    let namespace = arguments.connection.namespace.as_deref();
+    lines.retain(|line| written.is_none_or(|written| is_of(line, written, namespace)));
+    let now = Clock::system().now();
+    if let Some(commit) = &arguments.commit {
+        lines.retain(|line| line.commit.as_str().starts_with(commit.as_str()));
+        lines.sort_by_key(|line| (line.time, line.sequence));
+        if lines.is_empty() {
+            screen::remark(&format!("nothing is recorded on {commit}: plumb history ENV --repo lists commits"))?;
+        }
+        arguments.format.print(&lines, || records(&lines))?;
+        return Ok(Outcome::Yes);
+    }
+    if let Some(written) = written.filter(|_| lines.is_empty()) {
+        screen::remark(&format!("nothing is recorded of {written}; plumb audit export names who has records"))?;
+    }
+    let rows = history::rows(&lines);
+    arguments.format.print(&rows, || table(rows.iter().map(|row| of_row(row, now)).collect()))?;
+    Ok(Outcome::Yes)
+}
+
+fn is_of(line: &Line, written: &str, namespace: Option<&str>) -> bool {
+    let subject = &line.environment;
+    match written.split_once('/') {
+        Some((namespace, name)) => subject.namespace == namespace && subject.name == name,
+        None => subject.name == written && namespace.is_none_or(|namespace| subject.namespace == namespace),
+    }
+}
+
+fn table(rows: Vec<[Cell; 7]>) -> String {
+    let mut table = Table::new(&["COMMIT", "AGE", "AUTHOR", "SUBJECT", "RESULT", "TOOK", "DRIFTS"]);
+    let empty = rows.is_empty();
+    for row in rows {
+        table.row(row);
+    }
+    if empty { String::new() } else { table.text() }
+}
+
+fn of_entry(entry: &HistoryEntry, now: Timestamp) -> [Cell; 7] {
+    let HistoryEntry { revision, at, took_ms, result, summary: _ } = entry;
+    let short = CommitId::parse(&revision.commit).map_or(revision.commit.clone(), |commit| commit.short().to_owned());
+    [
+        Cell::from(short),
+        Cell::from(age::since(at, now).unwrap_or_default()),
+        Cell::from(&revision.author),
+        Cell::from(&revision.subject),
+        Cell::toned(result, tone(result)),
+        Cell::from(age::took(*took_ms)),
+        Cell::from(""),
+    ]
+}
+
+fn of_row(row: &Row, now: Timestamp) -> [Cell; 7] {
+    let Row { commit, author, subject, at, took_ms, result, drifts } = row;
+    let result = result.map_or("", RecordKind::label);
+    [
+        Cell::from(commit.short()),
+        Cell::from(age::since(&at.to_string(), now).unwrap_or_default()),
+        Cell::from(author),
+        Cell::from(subject),
+        Cell::toned(result, tone(result)),
+        Cell::from(took_ms.map(|took| age::took(u32::try_from(took).unwrap_or(u32::MAX))).unwrap_or_default()),
+        Cell::from(drifts.to_string()),
+    ]
+}
+
+fn tone(result: &str) -> Tone {
+    match result {
+        "Applied" => Tone::Good,
+        "" | "Superseded" | "Blocked" => Tone::Waiting,
+        _ => Tone::Bad,
+    }
+}
+
+fn records(lines: &[Line]) -> String {
+    let mut table = Table::new(&["TIME", "CLUSTER", "ENVIRONMENT", "SEQ", "KIND", "WHO", "MESSAGE"]);
+    for line in lines {
+        let subject = &line.environment;
+        let tone = if line.kind.warns() { Tone::Bad } else { Tone::Plain };
+        table.row([
+            Cell::from(line.time.to_string()),
+            Cell::from(&line.cluster),
+            Cell::from(format!("{}/{}", subject.namespace, subject.name)),
+            Cell::from(line.sequence.to_string()),
+            Cell::toned(line.kind.label(), tone),
+            Cell::from(line.who.as_deref().unwrap_or_default()),
+            Cell::from(line.message.replace('\n', "; ")),
+        ]);
+    }
+    if lines.is_empty() { String::new() } else { table.text() }
+}
