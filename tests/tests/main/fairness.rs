@@ -1,11 +1,12 @@
-//! One bad thing never stops the others: an admission webhook that hangs, for one environment alone.
+//! One bad thing never stops the others: an admission webhook that hangs, for one environment alone; a wave that does not
+//! become healthy.
 
 use std::net::TcpListener;
 
 use serde_json::json;
 use system_tests::{
-    daemon,
-    site::{Site, config_map},
+    daemon::{self, Daemon},
+    site::{Site, config_map, deployment},
     wait,
 };
 
@@ -55,4 +56,25 @@ fn environments_that_hang_at_a_webhook_hold_up_nobody() {
     (0..HANGING).for_each(|n| hanging.wait_applied(&format!("app{n}"), &stuck));
     wait::until_equal("all of them to be there", &json!(16), || hanging.status("app0")["inventory"]["objects"].clone());
     drop(silent);
+}
+
+#[test]
+fn who_waits_for_health_holds_no_worker() {
+    let plane = lab::own();
+    let daemon = Daemon::start(plane);
+    let site = Site::new(plane, "waits");
+    let later = config_map("later", "k", "1")
+        .replace("  name: later\n", "  name: later\n  annotations:\n    plumb.dev/wave: \"1\"\n");
+    site.push(&[("app/web.yaml", &deployment("web", "lab/broken:1", 1)), ("app/later.yaml", &later)], "One");
+    site.environment("app", "app", json!({}));
+    wait::until("the wave to be waited for", || {
+        let (_, reason, message) = site.condition("app", "Ready");
+        if message.contains("lab/broken:1") { Ok(()) } else { Err(format!("{reason}: {message}")) }
+    });
+    wait::until("no pass to be under way", || {
+        let metrics = daemon.metrics();
+        if metrics.lines().any(|line| line == "plumb_passes_running 0") { Ok(()) } else { Err(metrics) }
+    });
+    assert_eq!(site.condition("app", "Reconciling").0, "True", "it waits still");
+    assert_eq!(site.get("configmap", "later"), None);
 }

@@ -226,6 +226,49 @@ fn who_is_cut_off_from_the_api_server_stops_in_time_and_what_it_had_sent_is_corr
 }
 
 #[test]
+fn deletions_that_nobody_can_finish_are_finished_by_the_next_holder() {
+    let plane = own_plane();
+    let (mut first, second) = two(plane, &SHORT);
+    let site = Site::new(plane, "leaving");
+    let held =
+        config_map("held", "k", "1").replace("  name: held\n", "  name: held\n  finalizers: [example.com/hold]\n");
+    let files = [
+        ("prune/held.yaml", &*held),
+        ("prune/a.yaml", &config_map("a", "k", "1")),
+        ("orphan/b.yaml", &config_map("b", "k", "1")),
+    ];
+    let commit = site.push(&files, "First");
+    site.environment("prune", "prune", json!({ "deletion": "Prune" }));
+    site.environment("orphan", "orphan", json!({}));
+    site.wait_applied("prune", &commit);
+    site.wait_applied("orphan", &commit);
+    let delete = |environment: &str| {
+        site.kubectl(&["delete", "environments.plumb.dev", environment, "--wait=false"]).expect("a deletion");
+    };
+    // One is in the middle of it, held up by somebody else's finalizer; the other goes while nobody may write.
+    delete("prune");
+    wait::until("the deletion to begin", || {
+        let held = site.get("configmap", "held").unwrap_or_default();
+        if held["metadata"]["deletionTimestamp"].is_string() { Ok(()) } else { Err(held.to_string()) }
+    });
+    first.kill();
+    assert!(!holds(&second, 0), "the lease has yet to expire");
+    delete("orphan");
+    wait::until_equal("the Environment to be gone", &None, || site.get("environments.plumb.dev", "orphan"));
+    wait_holds(&second);
+    wait::until_equal("the object to be let go of", &Some(json!(null)), || {
+        site.get("configmap", "b").map(|left| left["metadata"]["labels"].clone())
+    });
+    assert!(site.get("environments.plumb.dev", "prune").is_some(), "its object is still there");
+    site.kubectl(&["patch", "configmap", "held", "--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#])
+        .expect("a patch");
+    wait::until_equal("the Environment to be gone", &None, || site.get("environments.plumb.dev", "prune"));
+    for name in ["held", "a"] {
+        assert_eq!(site.get("configmap", name), None);
+    }
+}
+
+#[test]
 fn every_shard_has_one_owner_and_shares_are_even_whoever_comes_or_goes() {
     let plane = own_plane();
     let flags = ["--shards", "3", "--lease-duration", "3s"];

@@ -231,6 +231,28 @@ fn deleting_a_service_account_ends_what_is_done_in_its_name() {
 }
 
 #[test]
+fn an_environment_whose_service_account_is_gone_leaves_its_objects_to_nobody_and_is_not_kept_for_ever() {
+    let site = site("leaves");
+    let_impersonate(&site);
+    deployer(&site, &["{apiGroups: [\"\"], resources: [configmaps], verbs: [get, create, patch, delete]}"]);
+    let commit = site.push(&[("app/a.yaml", &config_map("a", "k", "1"))], "First");
+    let target = &target(&site, "deployer")["target"];
+    site.environment("app", "app", json!({ "target": target, "deletion": "Prune" }));
+    site.wait_applied("app", &commit);
+    site.kubectl(&["delete", "serviceaccount", "deployer"]).expect("a deletion");
+    site.kubectl(&["delete", "environments.plumb.dev", "app", "--wait=false"]).expect("a deletion");
+    wait::until_equal("the Environment to be gone", &None, || site.get("environments.plumb.dev", "app"));
+    // plumb itself may neither delete the object nor take its label off, and says what is left.
+    let left = site.get("configmap", "a").expect("it stays");
+    assert!(left["metadata"]["labels"]["applyset.kubernetes.io/part-of"].is_string(), "{left}");
+    wait::until("an Event to say so", || {
+        let events = site.kubectl(&["get", "events", "--output", "jsonpath={.items[*].message}"]).expect("events");
+        let what = format!("ConfigMap {}/a stays", site.namespace);
+        if events.contains(&what) && events.contains("keeps its label") { Ok(()) } else { Err(events) }
+    });
+}
+
+#[test]
 fn environments_without_a_service_account_get_the_default_one_of_their_namespace() {
     let plane = lab::own();
     // plumb itself may do everything here, so that nothing but the service account can be in the way.
