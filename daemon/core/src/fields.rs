@@ -127,25 +127,48 @@ impl FieldSet {
         self.at(path.segments()).is_some_and(|node| !node.children.is_empty())
     }
 
-    /// Returns the paths through maps at which the set ends although the object has a map or list with something in it.
-    pub(crate) fn whole<'a>(&'a self, object: &Value) -> Vec<Vec<&'a str>> {
-        let mut found = Vec::new();
-        self.collect_whole(object, &mut Vec::new(), &mut found);
-        found
+    /// Returns whether the other set goes on below a path at which this one ends.
+    pub(crate) fn is_filled_by(&self, other: &Self) -> bool {
+        let below = |(segment, ours): (&Segment, &Self)| {
+            other.children.get(segment).is_some_and(|theirs| ours.is_filled_by(theirs))
+        };
+        if self.is_leaf() { !other.children.is_empty() } else { self.children.iter().any(below) }
     }
 
-    fn collect_whole<'a>(&'a self, value: &Value, at: &mut Vec<&'a str>, found: &mut Vec<Vec<&'a str>>) {
-        let filled = value.as_object().is_some_and(|map| !map.is_empty());
-        if self.is_leaf() && (filled || value.as_array().is_some_and(|items| !items.is_empty())) {
-            found.push(at.clone());
-        }
-        for (segment, child) in &self.children {
-            let Some((name, below)) = segment.field_name().and_then(|name| Some((name, value.get(name)?))) else {
-                continue;
+    /// Puts null wherever this set ends at a map or list and the other one goes on below: it was applied empty, and all that is
+    /// in it is somebody else's.
+    pub(crate) fn blank_filled(&self, other: &Self, value: &mut Value) {
+        if self.is_leaf() {
+            let filled = match value {
+                Value::Object(map) => !map.is_empty(),
+                Value::Array(items) => !items.is_empty(),
+                _ => false,
             };
-            at.push(name);
-            child.collect_whole(below, at, found);
-            at.pop();
+            if filled && !other.children.is_empty() {
+                *value = Value::Null;
+            }
+            return;
+        }
+        match value {
+            Value::Object(map) => {
+                for (segment, ours) in &self.children {
+                    let below = segment.field_name().and_then(|name| map.get_mut(name));
+                    if let (Some(below), Some(theirs)) = (below, other.children.get(segment)) {
+                        ours.blank_filled(theirs, below);
+                    }
+                }
+            }
+            Value::Array(items) => {
+                let theirs: BTreeMap<usize, &Self> =
+                    other.items(items).map(|(index, _, theirs)| (index, theirs)).collect();
+                let ours: Vec<(usize, &Self)> = self.items(items).map(|(index, _, ours)| (index, ours)).collect();
+                for (index, ours) in ours {
+                    if let Some(theirs) = theirs.get(&index) {
+                        ours.blank_filled(theirs, &mut items[index]);
+                    }
+                }
+            }
+            _ => {}
         }
     }
 
@@ -273,7 +296,10 @@ impl FieldSet {
     }
 
     /// Returns the items of a list of which something is owned, with their places.
-    fn items<'a>(&'a self, items: &'a [Value]) -> impl Iterator<Item = (usize, &'a Value, &'a Self)> {
+    fn items<'set, 'value>(
+        &'set self,
+        items: &'value [Value],
+    ) -> impl Iterator<Item = (usize, &'value Value, &'set Self)> {
         let shapes: BTreeSet<Vec<String>> = self.children.keys().filter_map(Segment::key_names).collect();
         items.iter().enumerate().filter_map(move |(index, item)| {
             let keyed = shapes.iter().find_map(|shape| Literal::of_key(item, shape).map(Segment::Key));

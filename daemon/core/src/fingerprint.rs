@@ -12,7 +12,7 @@ mod canonical;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -56,6 +56,9 @@ const FILLED_WHEN_EMPTY: [(&str, &[&str]); 4] = [
     ("Namespace", &["spec"]),
 ];
 
+/// Maps and structs of built-in kinds that ask for nothing where they are empty, wherever they are: others may fill them.
+const FILLED_BY_OTHERS: [&str; 3] = ["limits", "requests", "resources"];
+
 /// A digest of the fields that one manager owns, with their values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint([u8; LENGTH]);
@@ -73,12 +76,8 @@ impl Fingerprint {
             return None;
         }
         let fields = if is_secret(&gvk) { with_string_data_as_data(&entry.fields) } else { entry.fields.clone() };
-        let mut owned = fields.project_marking(object, &Value::Null, &ignored.steps());
-        for path in fields.whole(object) {
-            if others_own_below(raw, &entry, &path) {
-                set(&mut owned, &path, Value::Null);
-            }
-        }
+        let object = without_what_others_filled(raw, &entry, &fields, object);
+        let mut owned = fields.project_marking(&object, &Value::Null, &ignored.steps());
         for (kind, path) in FILLED_WHEN_EMPTY {
             if kind == gvk.kind && fields.ends_at(&FieldPath::of_fields(path)) {
                 set(&mut owned, path, Value::Null);
@@ -134,17 +133,20 @@ impl<'de> Deserialize<'de> for Fingerprint {
 }
 
 /// Leaves out maps that were applied empty and that others fill: annotations and labels, at the top and in templates of
-/// built-in kinds, and the data of ConfigMaps and Secrets. As soon as somebody adds an entry, the API server takes such a map
-/// as a whole from our set, although nothing of ours has changed.
+/// built-in kinds, the resources of containers, and the data of ConfigMaps and Secrets. As soon as somebody adds an entry, the
+/// API server takes such a map as a whole from our set, although nothing of ours has changed.
 fn forget_empty_maps(value: &mut Value, gvk: &Gvk) {
-    forget_empty_annotations(value, Dialect::of(gvk));
+    forget_empty_below(value, Dialect::of(gvk), 0);
     if let ("", "ConfigMap" | "Secret", Some(fields)) = (gvk.group.as_str(), gvk.kind.as_str(), value.as_object_mut()) {
         fields
             .retain(|name, value| !(is_empty(value) && matches!(name.as_str(), "data" | "binaryData" | "stringData")));
     }
 }
 
-fn forget_empty_annotations(value: &mut Value, dialect: Dialect) {
+fn forget_empty_below(value: &mut Value, dialect: Dialect, depth: usize) {
+    if let (Value::Array(items), Dialect::BuiltIn) = (&mut *value, dialect) {
+        return items.iter_mut().for_each(|item| forget_empty_below(item, dialect, depth + 1));
+    }
     let Some(fields) = value.as_object_mut() else { return };
     if let Some(Value::Object(metadata)) = fields.get_mut("metadata") {
         metadata.retain(|name, value| !(is_empty(value) && matches!(name.as_str(), "annotations" | "labels")));
@@ -153,8 +155,10 @@ fn forget_empty_annotations(value: &mut Value, dialect: Dialect) {
         }
     }
     if dialect == Dialect::BuiltIn {
-        let below = fields.iter_mut().filter(|(name, _)| name.as_str() != "metadata");
-        below.for_each(|(_, below)| forget_empty_annotations(below, dialect));
+        for (name, below) in fields.iter_mut().filter(|(name, _)| name.as_str() != "metadata") {
+            forget_empty_below(below, dialect.below(name, depth), depth + 1);
+        }
+        fields.retain(|name, value| !(is_empty(value) && FILLED_BY_OTHERS.contains(&name.as_str())));
     }
 }
 
@@ -162,12 +166,21 @@ fn is_empty(value: &Value) -> bool {
     value.is_null() || value.as_object().is_some_and(Map::is_empty)
 }
 
-/// Returns whether another manager owns something below a path that ends what this entry owns: then the API server
-/// treats the value as a map or list of parts, of which the empty one was applied and everything is somebody else's.
-fn others_own_below(entries: &[Value], ours: &ManagedFields, path: &[&str]) -> bool {
-    let others = entries.iter().filter_map(|entry| ManagedFields::parse(entry).ok()).filter(|entry| entry != ours);
-    let path = FieldPath::of_fields(path);
-    others.into_iter().any(|entry| entry.fields.goes_below(&path))
+/// Returns the object with null for what was applied empty and others own something of: the API server treats that as a map or
+/// list of parts, and all of them are somebody else's.
+fn without_what_others_filled<'a>(
+    entries: &[Value],
+    ours: &ManagedFields,
+    fields: &FieldSet,
+    object: &'a Value,
+) -> Cow<'a, Value> {
+    let mut object = Cow::Borrowed(object);
+    for entry in entries.iter().filter_map(|entry| ManagedFields::parse(entry).ok()).filter(|entry| entry != ours) {
+        if fields.is_filled_by(&entry.fields) {
+            fields.blank_filled(&entry.fields, object.to_mut());
+        }
+    }
+    object
 }
 
 /// Returns what of a manifest the manager that applies it owns afterwards.

@@ -97,7 +97,7 @@ impl Dialect {
     }
 
     /// Returns the dialect of a field of a map in this dialect, which is the root if `depth` is 0.
-    fn below(self, name: &str, depth: usize) -> Self {
+    pub(super) fn below(self, name: &str, depth: usize) -> Self {
         match name {
             "metadata" if depth == 0 => Self::BuiltIn,
             "openAPIV3Schema" => Self::Custom,
