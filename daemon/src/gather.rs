@@ -6,7 +6,6 @@ mod wanted;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -21,7 +20,7 @@ use plumb_cluster::{
 use plumb_core::{
     claims::Claim,
     class::Class,
-    commit::{CommitId, Revision},
+    commit::CommitId,
     desired::Desired,
     environment::{EnvironmentName, FieldManager},
     fingerprint::Fingerprint,
@@ -50,8 +49,8 @@ use crate::{
     reconcile::Pass,
     report::state,
     settings::Settings,
+    source::Source,
     trial,
-    trust::Demand,
 };
 use wanted::Wanted;
 
@@ -60,17 +59,6 @@ const SYNCED_WITHIN: Duration = Duration::from_secs(15);
 
 /// Dry-runs of one environment under way at once; they take turns with everybody's writes.
 pub(crate) const DRY_RUNS_MAX: usize = 16;
-
-/// Where an environment's commit is found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Source {
-    /// The mirror.
-    pub(crate) mirror: PathBuf,
-    /// The commit.
-    pub(crate) revision: Revision,
-    /// What has to be signed by whom; the commit itself was judged.
-    pub(crate) demand: Demand,
-}
 
 /// Everything that one plan is made from.
 pub(crate) struct Gathered {

@@ -40,6 +40,7 @@ mod rollback;
 mod rules;
 mod service_account;
 mod settings;
+mod source;
 mod status;
 mod sweep;
 mod tally;

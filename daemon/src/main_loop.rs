@@ -32,11 +32,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     context::Context,
     departure,
-    gather::Source,
     http::Readiness,
     let_go,
     reconcile::{Finished, Pass, reconcile},
     repositories::{self, Ground, RepositoryName},
+    source::Source,
 };
 use environments::Sweeping;
 use tracked::{Tracked, source};

@@ -35,13 +35,14 @@ use crate::{
     act::{Actor, Deeds},
     context::Context,
     departure, drift,
-    gather::{self, Gathered, Held, NotGathered, Source},
+    gather::{self, Gathered, Held, NotGathered},
     health, inherit,
     memory::Memory,
     places, report,
     rollback::{self, Seen},
     service_account,
     settings::Settings,
+    source::Source,
 };
 
 /// What one pass starts from: plain values, nothing that changes while it runs.

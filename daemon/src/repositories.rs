@@ -35,12 +35,13 @@ use crate::{
     chain::chain,
     clock::Clock,
     credentials,
-    gather::Source,
     journal::Journal,
     main_loop::Event,
     metrics::{Look, Metrics},
     mirrors::{InUse, Mirrors},
-    reference, report, status,
+    reference, report,
+    source::Source,
+    status,
     tenures::Tenures,
     trust::{Demand, Doubt, Trust},
 };
@@ -209,7 +210,10 @@ impl Follow {
         let verified = self.revision.as_ref().filter(|revision| revision.signer.is_some());
         let since = verified.and_then(|revision| CommitId::parse(&revision.commit).ok());
         if let Some(trust) = &mut self.trust {
-            let signer = trust.judge(&source, since, self.ground.clock.now()).await.map_err(Unfound::Trust)?;
+            let signer = trust
+                .judge((&source.mirror, &source.revision), since, self.ground.clock.now())
+                .await
+                .map_err(Unfound::Trust)?;
             source.revision.signer = Some(signer.to_string());
             source.demand = trust.demand().await;
         }
@@ -253,7 +257,7 @@ impl Follow {
         let Some(mut source) = self.in_mirror_still().await else { return Ok(None) };
         let Some(trust) = &mut self.trust else { return Ok(Some(source)) };
         source.demand = trust.demand().await;
-        match trust.judge(&source, None, self.ground.clock.now()).await {
+        match trust.judge((&source.mirror, &source.revision), None, self.ground.clock.now()).await {
             Ok(signer) => source.revision.signer = Some(signer.to_string()),
             Err(Doubt::Untrusted(failure)) => return Err(failure),
             // It was trusted when it was applied, and nothing says otherwise.

@@ -23,7 +23,7 @@ use plumb_core::{
 use plumb_git::{error::GitError, mirror::Mirror};
 use plumb_signature::{OBJECT_BYTES_MAX, Signer, TrustedKeys, Untrusted, verify_commit};
 
-use crate::{chain::chain, gather::Source};
+use crate::chain::chain;
 
 /// Most commits that are verified at one time: each costs up to a millisecond, and whoever pushes must not keep the
 /// daemon busy. More come with an import of another history, which a person should look at anyway.
@@ -112,13 +112,13 @@ impl Trust {
     /// and the commit itself counts.
     pub(crate) async fn judge(
         &mut self,
-        source: &Source,
+        (mirror, revision): (&Path, &Revision),
         since: Option<CommitId>,
         now: Timestamp,
     ) -> Result<Signer, Doubt> {
         let keys = self.keys().await.map_err(Doubt::Keys)?;
         let since = since.filter(|_| self.verify.mode == VerifyMode::EachCommit);
-        let (path, revision) = (source.mirror.clone(), source.revision.clone());
+        let (path, revision) = (mirror.to_owned(), revision.clone());
         let judged = tokio::task::spawn_blocking(move || judge(&path, &revision, since.as_ref(), &keys, now)).await;
         // A panic there is a hostile commit that no limit has kept out: it is not trusted, and nothing else is harmed.
         judged.map_err(|error| Doubt::Mirror(Failure { class: Class::Bug, message: error.to_string() }))?

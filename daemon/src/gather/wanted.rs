@@ -17,12 +17,13 @@ use plumb_core::{
 use plumb_git::{error::GitError, mirror::Mirror};
 use plumb_render::{Parameters, RenderKey};
 
-use super::{NotGathered, Source};
+use super::NotGathered;
 use crate::{
     chain::chain,
     context::{Context, Served},
     memory::{Known, Rendered, Resolved},
     settings::Settings,
+    source::Source,
     trust::Doubt,
 };
 

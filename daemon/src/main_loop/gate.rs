@@ -9,8 +9,9 @@ use plumb_core::{
 };
 
 use crate::{
-    gather::{Held, Source},
+    gather::Held,
     settings::{self, Settings},
+    source::Source,
 };
 
 /// Returns how far an environment is, for those that depend on it.

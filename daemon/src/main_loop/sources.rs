@@ -9,8 +9,8 @@ use plumb_core::{environment::EnvironmentName, operation::Failure};
 
 use super::{Loop, tracked::Tracked, watched::Watched};
 use crate::{
-    gather::Source,
     repositories::{self, RepositoryName},
+    source::Source,
 };
 
 impl Loop {

@@ -6,8 +6,8 @@ use plumb_api::Repository;
 use plumb_core::{class::Class, operation::Failure};
 
 use crate::{
-    gather::Source,
     repositories::{Follower, Ground, RepositoryName},
+    source::Source,
 };
 
 /// A Repository that is followed.

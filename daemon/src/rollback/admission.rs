@@ -21,9 +21,10 @@ use plumb_git::{error::GitError, mirror::Mirror};
 use super::state;
 use crate::{
     context::Context,
-    gather::{self, Held, NotGathered, Source},
+    gather::{self, Held, NotGathered},
     reconcile::Pass,
     report, settings,
+    source::Source,
 };
 
 /// Commits of which the messages are read for a trailer: more than anybody pushes while an environment is held.
