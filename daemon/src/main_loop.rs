@@ -39,7 +39,7 @@ use crate::{
     source::Source,
 };
 use environments::Sweeping;
-use tracked::{Tracked, source};
+use tracked::{Tracked, keeping, source};
 use watched::{Taken, Watched};
 
 /// Passes under way at once: what limits the work is the turns at the API server; a pass that hangs at a webhook or a
@@ -383,6 +383,7 @@ impl Loop {
             let held = source.as_ref().ok().and_then(|newest| {
                 gate::held((&settings, &resource, &memory.status), newest, &self.dependencies, synced, wall)
             });
+            let keeping = keeping(self.repositories.get(&watched.repository()), &self.ground, &resource);
             let pass = Pass {
                 settings,
                 resource,
@@ -392,6 +393,7 @@ impl Loop {
                 noticed,
                 synced,
                 memory,
+                keeping,
                 tenure: tenure.clone(),
                 unwritten: None,
                 stir: Stir::default(),

@@ -24,7 +24,7 @@ use plumb_core::{
     source::Inputs,
 };
 
-use crate::{departure::Leaving, report::state, rollback, tally::Tally};
+use crate::{departure::Leaving, ledger::Book, report::state, rollback, tally::Tally};
 
 /// What one commit renders to at one path.
 #[derive(Debug, Clone)]
@@ -105,6 +105,8 @@ pub(crate) struct Memory {
     pub(crate) scalers_missed: bool,
     /// The last status read or written.
     pub(crate) status: EnvironmentStatus,
+    /// The records that it has yet to hold.
+    pub(crate) book: Book,
     /// The Environment's resourceVersion that belongs to it.
     pub(crate) resource_version: String,
     /// What the last operation could not do.
@@ -147,6 +149,7 @@ impl Memory {
             resource_version: environment.metadata.resource_version.clone().unwrap_or_default(),
             suspended: status.conditions.iter().any(|condition| condition.reason == "Suspended"),
             watch: rollback::state::watch(&status),
+            book: Book::of(status.records.as_ref()),
             status,
             ..Self::default()
         }
@@ -160,6 +163,10 @@ impl Memory {
             return false;
         }
         version.clone_into(&mut self.resource_version);
+        // Whoever publishes takes out what is published; the rest of the status is written by passes alone.
+        let records = environment.status.as_ref().and_then(|status| status.records.clone());
+        self.book.see(records.as_ref());
+        self.status.records = records;
         let found = annotated(environment);
         let intact = match (&self.recorded, &found) {
             (Some(recorded), Some(found)) => found.covers(recorded),

@@ -37,6 +37,7 @@ use crate::{
     departure, drift,
     gather::{self, Gathered, Held, NotGathered},
     health, inherit,
+    ledger::Keeping,
     memory::Memory,
     places, report,
     rollback::{self, Seen},
@@ -60,6 +61,8 @@ pub(crate) struct Pass {
     /// Whether a request for a sync is carried out by this pass.
     pub(crate) synced: bool,
     pub(crate) memory: Memory,
+    /// What becomes of its records.
+    pub(crate) keeping: Keeping,
     /// The right to write, while it lasts.
     pub(crate) tenure: Tenure,
     /// The class of what kept the status from being written: it is tried again.

@@ -104,11 +104,10 @@ pub(crate) async fn released(
         status.handled.insert(request::RETRY.to_owned(), asked.id);
     }
     let was_held = pass.memory.status.rollback.held.is_some();
-    state::put(context, pass, status.clone()).await;
-    let written = pass.memory.status == status;
+    let written = state::put(context, pass, status).await;
     if written && was_held {
         let revision = pass.source.as_ref().ok().map(|source| source.revision.clone());
-        let scribe = Scribe { context, pass, revision, now: context.clock.now() };
+        let mut scribe = Scribe { context, pass, revision, now: context.clock.now() };
         scribe.record(RecordKind::Released, Vec::new(), message, |_| {});
     }
     written
@@ -142,7 +141,7 @@ pub(crate) async fn departing(context: &Context, pass: &mut Pass, deeds: &Deeds,
     let now = context.clock.now();
     let mut status = pass.memory.status.clone();
     let revision = pass.source.as_ref().ok().map(|source| source.revision.clone());
-    let scribe = Scribe { context, pass, revision: revision.clone(), now };
+    let mut scribe = Scribe { context, pass, revision: revision.clone(), now };
     scribe.deeds(deeds);
     if lines.is_empty() {
         lines.push("its objects are being deleted, as spec.deletion says".to_owned());
@@ -162,7 +161,7 @@ pub(crate) fn departed(
     whys: &BTreeMap<ObjectKey, String>,
 ) {
     let now = context.clock.now();
-    let scribe = Scribe { context, pass, revision: None, now };
+    let mut scribe = Scribe { context, pass, revision: None, now };
     let mut by_why: BTreeMap<&str, Vec<ObjectKey>> = BTreeMap::new();
     for key in gone {
         by_why.entry(whys.get(key).map_or("", String::as_str)).or_default().push(key.clone());

@@ -3,6 +3,8 @@
 //! A look is an ls-remote; only a new commit is fetched. A poll, a file watch or a kick says "look again", never what
 //! changed. Where signatures are verified, a commit becomes the source only once it is trusted (`trust.rs`).
 
+pub(crate) mod login;
+mod news;
 mod renewal;
 mod verdict;
 
@@ -12,9 +14,8 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::api::core::v1::Secret;
 use plumb_api::{Repository, RepositoryStatus, repository::RevisionStatus};
-use plumb_cluster::{cluster::Cluster, resources};
+use plumb_cluster::cluster::Cluster;
 use plumb_core::{
     backoff,
     class::Class,
@@ -32,19 +33,21 @@ use plumb_git::{
 use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
 
 use crate::{
+    backlog::Backlog,
     chain::chain,
     clock::Clock,
-    credentials,
     journal::Journal,
     main_loop::Event,
     metrics::{Look, Metrics},
     mirrors::{InUse, Mirrors},
+    publisher::Trouble,
     reference, report,
     source::Source,
     status,
     tenures::Tenures,
     trust::{Demand, Doubt, Trust},
 };
+use news::{changed, damaged, rotated, troubled};
 use verdict::conditions;
 
 /// Kicks that may wait: any number of them means one look.
@@ -67,6 +70,10 @@ pub(crate) struct Ground {
     pub(crate) local_watches: LocalWatches,
     /// Only whoever has the tenure of a Repository writes its status.
     pub(crate) tenures: Tenures,
+    /// What waits to be published as notes.
+    pub(crate) backlog: Backlog,
+    /// The cluster's name in notes.
+    pub(crate) cluster_name: String,
 }
 
 /// A repository being followed; dropped, it is no longer.
@@ -79,7 +86,7 @@ pub(crate) struct Follower {
 
 impl Follower {
     /// Starts to follow a repository.
-    pub(crate) fn start(ground: Ground, resource: Arc<Repository>) -> Self {
+    pub(crate) fn start(ground: Ground, resource: Arc<Repository>, trouble: Trouble) -> Self {
         let (kick, kicks) = mpsc::channel(KICKS_MAX);
         let written = resource.status.clone().unwrap_or_default();
         let revision = written.revision.clone();
@@ -92,6 +99,7 @@ impl Follower {
             revision,
             credentials: None,
             trust,
+            trouble,
             told: None,
             failures: 0,
             fetched: false,
@@ -131,6 +139,8 @@ struct Follow {
     credentials: Option<Credentials>,
     /// What has to be signed by whom; absent: nothing.
     trust: Option<Trust>,
+    /// Why its records can't be published.
+    trouble: Trouble,
     /// The commit that environments were last told of.
     told: Option<CommitId>,
     failures: u32,
@@ -195,6 +205,7 @@ impl Follow {
             let due = Instant::now() + wait;
             tokio::select! {
                 () = tokio::time::sleep_until(due) => {}
+                () = troubled(&mut self.trouble) => {}
                 kicked = kicks.recv() => if kicked.is_none() { return },
                 () = changed(&mut watch) => {}
                 () = rotated(&mut self.trust) => {}
@@ -360,25 +371,11 @@ impl Follow {
         let url = self.url()?;
         let credentials = match &self.credentials {
             Some(credentials) => credentials.clone(),
-            None => self.read_credentials(&url).await?,
+            None => login::read(&self.ground.cluster, &self.resource, &url).await?,
         };
         self.credentials = Some(credentials.clone());
         let timeout = self.resource.spec.timeout.get().max(Duration::from_secs(1));
         Ok(Remote { url, credentials, timeout })
-    }
-
-    async fn read_credentials(&self, url: &RemoteUrl) -> Result<Credentials, Failure> {
-        let Some(reference) = &self.resource.spec.secret_ref else { return credentials::without(url).map_err(wait) };
-        let (namespace, name) = (self.resource.metadata.namespace.as_deref().unwrap_or_default(), &reference.name);
-        let secret = resources::get::<Secret>(&self.ground.cluster, namespace, name).await;
-        let secret = secret.map_err(|error| Failure { class: error.class(), message: chain(&error) })?;
-        let what = format!("the Secret {namespace}/{name} that spec.secretRef names");
-        let secret = secret.ok_or_else(|| {
-            wait(format!(
-                "{what} does not exist: create it, with username and password, or bearerToken, or for ssh identity and known_hosts"
-            ))
-        })?;
-        credentials::read(url, &secret).map_err(|message| wait(format!("{what} {message}")))
     }
 
     fn mirror(&self, url: &RemoteUrl) -> PathBuf {
@@ -434,7 +431,13 @@ impl Follow {
         let now = self.ground.clock.now();
         let status = RepositoryStatus {
             observed_generation: self.resource.metadata.generation,
-            conditions: conditions(&self.resource, &outcome, self.revision.as_ref(), &self.written.conditions, now),
+            conditions: conditions(
+                (&self.resource, &outcome),
+                self.revision.as_ref(),
+                self.trouble.borrow_and_update().as_ref(),
+                &self.written.conditions,
+                now,
+            ),
             revision: self.revision.clone(),
         };
         if self.written == status {
@@ -451,7 +454,7 @@ impl Follow {
         {
             self.ground.journal.untrusted((&namespace, &name), &uid, &tenure, message, now);
         }
-        match status::write::<Repository>(&cluster, (&namespace, &name), &uid, "", &status).await {
+        match status::write::<Repository, _>(&cluster, (&namespace, &name), &uid, "", |_| &status).await {
             Ok(_) => self.written = status,
             Err(error) => tracing::warn!(repository = name, "the status could not be written: {}", chain(&error)),
         }
@@ -465,33 +468,4 @@ fn with(failure: Failure, more: &str) -> Failure {
 /// Returns a failure that a person or a change has to help with.
 fn wait(message: String) -> Failure {
     Failure { class: Class::Wait, message }
-}
-
-/// Waits until the file watch sees something; without a watch, for ever.
-async fn changed(watch: &mut Option<LocalWatch>) {
-    match watch {
-        Some(seen) => {
-            if let Err(error) = seen.changed().await {
-                tracing::warn!("the file watch ended, polling only: {}", chain(&error));
-                *watch = None;
-            }
-        }
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits until the trusted keys are others; where nothing is verified, for ever.
-async fn rotated(trust: &mut Option<Trust>) {
-    match trust {
-        Some(trust) => trust.changed().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits until the mirror is to be made anew; without one, for ever.
-async fn damaged(mirrors: &Mirrors, mirror: Option<&Path>) {
-    match mirror {
-        Some(mirror) => mirrors.reported(mirror).await,
-        None => std::future::pending().await,
-    }
 }

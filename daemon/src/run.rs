@@ -1,5 +1,7 @@
 //! The composition root of the daemon: every flag is taken apart here, every part is put together here.
 
+mod flags;
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -9,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use plumb_api::{Environment, Repository, duration::DurationText};
+use plumb_api::{Environment, Repository};
 use plumb_cluster::{
     client,
     cluster::Cluster,
@@ -22,7 +24,6 @@ use plumb_cluster::{
 use plumb_core::{
     backoff,
     class::Class,
-    identity::{InvalidServiceAccount, ServiceAccount},
     kinds::Kind,
     lease::{Replica, Timing, shards::Shards},
     presence::Presence,
@@ -36,6 +37,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    backlog::Backlog,
     bootstrap,
     chain::chain,
     clock::Clock,
@@ -60,21 +62,6 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// Shards of one plumb: beyond, most of them would have nothing to do, and each is a lease that is renewed.
 const SHARDS_MAX: i64 = 64;
-
-/// The shortest time between two lists of everything; below, they would be all that plumb does.
-const RESYNC_SHORTEST: Duration = Duration::from_secs(1);
-
-fn resync(text: &str) -> anyhow::Result<Duration> {
-    let every = DurationText::parse(text)?.get();
-    if every < RESYNC_SHORTEST {
-        bail!("everything can't be listed anew every {text}: write 1s or more");
-    }
-    Ok(every)
-}
-
-fn lease_duration(text: &str) -> anyhow::Result<Timing> {
-    Ok(Timing::new(DurationText::parse(text)?.get())?)
-}
 
 /// Run the daemon: follow Repositories and Environments, apply commits, put back drift
 ///
@@ -104,7 +91,7 @@ pub struct RunArgs {
     safe_directories: Vec<PathBuf>,
     /// Service account, in the Environment's namespace, for Environments that name none; without it they are written with
     /// plumb's own rights
-    #[arg(long, value_name = "NAME", value_parser = service_account)]
+    #[arg(long, value_name = "NAME", value_parser = flags::service_account)]
     default_service_account: Option<String>,
     /// Where mirrors of repositories are kept; a cache that may be lost [default: plumb/data in the user's cache]
     #[arg(long, value_name = "DIR")]
@@ -117,14 +104,17 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=SHARDS_MAX))]
     shards: u32,
     /// How long a replica that is gone is waited for before another one goes on: whole seconds from 2s to 1h
-    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = lease_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = flags::lease_duration)]
     lease_duration: Timing,
     /// Namespace of the leases [default: the Pod's own, outside of Pods plumb-system, which is made if it is missing]
     #[arg(long, value_name = "NAMESPACE")]
     lease_namespace: Option<String>,
     /// How often everything is listed anew, in case that an event was missed: from 1s on
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = resync)]
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = flags::resync)]
     resync: Duration,
+    /// Name of this cluster in the ref of its notes, refs/notes/plumb/NAME [default: the UID of its namespace kube-system]
+    #[arg(long, value_name = "NAME", value_parser = flags::cluster_name)]
+    cluster_name: Option<String>,
     /// How log lines look
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -154,6 +144,7 @@ pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
         lease_duration: timing,
         lease_namespace,
         resync,
+        cluster_name,
         log_format,
     } = arguments;
     crate::logs::start(log_format);
@@ -206,6 +197,7 @@ pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
         me,
         tenures,
         resync,
+        cluster_name: cluster_name.unwrap_or(uid),
     };
     let result = tokio::select! {
         result = work(parts, tasks, stop) => result,
@@ -237,6 +229,7 @@ struct Parts {
     me: Replica,
     tenures: Tenures,
     resync: Duration,
+    cluster_name: String,
 }
 
 /// Does the daemon's work until `stop`.
@@ -254,6 +247,7 @@ async fn work(parts: Parts, mut tasks: JoinSet<anyhow::Result<()>>, stop: Cancel
         me,
         tenures,
         resync,
+        cluster_name,
     } = parts;
     if let Some(directory) = bootstrap {
         let started = tokio::select! {
@@ -291,9 +285,20 @@ async fn work(parts: Parts, mut tasks: JoinSet<anyhow::Result<()>>, stop: Cancel
     let workers = Workers::new(worker_command(&data, &safe_directories)?.spawner(), WORKERS_MAX);
     let metrics = context.metrics.clone();
     tasks.spawn(keep_tidy(mirrors.clone(), readiness.clone(), stop.clone()));
-    let local_watches = LocalWatches::default();
-    let ground =
-        Ground { cluster, metrics, workers, clock, events, journal, mirrors, file_urls, local_watches, tenures };
+    let ground = Ground {
+        cluster,
+        metrics,
+        workers,
+        clock,
+        events,
+        journal,
+        mirrors,
+        file_urls,
+        local_watches: LocalWatches::default(),
+        tenures,
+        backlog: Backlog::default(),
+        cluster_name,
+    };
     let main = Loop::new(context, ground, readiness, stop.clone()).run(queue);
     supervise(main, tasks, stop).await
 }
@@ -301,11 +306,6 @@ async fn work(parts: Parts, mut tasks: JoinSet<anyhow::Result<()>>, stop: Cancel
 async fn keep_tidy(mirrors: Mirrors, readiness: Readiness, stop: CancellationToken) -> anyhow::Result<()> {
     mirrors.keep_tidy(readiness, stop).await;
     Ok(())
-}
-
-/// Takes what can be the name of a service account, in whatever namespace.
-fn service_account(name: &str) -> Result<String, InvalidServiceAccount> {
-    ServiceAccount::parse("default", name).map(|account| account.name().to_owned())
 }
 
 /// Waits for the loop or for a task that must not end before it.

@@ -7,7 +7,7 @@ use plumb_api::condition::{self, Condition, ConditionStatus};
 use plumb_cluster::{cluster::Cluster, error::ApiError, resources};
 use plumb_core::environment::FieldManager;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The field manager of statuses.
 const MANAGER: &str = "plumb";
@@ -48,21 +48,22 @@ pub(crate) fn conditions(
 /// Writes a status over the state with this resourceVersion, and returns the new one; nothing if the resource is gone or was made
 /// anew.
 ///
-/// A conflict means that somebody wrote the spec or the metadata: the status is plumb's alone, so it is written over the
-/// newer state. Where no version is known, the newest is read first.
+/// A conflict means that somebody wrote the spec or the metadata, or took published records out: the status is plumb's alone, so
+/// it is written over the newer state, which `status` is handed. Where no version is known, the newest is read first.
 ///
 /// # Errors
 /// As every request; `Stale` if somebody wrote in between every time.
-pub(crate) async fn write<K: Resource<DynamicType = ()>>(
+pub(crate) async fn write<K: Resource<DynamicType = ()>, S: Serialize>(
     cluster: &Cluster,
     (namespace, name): (&str, &str),
     uid: &str,
     version: &str,
-    status: &impl Serialize,
+    mut status: impl FnMut(Option<&Value>) -> S,
 ) -> Result<Option<String>, ApiError> {
     let (kind, key) = (resources::kind::<K>(), resources::key::<K>(namespace, name));
     let manager = FieldManager::new(MANAGER);
     let mut version = version.to_owned();
+    let mut newest = None;
     for tries in 1.. {
         if version.is_empty() {
             let Some(found) = cluster.get(&kind, &key).await? else { return Ok(None) };
@@ -70,12 +71,13 @@ pub(crate) async fn write<K: Resource<DynamicType = ()>>(
                 return Ok(None);
             }
             version = text(&found, "resourceVersion");
+            newest = Some(found);
         }
         let object = json!({
             "apiVersion": kind.gvk.api_version(),
             "kind": kind.gvk.kind,
             "metadata": { "namespace": namespace, "name": name, "uid": uid, "resourceVersion": version },
-            "status": status,
+            "status": status(newest.as_ref()),
         });
         match cluster.replace_status(&kind, &key, &object, &manager).await {
             Ok(written) => return Ok(Some(text(&written, "resourceVersion"))),
@@ -87,6 +89,6 @@ pub(crate) async fn write<K: Resource<DynamicType = ()>>(
     Ok(None)
 }
 
-fn text(object: &serde_json::Value, field: &str) -> String {
+fn text(object: &Value, field: &str) -> String {
     object["metadata"][field].as_str().unwrap_or_default().to_owned()
 }

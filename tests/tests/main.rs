@@ -29,6 +29,8 @@ mod mirrors;
 mod moving;
 #[path = "main/outage.rs"]
 mod outage;
+#[path = "main/records.rs"]
+mod records;
 #[path = "main/replaced.rs"]
 mod replaced;
 #[path = "main/replicas.rs"]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// `Ready`, `Reconciling`, `Stalled`, or `Contended`.
+    /// `Ready`, `Reconciling`, `Stalled`, `Contended`, or `RecordsUnpublished`.
     #[serde(rename = "type")]
     pub type_: String,
     /// `True`, `False` or `Unknown`.
@@ -42,3 +42,5 @@ pub const RECONCILING: &str = "Reconciling";
 pub const STALLED: &str = "Stalled";
 /// Type of the condition that says that somebody undoes every correction of an object.
 pub const CONTENDED: &str = "Contended";
+/// Type of the condition that says that records wait because they can't be pushed as notes.
+pub const RECORDS_UNPUBLISHED: &str = "RecordsUnpublished";

@@ -329,6 +329,44 @@ pub struct EnvironmentStatus {
     /// The requests (`plumb sync`, `plumb allow` …) that were carried out: annotation name to id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub handled: BTreeMap<String, String>,
+    /// Records that wait to be published as Git notes; only where the Repository's `records` is `Notes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<RecordsStatus>,
+}
+
+/// The records of an environment that are not in Git yet, and how far they are counted.
+#[derive(JsonSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordsStatus {
+    /// The commit of the notes ref that held all records which were published when it was pushed: an anchor for
+    /// `plumb audit verify --head`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
+    /// The UID of the Repository for which `next` counts.
+    pub repository: String,
+    /// The number of the next record; the first is 1.
+    #[schemars(with = "i64", range(min = 1))]
+    pub next: u64,
+    /// Records that wait, as they will stand in notes: at most 64, and 64 KiB.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<String>,
+    /// One record that stands for those which did not fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overflow: Option<String>,
+    /// How far records are counted for Repositories that the environment had before, the latest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<FormerRepository>,
+}
+
+/// How far records are counted for a Repository that an environment had before.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FormerRepository {
+    /// The Repository's UID.
+    pub repository: String,
+    /// The number of the next record.
+    #[schemars(with = "i64", range(min = 1))]
+    pub next: u64,
 }
 
 /// One attempt at a commit.

@@ -53,6 +53,12 @@ pub struct RepositorySpec {
     /// Whose commits are applied: only those signed by a trusted key; absent: everybody's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify: Option<Verify>,
+    /// Who makes plumb's own commits, and who signs them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Commit>,
+    /// Where records of what happened to each commit go, besides Events and the log.
+    #[serde(default)]
+    pub records: Records,
     /// Stops looking for new commits; environments stay at the last one seen.
     #[serde(default, skip_serializing_if = "is_false")]
     pub suspend: bool,
@@ -116,6 +122,41 @@ pub enum VerifyMode {
     EachCommit,
 }
 
+/// Who makes plumb's own commits, and who signs them.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Commit {
+    /// Author and committer, as `Name <email>`.
+    #[serde(default = "default_author")]
+    #[schemars(regex(pattern = r"^[^<>\x00-\x1f]*[A-Za-z0-9][^<>\x00-\x1f]* <[^<>\s]+>$"), length(max = 512))]
+    pub author: String,
+    /// The Secret (same namespace) with the private SSH key that signs them: `identity`, and `password` where the key is
+    /// encrypted; absent: they are not signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_secret_ref: Option<SecretReference>,
+}
+
+impl Default for Commit {
+    fn default() -> Self {
+        Self { author: default_author(), signing_secret_ref: None }
+    }
+}
+
+fn default_author() -> String {
+    "plumb <plumb@plumb.invalid>".to_owned()
+}
+
+/// Where records of what happened to each commit go, besides Events and the log.
+#[derive(JsonSchema, Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Records {
+    /// Nowhere.
+    #[default]
+    None,
+    /// As Git notes on the commits, pushed to `refs/notes/plumb/<cluster>` of this repository. The credentials need the
+    /// right to write.
+    Notes,
+}
+
 /// The name of a Secret in the same namespace.
 #[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -132,7 +173,7 @@ pub struct RepositoryStatus {
     /// The generation of the spec that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`, `Reconciling`, `Stalled`.
+    /// `Ready`, `Reconciling`, `Stalled`, `RecordsUnpublished`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// The newest commit seen; with `verify`, the newest trusted one.

@@ -3,7 +3,9 @@
 //! Owns: what a record is, how it stands in a note (`line`), how records are numbered and kept until they are published
 //! (`ledger`). May touch: values handed to it. Must never do: hold a value of a Secret, read a clock, decide by records.
 
+pub mod batch;
 pub mod kind;
+pub mod landing;
 pub mod ledger;
 pub mod line;
 

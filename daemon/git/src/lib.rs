@@ -15,6 +15,7 @@ mod globals;
 mod history;
 mod known_hosts;
 pub mod mirror;
+pub mod notes;
 pub mod poll;
 mod protocol;
 pub mod push;

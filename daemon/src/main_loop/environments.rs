@@ -46,6 +46,9 @@ impl Sweeping {
 impl Loop {
     pub(super) fn environment_set(&mut self, environment: Environment) {
         let name = crate::settings::name(&environment);
+        let uid = environment.metadata.uid.as_deref().unwrap_or_default();
+        let records = environment.status.as_ref().and_then(|status| status.records.as_ref());
+        self.ground.backlog.see(&name, uid, records);
         let depends_on = crate::settings::depends_on(&environment);
         let waiting = self.dependencies.see(&name, depends_on, gate::progress(&environment));
         self.start_over(waiting);
@@ -83,6 +86,7 @@ impl Loop {
 
     pub(super) fn environment_gone(&mut self, environment: &Environment) {
         let name = crate::settings::name(environment);
+        self.ground.backlog.forget(&name);
         if let Some(watched) = self.environments.get_mut(&name) {
             watched.delete();
             watched.forget_successor(environment);

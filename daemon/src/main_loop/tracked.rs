@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use plumb_api::Repository;
-use plumb_core::{class::Class, operation::Failure};
+use plumb_api::{Environment, Repository, repository::Records};
+use plumb_core::{class::Class, operation::Failure, record::line::Origin};
 
 use crate::{
+    ledger::Keeping,
+    publisher::Publisher,
     repositories::{Follower, Ground, RepositoryName},
     source::Source,
 };
@@ -14,6 +16,8 @@ use crate::{
 pub(super) struct Tracked {
     pub(super) resource: Arc<Repository>,
     pub(super) follower: Follower,
+    /// Absent where the Repository wants no notes.
+    pub(super) _publisher: Option<Publisher>,
     pub(super) source: Option<Source>,
     /// The source comes from a look, and not from memory.
     pub(super) looked: bool,
@@ -22,8 +26,9 @@ pub(super) struct Tracked {
 
 impl Tracked {
     pub(super) fn follow(ground: &Ground, resource: Arc<Repository>) -> Self {
-        let follower = Follower::start(ground.clone(), Arc::clone(&resource));
-        Self { resource, follower, source: None, looked: false, failure: None }
+        let (publisher, trouble) = Publisher::start(ground, &resource);
+        let follower = Follower::start(ground.clone(), Arc::clone(&resource), trouble);
+        Self { resource, follower, _publisher: publisher, source: None, looked: false, failure: None }
     }
 
     /// Returns the source, as far as an environment may use it of which these commits are known: what is only
@@ -37,6 +42,19 @@ impl Tracked {
     /// Returns whether it has yet to be looked at: the environment waits for that.
     pub(super) fn is_unread(&self, known: &[&str]) -> bool {
         self.failure.is_none() && self.source_for(known).is_none()
+    }
+}
+
+/// Returns what becomes of the records of an environment.
+pub(super) fn keeping(repository: Option<&Tracked>, ground: &Ground, environment: &Environment) -> Keeping {
+    let Some(repository) = repository else { return Keeping::Unknown };
+    match repository.resource.spec.records {
+        Records::None => Keeping::Nowhere,
+        Records::Notes => Keeping::Notes(Origin {
+            cluster: ground.cluster_name.clone(),
+            environment: environment.metadata.uid.clone().unwrap_or_default(),
+            repository: repository.resource.metadata.uid.clone().unwrap_or_default(),
+        }),
     }
 }
 

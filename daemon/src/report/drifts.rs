@@ -105,7 +105,7 @@ impl Scribe<'_> {
     }
 
     /// Records the quarrels that are over.
-    pub(super) fn peace(&self, quarrels: &[(ObjectKey, Quarrel)]) {
+    pub(super) fn peace(&mut self, quarrels: &[(ObjectKey, Quarrel)]) {
         for (key, quarrel) in quarrels {
             let (fields, often) = (quarrel.fields(), quarrel.corrections);
             let message = format!(

@@ -21,7 +21,9 @@ use super::{
     Outcome,
     state::{attempt, history_entry},
 };
-use crate::{act::Deeds, context::Context, memory::Unfinished, reconcile::Pass, settings, tally::Tally};
+use crate::{
+    act::Deeds, context::Context, ledger::Keeping, memory::Unfinished, reconcile::Pass, settings, tally::Tally,
+};
 
 /// Operations that a status keeps.
 const HISTORY_MAX: usize = 10;
@@ -36,7 +38,7 @@ pub(super) struct Scribe<'a> {
 
 impl Scribe<'_> {
     pub(super) fn record(
-        &self,
+        &mut self,
         kind: RecordKind,
         objects: Vec<ObjectKey>,
         message: String,
@@ -57,6 +59,9 @@ impl Scribe<'_> {
             took: None,
         };
         more(&mut record);
+        if matches!(self.pass.keeping, Keeping::Notes(_)) {
+            self.pass.memory.book.add(record.clone());
+        }
         self.context.journal.record(
             record,
             self.pass.resource.metadata.uid.as_deref().unwrap_or_default(),
@@ -128,7 +133,7 @@ impl Scribe<'_> {
     }
 
     /// Records what was done to objects, whether or not all that was planned was done.
-    pub(super) fn deeds(&self, deeds: &Deeds) {
+    pub(super) fn deeds(&mut self, deeds: &Deeds) {
         for warning in &deeds.warnings {
             tracing::warn!(environment = %self.pass.settings.name, "the API server warns: {warning}");
         }

@@ -146,26 +146,49 @@ pub(super) async fn write(
     put(context, pass, status).await;
 }
 
-/// Writes a status, whose conditions are as they were, if it differs from what was last written.
-pub(super) async fn put(context: &Context, pass: &mut Pass, status: EnvironmentStatus) {
+/// Writes a status, whose conditions are as they were, if it differs from what was last written; returns whether the cluster
+/// has it.
+pub(super) async fn put(context: &Context, pass: &mut Pass, mut status: EnvironmentStatus) -> bool {
+    let book = &mut pass.memory.book;
+    status.records = book.draft(&pass.keeping);
     if status == pass.memory.status {
-        return;
+        book.written(status.records.as_ref());
+        return true;
     }
     let EnvironmentName { namespace, name } = &pass.settings.name;
     let uid = pass.resource.metadata.uid.as_deref().unwrap_or_default();
     let cluster = context.cluster.during(&pass.tenure);
-    let written =
-        status::write::<Environment>(&cluster, (namespace, name), uid, &pass.memory.resource_version, &status);
+    let version = &mut pass.memory.resource_version;
+    let before = version.clone();
+    let written = status::write::<Environment, _>(
+        &cluster,
+        (namespace, name),
+        uid,
+        &before,
+        |newest: Option<&serde_json::Value>| {
+            if let Some(newest) = newest {
+                // What a watch shows of before that is no news any more.
+                *version = newest["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+                let records = serde_json::from_value(newest["status"]["records"].clone()).ok().flatten();
+                book.see(records.as_ref());
+                status.records = book.draft(&pass.keeping);
+            }
+            status.clone()
+        },
+    );
     match written.await {
         Ok(Some(version)) => {
             pass.memory.resource_version = version;
+            pass.memory.book.written(status.records.as_ref());
             pass.memory.status = status;
+            true
         }
         // It was deleted: there is nothing left to say.
-        Ok(None) => {}
+        Ok(None) => false,
         Err(error) => {
             tracing::warn!(environment = %pass.settings.name, "the status could not be written: {}", chain(&error));
             pass.unwritten = Some(error.class());
+            false
         }
     }
 }

@@ -5,7 +5,7 @@ use plumb_api::{
     condition::{self, Condition},
     repository::RevisionStatus,
 };
-use plumb_core::class::Class;
+use plumb_core::{class::Class, operation::Failure};
 
 use super::Unfound;
 use crate::{
@@ -15,9 +15,9 @@ use crate::{
 
 /// Returns the conditions of a Repository, as of its newest look.
 pub(super) fn conditions(
-    resource: &Repository,
-    outcome: &Result<(), Unfound>,
+    (resource, outcome): (&Repository, &Result<(), Unfound>),
     revision: Option<&RevisionStatus>,
+    trouble: Option<&Failure>,
     before: &[Condition],
     now: jiff::Timestamp,
 ) -> Vec<Condition> {
@@ -36,5 +36,11 @@ pub(super) fn conditions(
     let stalled = outcome.as_ref().is_err_and(|unfound| unfound.failure().class != Class::Retry);
     let verdict =
         Verdict { holds: &[(condition::READY, ready), (condition::STALLED, stalled)], reason, message: &message };
-    status::conditions(&verdict, before, resource.metadata.generation, now)
+    let mut conditions = status::conditions(&verdict, before, resource.metadata.generation, now);
+    if let Some(Failure { message, .. }) = trouble {
+        let holds = &[(condition::RECORDS_UNPUBLISHED, true)];
+        let verdict = Verdict { holds, reason: "PushFailed", message };
+        conditions.extend(status::conditions(&verdict, before, resource.metadata.generation, now));
+    }
+    conditions
 }

@@ -67,6 +67,7 @@ fn every_reason_of_a_repository_is_described() {
     let conditions = between(&source, "fn conditions(", "let stalled");
     let mut reasons = quoted_after(conditions, "(true,");
     reasons.extend(quoted_after(conditions, "(false,"));
+    reasons.extend(quoted_after(&source, "reason:"));
     check("### Reasons of Repositories", reasons);
 }
 

@@ -106,6 +106,11 @@ impl RecordKind {
         }
     }
 
+    /// Returns whether it is published at once: whoever is woken by a rollback wants to read why.
+    pub fn is_urgent(self) -> bool {
+        matches!(self, Self::Held | Self::Restored | Self::Released)
+    }
+
     /// Returns whether a person should look.
     pub fn warns(self) -> bool {
         matches!(

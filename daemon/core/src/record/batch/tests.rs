@@ -1,0 +1,83 @@
+//! Notes only grow, and nothing is in them twice.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    commit::Revision,
+    environment::EnvironmentName,
+    record::{Record, RecordKind, line::Origin},
+};
+
+fn line(environment: &str, commit: char, sequence: u64) -> Line {
+    let record = Record {
+        at: jiff::Timestamp::UNIX_EPOCH,
+        environment: EnvironmentName::new("team", environment),
+        revision: Some(Revision {
+            reference: None,
+            commit: CommitId::parse(&commit.to_string().repeat(40)).expect("an id"),
+            author: "Ann <ann@example.com>".to_owned(),
+            committed: jiff::Timestamp::UNIX_EPOCH,
+            subject: "More".to_owned(),
+            signer: None,
+        }),
+        kind: RecordKind::Applied,
+        objects: Vec::new(),
+        message: format!("{environment} {sequence}"),
+        who: None,
+        attribution: None,
+        related: None,
+        count: None,
+        class: None,
+        took: None,
+    };
+    let origin =
+        Origin { cluster: "lab".to_owned(), environment: format!("uid-{environment}"), repository: "repo".to_owned() };
+    Line::of(&record, &origin, sequence).expect("a line")
+}
+
+#[test]
+fn lines_go_to_their_commits_in_the_order_of_their_numbers() {
+    let batch =
+        Batch::of([line("b", 'a', 2), line("a", 'a', 7), line("b", 'a', 1), line("b", 'c', 3), line("b", 'c', 3)]);
+    let order: Vec<&str> = batch.notes.values().flatten().map(|line| line.message.as_str()).collect();
+    assert_eq!(order, ["a 7", "b 1", "b 2", "b 3"]);
+    assert_eq!((batch.len(), batch.sequences("uid-b")), (4, BTreeSet::from([1, 2, 3])));
+}
+
+#[test]
+fn a_note_gets_what_it_lacks_and_keeps_what_it_has() {
+    let (one, two) = (line("a", 'a', 1), line("a", 'a', 2));
+    let first = append("", std::slice::from_ref(&one)).expect("a new note");
+    assert_eq!(first, format!("{}\n", one.text()));
+    assert_eq!(append(&first, std::slice::from_ref(&one)), None, "it is there");
+    let both = append(&first, &[one.clone(), two.clone()]).expect("one more");
+    assert_eq!(both, format!("{first}{}\n", two.text()));
+    // What people write stays, also without a line break at its end.
+    let edited = format!("a person's word\n{}", one.text());
+    assert_eq!(append(&edited, &[one, two.clone()]), Some(format!("{edited}\n{}\n", two.text())));
+    // Another environment of the same name, made anew, counts from 1 again.
+    let mut anew = two.clone();
+    anew.environment.uid = "another".to_owned();
+    assert!(append(&both, &[anew]).is_some());
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_cut_and_repeated_each_line_is_there_once(batches in prop::collection::vec(prop::collection::vec(1u64..20, 0..8), 0..8)) {
+        let mut note = String::new();
+        let mut wanted = BTreeSet::new();
+        for batch in batches {
+            wanted.extend(batch.iter().copied());
+            let lines: Vec<Line> = batch.iter().map(|sequence| line("a", 'a', *sequence)).collect();
+            let lines = Batch::of(lines).notes.into_values().next().unwrap_or_default();
+            if let Some(grown) = append(&note, &lines) {
+                prop_assert!(grown.starts_with(&note));
+                note = grown;
+            }
+        }
+        let found: Vec<u64> = note.lines().map(|text| Line::parse(text).expect("a line").sequence).collect();
+        prop_assert_eq!(found.len(), wanted.len());
+        prop_assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), wanted);
+    }
+}

@@ -1,0 +1,114 @@
+//! The records of one environment on their way into its status: those that are new are numbered with each try to write it,
+//! until one arrives.
+//!
+//! Owns: what is kept between a record and the status that holds it. Must never do: number a record twice that has arrived.
+
+use plumb_api::environment::{FormerRepository, RecordsStatus};
+use plumb_core::record::{
+    Record, landing,
+    ledger::{Kept, Ledger},
+    line::Origin,
+};
+
+/// Records that wait for a status to be written, as long as that fails; more of them are only in the log and in Events.
+const FRESH_MAX: usize = 256;
+
+/// What is to become of records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    /// They go into the status, and from there into notes.
+    Notes(Origin),
+    /// They are Events, counters and log lines only.
+    Nowhere,
+    /// The Repository, which would say so, is not known: what is there stays as it is.
+    Unknown,
+}
+
+/// The ledger of one environment between two passes.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    /// As last read or written.
+    known: Option<RecordsStatus>,
+    /// Records that are in no status yet.
+    fresh: Vec<Record>,
+    /// What was last tried to be written, and how many of them are in it.
+    attempted: Option<(Ledger, usize)>,
+}
+
+impl Book {
+    /// Starts from what a status says.
+    pub(crate) fn of(status: Option<&RecordsStatus>) -> Self {
+        Self { known: status.cloned(), ..Self::default() }
+    }
+
+    /// Takes a record in.
+    pub(crate) fn add(&mut self, record: Record) {
+        if self.fresh.len() < FRESH_MAX {
+            self.fresh.push(record);
+        } else {
+            tracing::warn!(environment = %record.environment, "too many records wait for the status to be written: this one will not be a note");
+        }
+    }
+
+    /// Takes in what the cluster says: whoever publishes has taken lines out, or a write has arrived whose answer was lost.
+    pub(crate) fn see(&mut self, read: Option<&RecordsStatus>) {
+        if let Some((attempted, records)) = self.attempted.take() {
+            // What was read may be older than that write: it is asked again of what is read next.
+            if let Some(landed) = landing::landed(&attempted, records, &ledger(read)) {
+                self.fresh.drain(..landed);
+                self.attempted = Some((attempted, records - landed));
+            }
+        }
+        self.known = read.cloned();
+    }
+
+    /// Returns what the status shall say now.
+    pub(crate) fn draft(&mut self, keeping: &Keeping) -> Option<RecordsStatus> {
+        let mut ledger = ledger(self.known.as_ref());
+        match keeping {
+            Keeping::Notes(origin) => {
+                self.fresh.retain(|record| ledger.append(record, origin) != Kept::Nowhere);
+            }
+            Keeping::Nowhere => {
+                let lost = ledger.pending.len() + usize::from(ledger.overflow.is_some());
+                if lost > 0 {
+                    tracing::warn!("{lost} record(s) will not be notes: the Repository's spec.records is None");
+                }
+                (ledger.pending, ledger.overflow) = (Vec::new(), None);
+            }
+            Keeping::Unknown => {}
+        }
+        let status = status(&ledger, self.known.as_ref().and_then(|known| known.head.clone()));
+        self.attempted = Some((ledger, self.fresh.len()));
+        status
+    }
+
+    /// Takes down that the last draft was written.
+    pub(crate) fn written(&mut self, status: Option<&RecordsStatus>) {
+        self.known = status.cloned();
+        self.fresh.clear();
+        self.attempted = None;
+    }
+}
+
+/// Returns the ledger of a status.
+pub(crate) fn ledger(status: Option<&RecordsStatus>) -> Ledger {
+    let Some(RecordsStatus { head: _, repository, next, pending, overflow, former }) = status.cloned() else {
+        return Ledger::default();
+    };
+    let former = former.into_iter().map(|FormerRepository { repository, next }| (repository, next)).collect();
+    Ledger { repository, next, pending, overflow, former }
+}
+
+/// Returns a ledger as a status has it; nothing if there was never a record.
+pub(crate) fn status(ledger: &Ledger, head: Option<String>) -> Option<RecordsStatus> {
+    let Ledger { repository, next, pending, overflow, former } = ledger.clone();
+    if next == 0 {
+        return None;
+    }
+    let former = former.into_iter().map(|(repository, next)| FormerRepository { repository, next }).collect();
+    Some(RecordsStatus { head, repository, next, pending, overflow, former })
+}
+
+#[cfg(test)]
+mod tests;

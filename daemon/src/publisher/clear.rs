@@ -1,0 +1,48 @@
+//! Taking published records out of an Environment's status.
+//!
+//! The status belongs to whoever reconciles the Environment: only `records` is changed, over the newest state, and only what
+//! was published goes.
+
+use std::collections::BTreeSet;
+
+use plumb_api::{Environment, Repository, environment::RecordsStatus};
+use plumb_cluster::{error::ApiError, tenure::Tenure};
+use plumb_core::commit::CommitId;
+use serde_json::{Value, json};
+
+use crate::{backlog::Waiting, ledger, repositories::Ground, status};
+
+/// Takes the lines with these numbers out, and writes down where the notes ref is.
+pub(super) async fn clear(
+    ground: &Ground,
+    resource: &Repository,
+    Waiting { environment, uid, .. }: &Waiting,
+    sequences: &BTreeSet<u64>,
+    head: Option<&CommitId>,
+    tenure: &Tenure,
+) -> Result<(), ApiError> {
+    let repository = resource.metadata.uid.as_deref().unwrap_or_default();
+    let cluster = ground.cluster.during(tenure);
+    let mut cleared = None;
+    // Without a version the newest state is read first.
+    let written = status::write::<Environment, _>(
+        &cluster,
+        (&environment.namespace, &environment.name),
+        uid,
+        "",
+        |found: Option<&Value>| {
+            let mut status = found.map(|found| found["status"].clone()).unwrap_or_default();
+            // What can't be read stays as it is.
+            if let Ok(records) = serde_json::from_value::<RecordsStatus>(status["records"].clone()) {
+                let mut ledger = ledger::ledger(Some(&records));
+                ledger.published(repository, sequences);
+                cleared = ledger::status(&ledger, head.map(ToString::to_string));
+                status["records"] = json!(cleared);
+            }
+            status
+        },
+    )
+    .await?;
+    ground.backlog.see(environment, uid, cleared.as_ref().filter(|_| written.is_some()));
+    Ok(())
+}
