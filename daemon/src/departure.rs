@@ -32,6 +32,7 @@ use plumb_core::{
     },
     policy::Policy,
     presence::Presence,
+    record::farewell,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +41,7 @@ use crate::{
     chain::chain,
     context::Context,
     gather::{self, NotGathered},
+    ledger::{self, Keeping},
     let_go,
     reconcile::{Finished, Pass, finished},
     report, service_account,
@@ -57,11 +59,13 @@ pub(crate) struct Leaving {
     /// How many objects there were then.
     left: usize,
     undeletable: BTreeMap<ObjectKey, String>,
+    /// When nothing was left to delete or to let go of: only records are waited for.
+    released: Option<Timestamp>,
     /// All is done; the Environment is about to vanish.
     pub(crate) done: bool,
 }
 
-/// Sees to it that the finalizer is there as long as `spec.deletion` asks for it, before anything is written. Trying again is
+/// Sees to it that the finalizer is there as long as `spec.deletion` or records ask for it, before anything is written. Trying again is
 /// called for where that fails: until then a deletion lets the objects go.
 pub(crate) async fn prepare(context: &Context, pass: &mut Pass) {
     let metadata = &pass.resource.metadata;
@@ -69,10 +73,10 @@ pub(crate) async fn prepare(context: &Context, pass: &mut Pass) {
         return;
     }
     let present = is_held(metadata);
-    let wanted = match pass.resource.spec.deletion {
-        Deletion::Orphan if present => Finalizer::Absent,
-        Deletion::Prune if !present => Finalizer::Present,
-        Deletion::Orphan | Deletion::Prune => return,
+    let wanted = match (pass.resource.spec.deletion, &pass.keeping) {
+        (Deletion::Prune, _) | (Deletion::Orphan, Keeping::Notes(_)) if !present => Finalizer::Present,
+        (Deletion::Orphan, Keeping::Nowhere) if present => Finalizer::Absent,
+        (Deletion::Prune | Deletion::Orphan, _) => return,
     };
     set(context, pass, wanted).await;
 }
@@ -107,6 +111,9 @@ pub(crate) async fn depart(context: &Context, mut pass: Pass, stop: &Cancellatio
         // Only the finalizer is left, which could not be taken away before.
         set(context, &mut pass, Finalizer::Absent).await;
         return finished(pass, None);
+    }
+    if pass.memory.leaving.released.is_some() {
+        return part(context, pass).await;
     }
     pass.stir = context.claims().leave(&pass.settings.name, context.clock.uptime());
     let gathered = match gather(context, &mut pass).await {
@@ -339,7 +346,23 @@ async fn leave(
         return finished(pass, Some(Class::Retry));
     }
     let whys: BTreeMap<_, _> = leftovers.into_iter().map(|left| (left.key, left.why)).collect();
-    report::departed(context, &mut pass, &released, &whys);
+    report::departed(context, &mut pass, &released, &whys).await;
+    pass.memory.leaving.released = Some(context.clock.now());
+    part(context, pass).await
+}
+
+/// Takes the finalizer away once the records of what happened last are published, or were waited for long enough.
+async fn part(context: &Context, mut pass: Pass) -> Finished {
+    let since = pass.memory.leaving.released.expect("because all else is done");
+    let ledger = ledger::ledger(pass.memory.status.records.as_ref());
+    if matches!(pass.keeping, Keeping::Notes(_))
+        && let Some(left) = farewell::wait(&ledger, since, context.clock.now())
+    {
+        return Finished { look_in: Some(left), ..finished(pass, Some(Class::Retry)) };
+    }
+    if !ledger.is_empty() {
+        tracing::warn!(environment = %pass.settings.name, "{} record(s) will not be notes: the Environment is gone before they could be published", ledger.pending.len());
+    }
     pass.memory.leaving.done = true;
     set(context, &mut pass, Finalizer::Absent).await;
     finished(pass, None)

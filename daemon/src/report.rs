@@ -152,16 +152,17 @@ pub(crate) async fn departing(context: &Context, pass: &mut Pass, deeds: &Deeds,
     state::write(context, pass, status, &standing::stand(&facts), now).await;
 }
 
-/// Records what a departure has let go of, and why it was not deleted. The Environment is about to vanish: there is no
-/// status left to say it.
-pub(crate) fn departed(
+/// Records what a departure has let go of, and why it was not deleted. The Environment is about to vanish; its status is written
+/// only where notes are made of its records.
+pub(crate) async fn departed(
     context: &Context,
     pass: &mut Pass,
     Released { gone, failed }: &Released,
     whys: &BTreeMap<ObjectKey, String>,
 ) {
     let now = context.clock.now();
-    let mut scribe = Scribe { context, pass, revision: None, now };
+    let revision = pass.source.as_ref().ok().map(|source| source.revision.clone());
+    let mut scribe = Scribe { context, pass, revision, now };
     let mut by_why: BTreeMap<&str, Vec<ObjectKey>> = BTreeMap::new();
     for key in gone {
         by_why.entry(whys.get(key).map_or("", String::as_str)).or_default().push(key.clone());
@@ -175,4 +176,6 @@ pub(crate) fn departed(
         let message = format!("{key} stays ({why}) and keeps its label: {}", failure.message);
         scribe.record(RecordKind::Failed, vec![key.clone()], message, |record| record.class = Some(failure.class));
     }
+    let status = pass.memory.status.clone();
+    state::put(context, pass, status).await;
 }

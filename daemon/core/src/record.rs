@@ -4,6 +4,7 @@
 //! (`ledger`). May touch: values handed to it. Must never do: hold a value of a Secret, read a clock, decide by records.
 
 pub mod batch;
+pub mod farewell;
 pub mod kind;
 pub mod landing;
 pub mod ledger;

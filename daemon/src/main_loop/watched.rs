@@ -125,10 +125,15 @@ impl Watched {
             .any(|name| asked(&before, name) != asked(&environment, name));
         let synced = asked(&before, request::SYNC) != asked(&environment, request::SYNC);
         let leaves = before.metadata.deletion_timestamp != environment.metadata.deletion_timestamp;
+        let records = |environment: &Environment| Some(environment.status.as_ref()?.records.clone());
+        let published = environment.metadata.deletion_timestamp.is_some() && records(&before) != records(&environment);
         if before.metadata.generation != environment.metadata.generation || request || leaves {
             self.start_over();
             // What runs was planned for the older spec.
             self.pass.cancel();
+        } else if published {
+            // It may have waited for nothing else.
+            self.start_over();
         } else if damaged {
             self.look_again();
         }

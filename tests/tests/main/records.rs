@@ -298,3 +298,30 @@ fn notes_are_signed_and_what_others_write_beside_them_stays() {
     assert!(message.contains("no private key in OpenSSH's format"), "{message}");
     assert_eq!(notes_ref(&site).map(|(_, head)| head), Some(head));
 }
+
+#[test]
+fn a_deleted_environment_waits_until_its_records_are_notes() {
+    daemon::shared();
+    let site = site(lab::shared(), "records-deleted", json!({}));
+    let commit = site.push(&[("app/a.yaml", &config_map("a", "k", "true"))], "One");
+    site.environment("app", "app", json!({}));
+    site.wait_applied("app", &commit);
+    wait_published(&site, "app");
+    let (name, _) = notes_ref(&site).expect("a notes ref");
+    let lock = site.repository.path().join(format!("{name}.lock"));
+    fs::write(&lock, "").expect("a lock");
+    site.kubectl(&["delete", "environments.plumb.dev", "app", "--wait=false"]).expect("a deletion");
+    wait::until("the object to be let go of, and that to wait", || {
+        let labels = site.get("configmap", "a").expect("it stays")["metadata"]["labels"].clone();
+        let pending = site.status("app")["records"]["pending"].to_string();
+        let done = labels.get("applyset.kubernetes.io/part-of").is_none() && pending.contains("LetGo");
+        if done { Ok(()) } else { Err(format!("{labels} {pending}")) }
+    });
+    fs::remove_file(&lock).expect("a lock");
+    wait::until_equal("the Environment to be gone", &None, || site.get("environments.plumb.dev", "app"));
+    let found = records(&site, &commit);
+    assert_eq!(kinds(&found).last().map(String::as_str), Some("LetGo"), "{:?}", kinds(&found));
+    let numbers: Vec<u64> = found.iter().filter_map(|record| record["sequence"].as_u64()).collect();
+    assert_eq!(numbers, (1..=found.len() as u64).collect::<Vec<_>>());
+    assert_eq!(site.get("configmap", "a").expect("it stays")["data"]["k"], "true");
+}
