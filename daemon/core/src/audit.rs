@@ -103,12 +103,12 @@ impl Audit {
         let mut added = Vec::new();
         for (commit, (before, after)) in notes(changes) {
             let texts = self.note(&id, &commit, &before, &after);
-            added.extend(texts.into_iter().map(|text| (commit.clone(), text)));
+            added.extend(texts.into_iter().map(|text| (commit.clone(), Line::parse(&text), text)));
         }
         // One link may add to several notes, which have no order among them.
-        added.sort_by_cached_key(|(_, text)| Line::parse(text).map_or(u64::MAX, |line| line.sequence));
-        for (commit, text) in added {
-            self.line(&id, &commit, &text);
+        added.sort_by_key(|(_, line, _)| line.as_ref().map_or(u64::MAX, |line| line.sequence));
+        for (commit, line, text) in added {
+            self.line(&id, &commit, line, &text);
         }
         self.links.push(id);
     }
@@ -128,8 +128,8 @@ impl Audit {
         added
     }
 
-    fn line(&mut self, link: &CommitId, commit: &CommitId, text: &str) {
-        let line = match Line::parse(text) {
+    fn line(&mut self, link: &CommitId, commit: &CommitId, line: Result<Line, String>, text: &str) {
+        let line = match line {
             Ok(line) => line,
             Err(_) if version(text).is_some_and(|version| version != u64::from(VERSION)) => {
                 self.strange += 1;

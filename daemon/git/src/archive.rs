@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use git2::{ErrorCode, ObjectType, Oid, Repository, RepositoryOpenFlags, Sort, Tree};
+use git2::{ErrorCode, ObjectType, Oid, Repository, RepositoryOpenFlags, Sort, Tree, TreeEntry};
 use plumb_core::{
     audit::{NoteChange, anchor::Whereabouts},
     commit::{CommitId, RefName},
@@ -157,36 +157,45 @@ fn compare(
     if below.len() > DEPTH_MAX * 3 {
         return Err(git2::Error::from_str("the tree of notes is too deep"));
     }
-    let names = |tree: Option<&Tree<'_>>| -> Vec<Vec<u8>> {
-        tree.map(|tree| tree.iter().map(|entry| entry.name_bytes().to_vec()).collect()).unwrap_or_default()
+    for entry in after.iter().flat_map(|tree| tree.iter()) {
+        let old = before.and_then(|tree| tree.get_name_bytes(entry.name_bytes()));
+        if old.as_ref().is_none_or(|old| old.id() != entry.id()) {
+            differ(repository, old.as_ref(), Some(&entry), below, changes)?;
+        }
+    }
+    for entry in before.iter().flat_map(|tree| tree.iter()) {
+        if after.is_none_or(|tree| tree.get_name_bytes(entry.name_bytes()).is_none()) {
+            differ(repository, Some(&entry), None, below, changes)?;
+        }
+    }
+    Ok(())
+}
+
+/// Collects what differs below two entries of one name, or at them.
+fn differ(
+    repository: &Repository,
+    before: Option<&TreeEntry<'_>>,
+    after: Option<&TreeEntry<'_>>,
+    below: &str,
+    changes: &mut Vec<NoteChange>,
+) -> Result<(), git2::Error> {
+    let of_kind = |entry: Option<&TreeEntry<'_>>, kind: ObjectType| {
+        entry.filter(|entry| entry.kind() == Some(kind)).map(TreeEntry::id)
     };
-    let mut all = names(after);
-    all.extend(names(before).into_iter().filter(|name| after.is_none_or(|tree| tree.get_name_bytes(name).is_none())));
-    for name in all {
-        let old = before.and_then(|tree| tree.get_name_bytes(&name));
-        let new = after.and_then(|tree| tree.get_name_bytes(&name));
-        let side = |entry: &Option<git2::TreeEntry<'_>>| entry.as_ref().map(|entry| (entry.id(), entry.kind()));
-        let (old, new) = (side(&old), side(&new));
-        if old == new {
-            continue;
-        }
-        let path = format!("{below}{}", String::from_utf8_lossy(&name));
-        let tree = |side: Option<(Oid, Option<ObjectType>)>| match side {
-            Some((id, Some(ObjectType::Tree))) => repository.find_tree(id).map(Some),
-            _ => Ok(None),
-        };
-        let blob = |side: Option<(Oid, Option<ObjectType>)>| match side {
-            Some((id, Some(ObjectType::Blob))) => repository.find_blob(id).map(|blob| Some(blob.content().to_vec())),
-            _ => Ok(None),
-        };
-        let (old_tree, new_tree) = (tree(old)?, tree(new)?);
-        if old_tree.is_some() || new_tree.is_some() {
-            compare(repository, old_tree.as_ref(), new_tree.as_ref(), &format!("{path}/"), changes)?;
-        }
-        let (before, after) = (blob(old)?, blob(new)?);
-        if before.is_some() || after.is_some() {
-            changes.push(NoteChange { path, before, after });
-        }
+    let tree = |entry| of_kind(entry, ObjectType::Tree).map(|id| repository.find_tree(id)).transpose();
+    let blob = |entry| {
+        let id = of_kind(entry, ObjectType::Blob);
+        id.map(|id| repository.find_blob(id).map(|blob| blob.content().to_vec())).transpose()
+    };
+    let name = after.or(before).map(TreeEntry::name_bytes).unwrap_or_default();
+    let path = format!("{below}{}", String::from_utf8_lossy(name));
+    let (old_tree, new_tree) = (tree(before)?, tree(after)?);
+    if old_tree.is_some() || new_tree.is_some() {
+        compare(repository, old_tree.as_ref(), new_tree.as_ref(), &format!("{path}/"), changes)?;
+    }
+    let (before, after) = (blob(before)?, blob(after)?);
+    if before.is_some() || after.is_some() {
+        changes.push(NoteChange { path, before, after });
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! measured in the same run on the same control plane: machines differ, and this one may be busy; ratios last.
 #![allow(clippy::print_stdout)]
 
+mod audit;
 mod counters;
 mod daemon;
 mod drift;
@@ -30,6 +31,7 @@ use ground::Ground;
 /// drift: somebody changes a field of an owned object; until it is back.
 /// idle: requests that plumb makes while nothing changes.
 /// take-over: the replica that writes is killed; until another one corrects a drift.
+/// audit: ten thousand records are verified.
 ///
 /// Figures to keep come from the release profile, on a machine that does nothing else:
 /// `cargo run --release -p lab -- bench`. The first build takes some minutes; the measurements take two or three.
@@ -55,6 +57,7 @@ enum Measurement {
     Drift,
     Idle,
     TakeOver,
+    Audit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -76,6 +79,8 @@ struct Report {
     idle: Option<idle::Idle>,
     #[serde(skip_serializing_if = "Option::is_none")]
     take_over: Option<take_over::TakeOver>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit: Option<audit::Audit>,
 }
 
 impl Bench {
@@ -98,8 +103,14 @@ impl Bench {
         let asked = |measurement| self.what.is_none_or(|what| what == measurement);
         // Before anything of this run is busy.
         let machine = Machine::this();
+        let mut report = Report { machine, first_sync: None, drift: None, idle: None, take_over: None, audit: None };
+        if asked(Measurement::Audit) {
+            report.audit = Some(audit::measure(&plumb)?);
+        }
+        if self.what == Some(Measurement::Audit) {
+            return Ok(report);
+        }
         let ground = Ground::prepare(plumb).await?;
-        let mut report = Report { machine, first_sync: None, drift: None, idle: None, take_over: None };
         if asked(Measurement::FirstSync) {
             report.first_sync = Some(first_sync::measure(&ground, self.environments, self.rounds).await?);
         }
@@ -116,13 +127,14 @@ impl Bench {
     }
 
     fn print(&self, report: &Report) {
-        let Report { machine, first_sync, drift, idle, take_over } = report;
+        let Report { machine, first_sync, drift, idle, take_over, audit } = report;
         println!("{}", shown(machine));
         let parts = [
             first_sync.as_ref().map(shown),
             drift.as_ref().map(shown),
             idle.as_ref().map(shown),
             take_over.as_ref().map(shown),
+            audit.as_ref().map(shown),
         ];
         for part in parts.into_iter().flatten() {
             println!("\n{part}");
