@@ -58,6 +58,29 @@ pub(crate) struct Settings {
 /// Reads an Environment's spec, its rules compiled, and the requests in its annotations; says what is wrong with it, so that
 /// the Environment can be left as it is and can say why.
 pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings, Option<Failure>) {
+    let (settings, faults) = understand(environment, compiled);
+    let message = || faults.iter().map(|Fault { field, message }| format!("{field}: {message}")).collect::<Vec<_>>();
+    let invalid = (!faults.is_empty()).then(|| Failure { class: Class::Wait, message: message().join("\n") });
+    (settings, invalid)
+}
+
+/// What is wrong with a field of an Environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// Where, such as `spec.path`.
+    pub(crate) field: String,
+    /// What.
+    pub(crate) message: String,
+}
+
+impl Fault {
+    fn new(field: impl Into<String>, message: impl ToString) -> Self {
+        Self { field: field.into(), message: message.to_string() }
+    }
+}
+
+/// Reads an Environment's spec, and returns everything that is wrong with it.
+pub(crate) fn understand(environment: &Environment, compiled: &Compiled) -> (Settings, Vec<Fault>) {
     let name = name(environment);
     let EnvironmentSpec {
         repository,
@@ -75,24 +98,24 @@ pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings,
     let Sync { prune, prune_limit, timeout, on_error, windows } = sync;
     let Drift { mode, ignore, foreign_fields } = drift;
     let Compiled { rules: health, wrong } = compiled;
-    let mut wrong: Vec<String> = wrong.iter().map(|(field, fault)| format!("{field}: {fault}")).collect();
+    let mut wrong: Vec<Fault> = wrong.iter().map(|(field, fault)| Fault::new(field, fault)).collect();
     let path = RepoPath::parse(path).unwrap_or_else(|error| {
-        wrong.push(format!("spec.path: {error}"));
+        wrong.push(Fault::new("spec.path", error));
         RepoPath::root()
     });
     let prune_limit = PruneLimit::parse(prune_limit).unwrap_or_else(|| {
-        wrong.push(format!("spec.sync.pruneLimit: {prune_limit:?} is not a percentage such as 25%"));
+        wrong.push(Fault::new("spec.sync.pruneLimit", format!("{prune_limit:?} is not a percentage such as 25%")));
         PruneLimit::NOTHING
     });
     let read = windows.iter().enumerate().filter_map(|(index, window)| {
         Window::parse(&window.schedule, window.duration.get(), window.time_zone.as_deref())
-            .map_err(|error| wrong.push(format!("spec.sync.windows[{index}]: {error}")))
+            .map_err(|error| wrong.push(Fault::new(format!("spec.sync.windows[{index}]"), error)))
             .ok()
     });
     let windows = read.collect();
     let account = service_account_name.as_deref().map(|account| ServiceAccount::parse(&name.namespace, account));
     let service_account = account.transpose();
-    wrong.extend(service_account.as_ref().err().map(|error| format!("spec.target.serviceAccountName: {error}")));
+    wrong.extend(service_account.as_ref().err().map(|error| Fault::new("spec.target.serviceAccountName", error)));
     let predecessor = predecessor(environment).unwrap_or_else(|fault| {
         wrong.push(fault);
         None
@@ -130,8 +153,7 @@ pub(crate) fn read(environment: &Environment, compiled: &Compiled) -> (Settings,
         predecessor,
         rules: Arc::clone(health),
     };
-    let invalid = (!wrong.is_empty()).then(|| Failure { class: Class::Wait, message: wrong.join("\n") });
-    (settings, invalid)
+    (settings, wrong)
 }
 
 fn rollback_policy(Rollback { mode, fail_fast, observe }: &Rollback, timeout: Duration) -> RollbackPolicy {
@@ -156,11 +178,11 @@ fn foreign(ForeignFields { mode, managers }: &ForeignFields) -> ForeignPolicy {
     ForeignPolicy { mode, managers: managers.iter().map(|manager| Glob::new(manager)).collect() }
 }
 
-fn rules(written: &[IgnoreRule], wrong: &mut Vec<String>) -> Vec<Rule> {
+fn rules(written: &[IgnoreRule], wrong: &mut Vec<Fault>) -> Vec<Rule> {
     let globs = |texts: &[String]| texts.iter().map(|text| Glob::new(text)).collect();
     let rules = written.iter().enumerate().map(|(index, IgnoreRule { kinds, names, paths })| {
         let paths = paths.iter().filter_map(|path| {
-            let error = |error| wrong.push(format!("spec.drift.ignore[{index}].paths: {error}"));
+            let error = |error| wrong.push(Fault::new(format!("spec.drift.ignore[{index}].paths"), error));
             PathPattern::parse(path).map_err(error).ok()
         });
         Rule { paths: paths.collect(), kinds: globs(kinds), names: globs(names) }
@@ -181,7 +203,7 @@ pub(crate) fn name(environment: &Environment) -> EnvironmentName {
 ///
 /// # Errors
 /// In words: an annotation that names none, or the Environment itself.
-pub(crate) fn predecessor(environment: &Environment) -> Result<Option<EnvironmentName>, String> {
+pub(crate) fn predecessor(environment: &Environment) -> Result<Option<EnvironmentName>, Fault> {
     let Some(value) = annotation(environment, request::ADOPT_FROM) else { return Ok(None) };
     let named = value.split_once('/').filter(|(namespace, name)| {
         let part = |part: &str| !part.is_empty() && !part.contains('/');
@@ -189,9 +211,8 @@ pub(crate) fn predecessor(environment: &Environment) -> Result<Option<Environmen
     });
     let named = named.map(|(namespace, name)| EnvironmentName::new(namespace, name));
     let named = named.filter(|named| *named != name(environment));
-    let message =
-        || format!("annotation {}: {value:?} is not NAMESPACE/NAME of another Environment", request::ADOPT_FROM);
-    named.map(Some).ok_or_else(message)
+    let message = || format!("{value:?} is not NAMESPACE/NAME of another Environment");
+    named.map(Some).ok_or_else(|| Fault::new(format!("annotation {}", request::ADOPT_FROM), message()))
 }
 
 /// Returns the environments that a new commit waits for.

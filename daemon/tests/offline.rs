@@ -93,6 +93,47 @@ fn own_resources_are_checked_against_their_schema() {
 }
 
 #[test]
+fn what_the_daemon_would_say_of_an_environment_is_found_before() {
+    let environment = |name: &str, more: &str| {
+        let head = "apiVersion: plumb.dev/v1alpha1\nkind: Environment";
+        format!("{head}\nmetadata: {{name: {name}, namespace: b{more}\n---\n")
+    };
+    let windows = |schedule: &str, zone: &str| {
+        let window = format!("{{schedule: \"{schedule}\", duration: 1h, timeZone: {zone}}}");
+        format!("}}\nspec: {{repository: r, path: p, sync: {{windows: [{window}]}}}}")
+    };
+    let after = |name: &str| format!("}}\nspec: {{repository: r, path: p, dependsOn: [{{name: {name}}}]}}");
+    let named = ", annotations: {plumb.dev/adopt-from: old}}\nspec: {repository: r, path: p}";
+    let files = [
+        environment("minute", &windows("61 9 * * *", "UTC")),
+        environment("zone", &windows("0 9 * * *", "Europe/Atlantis")),
+        environment("never", &windows("0 9 31 2 *", "UTC")),
+        environment("old", named),
+        environment("one", &after("two")),
+        environment("two", &after("one")),
+        environment("three", &after("elsewhere")),
+    ]
+    .concat();
+    check(&Case {
+        files: &[("plumb/env.yaml", &files)],
+        arguments: &["check", "plumb"],
+        code: 1,
+        stdout: "plumb/env.yaml:4:49: Environment b/minute: spec.sync.windows[0]: schedule \"61 9 * * *\": value must be in range \
+            0..=59; found 61; write minute, hour, day of month, month, day of week, such as 0 9 * * 1-5\n\
+            plumb/env.yaml:9:49: Environment b/zone: spec.sync.windows[0]: timeZone \"Europe/Atlantis\" is not in the IANA \
+            database; write one such as Europe/Berlin or UTC\n\
+            plumb/env.yaml:14:39: Environment b/never: spec.sync.windows: no window ever opens, so no commit ever begins\n\
+            plumb/env.yaml:16:1: Environment b/old: annotation plumb.dev/adopt-from: \"old\" is not NAMESPACE/NAME of another \
+            Environment\n\
+            plumb/env.yaml:24:32: Environment b/one: waits for itself: b/one → b/two → b/one; take one of them out of \
+            spec.dependsOn\n\
+            plumb/env.yaml:29:32: Environment b/two: waits for itself: b/two → b/one → b/two; take one of them out of \
+            spec.dependsOn\n",
+        ..Case::default()
+    });
+}
+
+#[test]
 fn problems_are_data_for_programs() {
     let directory = place(&[("env/a.yaml", "apiVersion: v1\nkind: ConfigMap\n")]);
     let output = plumb(directory.path(), &["check", "env", "-o", "json"]);

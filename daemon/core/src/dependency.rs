@@ -156,7 +156,7 @@ impl Dependencies {
     }
 
     /// Returns the shortest way from an environment back to itself, both ends named.
-    fn cycle(&self, name: &EnvironmentName) -> Option<Vec<EnvironmentName>> {
+    pub fn cycle(&self, name: &EnvironmentName) -> Option<Vec<EnvironmentName>> {
         let mut came_from: BTreeMap<&EnvironmentName, &EnvironmentName> = BTreeMap::new();
         let mut queue = std::collections::VecDeque::from([name]);
         while let Some(next) = queue.pop_front() {

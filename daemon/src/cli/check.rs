@@ -100,6 +100,7 @@ fn problems(tree: &SourceTree) -> (Vec<Manifest>, Vec<Problem>) {
         Err(error) => (readable(tree), error.problems().to_vec()),
     };
     problems.extend(manifests.iter().flat_map(|manifest| own::problems(tree, manifest)));
+    problems.extend(own::cycles(tree, &manifests));
     problems.sort();
     problems.dedup();
     (manifests, problems)

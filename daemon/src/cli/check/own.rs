@@ -1,12 +1,14 @@
 //! plumb's own resources among the files that are checked.
 
-use plumb_api::{EnvironmentSpec, RepositorySpec};
+use jiff::Timestamp;
+use plumb_api::{Environment, RepositorySpec};
 use plumb_core::{
-    commit::RepoPath,
+    dependency::{Dependencies, Progress, Unmet},
     environment::GROUP,
     object::{Manifest, Origin},
     problem::Problem,
     source::SourceTree,
+    window::Opening,
 };
 use plumb_git::remote::{FileUrls, RemoteUrl};
 use plumb_render::position;
@@ -14,8 +16,10 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::schema;
-use crate::reference;
-use crate::rules;
+use crate::{
+    reference, rules,
+    settings::{self, Fault},
+};
 
 /// Returns what is wrong with an object of plumb's own kinds; nothing for all others.
 pub(super) fn problems(tree: &SourceTree, manifest: &Manifest) -> Vec<Problem> {
@@ -51,25 +55,49 @@ fn schema_of(manifest: &Manifest) -> Option<Value> {
 
 /// Finds what the API server leaves to CEL rules, and what the daemon would say later.
 fn beyond_the_schema(manifest: &Manifest) -> Vec<schema::Fault> {
-    let spec = &manifest.value["spec"];
-    let mut faults = Vec::new();
-    let mut add = |field: &str, message: String| {
-        faults.push(schema::Fault { field: field.to_owned(), message, remedy: String::new() });
-    };
-    if let ("Environment", Ok(spec)) = (manifest.gvk.kind.as_str(), EnvironmentSpec::deserialize(spec)) {
-        if let Err(error) = RepoPath::parse(&spec.path) {
-            add("spec.path", error.to_string());
+    let fault = |field: String, message: String| schema::Fault { field, message, remedy: String::new() };
+    match manifest.gvk.kind.as_str() {
+        "Environment" => {
+            let Ok(environment) = Environment::deserialize(manifest.value.as_ref()) else { return Vec::new() };
+            let (settings, faults) = settings::understand(&environment, &rules::compile(&environment.spec.health));
+            let never = settings.windows.at(Timestamp::now()) == Opening::Closed(None);
+            let never = (never && faults.is_empty()).then(|| {
+                fault("spec.sync.windows".to_owned(), "no window ever opens, so no commit ever begins".to_owned())
+            });
+            faults.into_iter().map(|Fault { field, message }| fault(field, message)).chain(never).collect()
         }
-        for (field, fault) in rules::compile(&spec.health).wrong {
-            add(&field, fault);
+        "Repository" => {
+            let Ok(spec) = RepositorySpec::deserialize(&manifest.value["spec"]) else { return Vec::new() };
+            let url = RemoteUrl::parse(&spec.url, FileUrls::Allowed).err();
+            let url = url.map(|error| fault("spec.url".to_owned(), error.to_string()));
+            let reference = reference::wanted(spec.reference.as_ref()).err();
+            let reference = reference
+                .map(|message| fault("spec.ref".to_owned(), message.trim_start_matches("spec.ref: ").to_owned()));
+            url.into_iter().chain(reference).collect()
         }
-    } else if let ("Repository", Ok(spec)) = (manifest.gvk.kind.as_str(), RepositorySpec::deserialize(spec)) {
-        if let Err(error) = RemoteUrl::parse(&spec.url, FileUrls::Allowed) {
-            add("spec.url", error.to_string());
-        }
-        if let Err(message) = reference::wanted(spec.reference.as_ref()) {
-            add("spec.ref", message.trim_start_matches("spec.ref: ").to_owned());
-        }
+        _ => Vec::new(),
     }
-    faults
+}
+
+/// Returns the Environments that wait for themselves, by way of others of the same files or directly.
+///
+/// What they depend on and is not among the files may be elsewhere: it is no problem.
+pub(super) fn cycles(tree: &SourceTree, manifests: &[Manifest]) -> Vec<Problem> {
+    let is_environment = |manifest: &&Manifest| manifest.gvk.group == GROUP && manifest.gvk.kind == "Environment";
+    let read = manifests.iter().filter(is_environment).map(|manifest| (manifest, manifest.value.as_ref()));
+    let environments: Vec<(&Manifest, Environment)> =
+        read.filter_map(|(manifest, value)| Some((manifest, Environment::deserialize(value).ok()?))).collect();
+    let mut dependencies = Dependencies::default();
+    for (_, environment) in &environments {
+        dependencies.see(&settings::name(environment), settings::depends_on(environment), Progress::default());
+    }
+    let problem = |(manifest, environment): &(&Manifest, Environment)| {
+        let cycle = Unmet::Cycle(dependencies.cycle(&settings::name(environment))?);
+        Some(Problem {
+            origin: position::origin_of(tree, manifest, "spec.dependsOn"),
+            message: format!("{}: {cycle}", manifest.key),
+            remedy: String::new(),
+        })
+    };
+    environments.iter().filter_map(problem).collect()
 }
