@@ -11,7 +11,12 @@ use super::{
     HandOver, Input, Plan, Refusal, Why,
     prune::{self, Sorted},
 };
-use crate::{environment::GROUP, live::LiveObject, object::ObjectKey};
+use crate::{
+    environment::GROUP,
+    health::{Health, HealthStatus},
+    live::LiveObject,
+    object::ObjectKey,
+};
 
 /// What a departing environment does next.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -101,11 +106,17 @@ pub fn next(input: &Input<'_>, progress: &Progress) -> Departure {
 /// Returns in words what has to change before the departure goes on.
 fn awaited(input: &Input<'_>, kept: &[Refusal], prunes: &[&LiveObject]) -> Vec<String> {
     let going = input.live.objects.values().filter(|live| live.deleting && !is_itself(live, input));
-    let going = going.map(|live| format!("{}: it is being deleted", live.key));
+    let going = going.map(|live| format!("{}: it {}", live.key, on_its_way(&live.health)));
     let passing = kept.iter().filter(|refusal| refusal.why.passes()).map(ToString::to_string);
     let unknown = input.live.unknown.iter().map(|(kind, reason)| format!("{kind}: nothing is known of it ({reason})"));
     let lost = (!is_complete(input) && !prunes.is_empty()).then(|| Why::Unrecorded.to_string());
     going.chain(passing).chain(unknown).chain(lost).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Says of an object whose deletion has begun what holds it.
+fn on_its_way(health: &Health) -> &str {
+    // Between the deletion and its event the health is still that from before.
+    if health.status == HealthStatus::Terminating { &health.message } else { "is being deleted" }
 }
 
 /// Returns whether it is known where the objects are.

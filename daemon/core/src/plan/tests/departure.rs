@@ -2,6 +2,7 @@
 
 use super::fixture::{Situation, config, key, other};
 use crate::{
+    health::{Health, HealthStatus},
     live::PruneWish,
     plan::departure::{Departure, Progress, next},
     presence::Presence,
@@ -48,6 +49,10 @@ fn kinds_go_one_after_the_other_and_the_next_waits_until_they_are_gone() {
     check(&situation, "delete Deployment shop/web");
     situation.live(&key("Deployment.apps shop/web")).deleting = true;
     check(&situation, "await Deployment shop/web: it is being deleted");
+    let held = "is being deleted, held by example.com/hold".to_owned();
+    situation.live(&key("Deployment.apps shop/web")).health =
+        Health { status: HealthStatus::Terminating, message: held };
+    check(&situation, "await Deployment shop/web: it is being deleted, held by example.com/hold");
     situation.live.objects.remove(&key("Deployment.apps shop/web"));
     check(&situation, "delete ConfigMap shop/old");
     situation.live.objects.remove(&config("old"));
