@@ -83,7 +83,7 @@ fn own_resources_are_checked_against_their_schema() {
         stdout: "plumb/env.yaml:6:3: Environment b/a: spec.path: \"../up\" is not a path inside the repository: write it \
             relative to the root, without \"..\"\n\
             plumb/env.yaml:14:3: Environment b: spec.syncs: there is no such field (known are deletion, dependsOn, drift, health, path, \
-            repository, suspend, sync, target)\n\
+            repository, rollback, suspend, sync, target)\n\
             plumb/repo.yaml:6:3: Repository r: spec.url: \"https://…@git.example.com/a.git\" holds a user name or password, \
             which everyone can read there; move it to the Secret of spec.secretRef\n\
             plumb/repo.yaml:8:1: Repository s: plumb does not know plumb.dev/v1 Repository (write Environment or \
