@@ -2,6 +2,7 @@
 //! `plumb-bootstrap`; changes of the directory are followed. What disappears from it is left alone, never pruned.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -24,6 +25,7 @@ use plumb_core::{
     problem::Problem,
 };
 use plumb_git::watch::DirectoryWatch;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::{act::ESTABLISHED_WITHIN, chain::chain, run, tenures::Tenures};
@@ -44,6 +46,8 @@ pub(crate) struct Bootstrap {
     /// Absent where the system has no more watches to give: the directory is looked at from time to time then.
     watch: Option<DirectoryWatch>,
     tenures: Tenures,
+    /// What was said to be applied: the manifest, and the generation that it led to.
+    said: BTreeMap<ObjectKey, (Arc<Value>, Option<i64>)>,
 }
 
 /// Installs plumb's definitions and applies the directory, if this replica has the lease; every problem of every file is
@@ -55,7 +59,8 @@ pub(crate) async fn start(cluster: &Cluster, tenures: &Tenures, directory: &Path
     // The watch starts first, so that no change between reading and watching is missed.
     let watch = DirectoryWatch::new(directory);
     let watch = watch.inspect_err(|error| tracing::warn!("--bootstrap: {}", chain(error))).ok();
-    let mut bootstrap = Bootstrap { directory: directory.to_owned(), watch, tenures: tenures.clone() };
+    let (directory, said) = (directory.to_owned(), BTreeMap::new());
+    let mut bootstrap = Bootstrap { directory, watch, tenures: tenures.clone(), said };
     bootstrap.tenures.decided().await;
     loop {
         if let Some(tenure) = bootstrap.tenure() {
@@ -102,14 +107,48 @@ impl Bootstrap {
         self.tenures.of(self.tenures.cluster_shard())
     }
 
-    async fn install_and_apply(&self, cluster: &Cluster) -> anyhow::Result<()> {
+    async fn install_and_apply(&mut self, cluster: &Cluster) -> anyhow::Result<()> {
         install(cluster).await.context("plumb's CustomResourceDefinitions could not be installed")?;
-        let problems = apply(cluster, &self.directory).await?;
+        let problems = self.apply(cluster).await?;
         if !problems.is_empty() {
             let lines = problems.iter().map(|problem| format!("{}/{problem}", self.directory.display()));
             bail!("{}", lines.collect::<Vec<_>>().join("\n"));
         }
         Ok(())
+    }
+
+    async fn apply(&mut self, cluster: &Cluster) -> anyhow::Result<Vec<Problem>> {
+        let path = self.directory.clone();
+        let rendered = tokio::task::spawn_blocking(move || {
+            let tree = plumb_git::directory::read(&path)?;
+            if !tree.problems.is_empty() {
+                return Ok(Err(tree.problems));
+            }
+            Ok::<_, plumb_git::error::GitError>(plumb_render::plain::render(&tree))
+        });
+        let mut manifests = match rendered.await?? {
+            Ok(manifests) => manifests,
+            Err(problems) => return Ok(problems),
+        };
+        manifests.sort_by_key(|manifest| (Rank::of(&manifest.gvk.group_kind()), manifest.key.clone()));
+        let kinds = cluster.kinds().await?;
+        let mut problems = Vec::new();
+        for manifest in &manifests {
+            match apply_one(cluster, &kinds, manifest).await {
+                Ok(generation) => self.say(manifest, generation),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        Ok(problems)
+    }
+
+    /// Logs that an object is as its file says, unless nothing has changed since that was logged.
+    fn say(&mut self, manifest: &Manifest, generation: Option<i64>) {
+        let now = (Arc::clone(&manifest.value), generation);
+        if self.said.get(&manifest.key) != Some(&now) {
+            tracing::info!("--bootstrap: {} is as in {}/{}", manifest.key, self.directory.display(), manifest.origin);
+            self.said.insert(manifest.key.clone(), now);
+        }
     }
 }
 
@@ -131,31 +170,6 @@ async fn install(cluster: &Cluster) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn apply(cluster: &Cluster, directory: &Path) -> anyhow::Result<Vec<Problem>> {
-    let path = directory.to_owned();
-    let rendered = tokio::task::spawn_blocking(move || {
-        let tree = plumb_git::directory::read(&path)?;
-        if !tree.problems.is_empty() {
-            return Ok(Err(tree.problems));
-        }
-        Ok::<_, plumb_git::error::GitError>(plumb_render::plain::render(&tree))
-    });
-    let mut manifests = match rendered.await?? {
-        Ok(manifests) => manifests,
-        Err(problems) => return Ok(problems),
-    };
-    manifests.sort_by_key(|manifest| (Rank::of(&manifest.gvk.group_kind()), manifest.key.clone()));
-    let kinds = cluster.kinds().await?;
-    let mut problems = Vec::new();
-    for manifest in &manifests {
-        match apply_one(cluster, &kinds, manifest).await {
-            Ok(()) => tracing::info!("--bootstrap: {} is as in {}", manifest.key, manifest.origin),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    Ok(problems)
-}
-
 /// Waits until the directory may have changed.
 async fn changed(watch: Option<&mut DirectoryWatch>) {
     match watch {
@@ -164,7 +178,8 @@ async fn changed(watch: Option<&mut DirectoryWatch>) {
     }
 }
 
-async fn apply_one(cluster: &Cluster, kinds: &Kinds, manifest: &Manifest) -> Result<(), Problem> {
+/// Applies an object and returns the generation that it has now, if its kind counts them.
+async fn apply_one(cluster: &Cluster, kinds: &Kinds, manifest: &Manifest) -> Result<Option<i64>, Problem> {
     let problem = |message: String, remedy: &str| Problem {
         origin: manifest.origin.clone(),
         message: format!("{}: {message}", manifest.key),
@@ -192,5 +207,9 @@ async fn apply_one(cluster: &Cluster, kinds: &Kinds, manifest: &Manifest) -> Res
         force: Force::Yes,
         persistence: Persistence::Stored,
     };
-    cluster.apply(&request).await.map(|_| ()).map_err(|error| problem(chain(&error), ""))
+    match cluster.apply(&request).await {
+        Ok(applied) => Ok(applied.object["metadata"]["generation"].as_i64()),
+        // The error names the object.
+        Err(error) => Err(Problem { message: chain(&error), ..problem(String::new(), "") }),
+    }
 }

@@ -78,7 +78,7 @@ impl Keeper {
                 give_up = Some(now.uptime + self.timing.renew_deadline());
             }
             let turn = self.shards.poll(now);
-            self.give(&mut kept);
+            self.give(&mut kept, give_up.is_some());
             self.say(&mut kept);
             requests.extend(turn.asks.into_iter().map(|(shard, ask)| self.ask(&kept, shard, ask)));
             if turn.list {
@@ -163,7 +163,7 @@ impl Keeper {
     }
 
     /// Gives out, extends and ends tenures.
-    fn give(&self, kept: &mut Kept) {
+    fn give(&self, kept: &mut Kept, stopping: bool) {
         let now = self.clock.uptime();
         let held = self.shards.tenures(now);
         let mut changed = false;
@@ -172,7 +172,12 @@ impl Keeper {
             if !goes_on {
                 tenure.end();
                 changed = true;
-                tracing::warn!(shard = term.0.0, "this replica no longer writes for shard {}", term.0);
+                let message = format!("this replica no longer writes for shard {}", term.0);
+                if stopping {
+                    tracing::info!(shard = term.0.0, "{message}");
+                } else {
+                    tracing::warn!(shard = term.0.0, "{message}");
+                }
             }
             goes_on
         });
