@@ -66,7 +66,7 @@ impl fmt::Display for Tally {
         ];
         let named = counts.iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}"));
         let named: Vec<_> = named.collect();
-        f.write_str(if named.is_empty() { "nothing to do" } else { "" })?;
+        f.write_str(if named.is_empty() { "nothing was done" } else { "" })?;
         f.write_str(&named.join(", "))
     }
 }
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn counts_are_said_in_words() {
         let check = |tally: Tally, expected: &str| assert_eq!(tally.to_string(), expected);
-        check(Tally::default(), "nothing to do");
+        check(Tally::default(), "nothing was done");
         check(Tally { created: 2, unchanged: 1, ..Tally::default() }, "2 created, 1 unchanged");
         check(Tally { changed: 1, corrected: 2, pruned: 3, ..Tally::default() }, "1 changed, 2 corrected, 3 pruned");
     }

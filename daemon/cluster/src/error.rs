@@ -158,7 +158,7 @@ pub enum ApiError {
         message: String,
     },
     /// The object, or the namespace it belongs into, does not exist.
-    #[error("{action}: {message}; create what is missing first")]
+    #[error("{action}: {message}; {}", missing_in_words(.message))]
     NotFound {
         /// The request.
         action: Action,
@@ -339,6 +339,15 @@ fn forbidden_in_words(message: &str, missing: Option<&MissingRight>) -> String {
 fn conflicts_in_words(conflicts: &[FieldConflict]) -> String {
     let words: Vec<_> = conflicts.iter().map(|conflict| format!("{} ({})", conflict.field, conflict.manager)).collect();
     words.join(", ")
+}
+
+/// Returns what helps where something does not exist.
+fn missing_in_words(message: &str) -> &'static str {
+    if message.starts_with("namespaces \"") {
+        "add the Namespace to Git, or let spec.target.createNamespace make it"
+    } else {
+        "create what is missing first"
+    }
 }
 
 fn problems_in_words(problems: &[FieldProblem]) -> String {
