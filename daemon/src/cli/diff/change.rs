@@ -12,7 +12,11 @@ use plumb_render::position;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Subject, predict, source::Source};
+use super::{
+    Subject,
+    predict::{self, Gathered},
+    source::Source,
+};
 use crate::{
     cli::{error::CliError, place, yaml},
     trial,
@@ -84,14 +88,15 @@ pub(super) fn cleaned(subject: &Subject<'_>, object: &DesiredObject, foreign: &F
 /// Compares one object with the cluster.
 pub(super) async fn judge(
     subject: &Subject<'_>,
+    gathered: &Gathered,
     desired: &Desired,
     object: &DesiredObject,
 ) -> Result<Judged, CliError> {
     // A kind that this commit defines has no objects, and can't be asked about.
     let defined_here = object.kind.defined_by.is_some();
     let live = if defined_here { None } else { subject.session.cluster.get(&object.kind, &object.key).await? };
-    if let Some(owner) = live.as_ref().and_then(|live| foreign(subject, live)) {
-        return Ok(Judged::Refused(format!("{}: it carries the label of {owner}", object.key)));
+    if let Some(owner) = live.as_ref().and_then(|live| foreign(subject, gathered, live)) {
+        return Ok(Judged::Refused(format!("{}: {owner}", object.key)));
     }
     let mut replaced = false;
     let after = match predict::dry_run(subject, object).await {
@@ -135,10 +140,17 @@ fn label(object: &Value) -> Option<&str> {
     object["metadata"]["labels"][PART_OF].as_str()
 }
 
-/// Returns whose label an object carries, if it is not this environment's.
-fn foreign(subject: &Subject<'_>, live: &Value) -> Option<String> {
+/// Says whose label an object carries, if it is not this environment's.
+fn foreign(subject: &Subject<'_>, gathered: &Gathered, live: &Value) -> Option<String> {
     let id = ApplySetId::from_label(label(live)?);
-    (id != subject.name().applyset_id()).then(|| format!("another owner ({id})"))
+    if id == subject.name().applyset_id() {
+        return None;
+    }
+    let owner = gathered.environments.get(&id.manager()).filter(|owner| owner.applyset_id() == id);
+    Some(match owner {
+        Some(owner) => format!("environment {owner} owns it, and keeps it as long as it desires it"),
+        None => format!("it carries the label of another owner ({id})"),
+    })
 }
 
 /// Returns whether the namespace is among what would be created.

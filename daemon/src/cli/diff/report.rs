@@ -74,7 +74,7 @@ impl Report {
             .all_applies()
             .filter(|apply| apply.reason != Reason::Clean)
             .filter_map(|apply| desired.objects.get(&apply.key));
-        let asks: Vec<_> = applies.map(|object| change::judge(subject, desired, object).boxed()).collect();
+        let asks: Vec<_> = applies.map(|object| change::judge(subject, gathered, desired, object).boxed()).collect();
         let judged: Vec<Judged> = stream::iter(asks).buffered(REQUESTS_MAX).try_collect().await?;
         for judged in judged {
             match judged {
