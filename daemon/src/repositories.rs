@@ -200,6 +200,10 @@ impl Follow {
                 Err(Unfound::Fetch(failure)) if failure.class != Class::Retry => self.credentials = None,
                 Err(Unfound::Fetch(_) | Unfound::Trust(_)) => {}
             }
+            // Who waits for a look reads in the status how it went.
+            if outcome.is_err() || verdict::is_failed(&self.written.conditions) {
+                self.write_status(outcome.clone()).await;
+            }
             self.tell(seen_from, looked.map_err(|unfound| unfound.failure().clone())).await;
             self.write_status(outcome).await;
             let due = Instant::now() + wait;

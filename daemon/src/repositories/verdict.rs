@@ -2,7 +2,7 @@
 
 use plumb_api::{
     Repository,
-    condition::{self, Condition},
+    condition::{self, Condition, ConditionStatus},
     repository::RevisionStatus,
 };
 use plumb_core::{class::Class, operation::Failure};
@@ -12,6 +12,11 @@ use crate::{
     status::{self, Verdict},
     trust::Doubt,
 };
+
+/// Returns whether the last look failed.
+pub(super) fn is_failed(conditions: &[Condition]) -> bool {
+    conditions.iter().any(|known| known.type_ == condition::READY && known.status == ConditionStatus::False)
+}
 
 /// Returns the conditions of a Repository, as of its newest look.
 pub(super) fn conditions(
