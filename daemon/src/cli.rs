@@ -29,6 +29,7 @@ mod suspend;
 mod sync;
 mod table;
 mod tree;
+mod writers;
 mod yaml;
 
 use std::process::ExitCode;
@@ -41,7 +42,8 @@ use self::error::CliError;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; nothing is wrong and nothing would change
-  1  the answer is no: problems were found, something would change, or an environment is not ready
+  1  the answer is no: check found problems, diff a change, or sync --wait an environment that is not ready;
+     status and drift only show, and end with 0
   2  the question could not be answered; the last line of the message says what to do next
 
 Colours appear only on a terminal, and never with NO_COLOR set.

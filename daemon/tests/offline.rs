@@ -155,6 +155,39 @@ fn what_cannot_be_read_is_an_error_with_a_next_step() {
 }
 
 #[test]
+fn what_is_no_name_is_refused_before_a_cluster_is_asked() {
+    let commands = ["status", "tree", "drift", "diff", "history", "sync", "suspend", "resume"];
+    let twisted = ["", "/", "shop/", "a/b/c", "Staging"].map(|name| commands.map(|command| vec![command, name]));
+    let allowed = vec!["allow", "a/b/c", "--prune", "1a2b3c4"];
+    for arguments in twisted.into_iter().flatten().chain([allowed]) {
+        let output = plumb(place(&[]).path(), &arguments);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(text.contains("is no name of an Environment: write NAME or NAMESPACE/NAME"), "{arguments:?}: {text}");
+    }
+    let output = plumb(place(&[]).path(), &["status", "-n", ""]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("write the name of a namespace"), "{output:?}");
+}
+
+#[test]
+fn a_cluster_that_does_not_answer_is_named() {
+    let directory = place(&[("kubeconfig", &kubeconfig("https://127.0.0.1:1"))]);
+    let output = plumb(directory.path(), &["status", "--kubeconfig", "kubeconfig"]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.starts_with("error: the cluster at https://127.0.0.1:1/ does not answer\n"), "{text}");
+    assert!(text.lines().last().unwrap().starts_with("next: see whether it runs"), "{text}");
+}
+
+fn kubeconfig(server: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{{name: c, cluster: {{server: \"{server}\"}}}}]\n\
+        users: [{{name: c, user: {{}}}}]\ncontexts: [{{name: c, context: {{cluster: c, user: c}}}}]\n"
+    )
+}
+
+#[test]
 fn objects_are_rendered_as_yaml() {
     check(&Case {
         files: &[("env/a.yaml", GOOD), ("env/b.json", "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[]}")],

@@ -129,8 +129,7 @@ impl Leases {
     /// # Errors
     /// As every request.
     pub async fn list(&self) -> Result<BTreeMap<Shard, (Lease, Version)>, ApiError> {
-        let selector = format!("{LABEL}={OF_SHARD}");
-        let listed = self.cluster.list(&kind(), Some(&self.namespace), Some(&selector)).await?;
+        let listed = labelled(&self.cluster, Some(&self.namespace)).await?;
         let read = |value: &Value| Some((object::shard(value)?, (object::read(value), object::version(value))));
         Ok(listed.iter().filter_map(read).collect())
     }
@@ -184,6 +183,19 @@ impl Leases {
             }
         }
     }
+}
+
+/// Returns the Leases of shards in every namespace: those of all plumbs that run, or ran, against a cluster.
+///
+/// # Errors
+/// As every request; who reads them needs the right to list Leases everywhere.
+pub async fn everywhere(cluster: &Cluster) -> Result<Vec<Lease>, ApiError> {
+    let listed = labelled(cluster, None).await?;
+    Ok(listed.iter().filter(|value| object::shard(value).is_some()).map(object::read).collect())
+}
+
+async fn labelled(cluster: &Cluster, namespace: Option<&str>) -> Result<Vec<Value>, ApiError> {
+    cluster.list(&kind(), namespace, Some(&format!("{LABEL}={OF_SHARD}"))).await
 }
 
 fn there(lease: &Resource) -> Option<Seen> {

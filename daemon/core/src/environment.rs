@@ -6,6 +6,8 @@ use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::name::is_subdomain;
+
 /// The API group of plumb's resources.
 pub const GROUP: &str = "plumb.dev";
 
@@ -30,6 +32,16 @@ impl EnvironmentName {
         Self { namespace: namespace.to_owned(), name: name.to_owned() }
     }
 
+    /// Reads `NAME`, which is in `namespace`, or `NAMESPACE/NAME`.
+    ///
+    /// # Errors
+    /// A text that can't be the name of an Environment.
+    pub fn parse(written: &str, namespace: &str) -> Result<Self, InvalidEnvironmentName> {
+        let (namespace, name) = written.split_once('/').unwrap_or((namespace, written));
+        let valid = is_subdomain(namespace) && is_subdomain(name);
+        valid.then(|| Self::new(namespace, name)).ok_or_else(|| InvalidEnvironmentName(written.to_owned()))
+    }
+
     /// Returns the id under which this environment's objects are labelled (KEP-3659):
     /// `applyset-<base64url(sha256("<name>.<namespace>.<kind>.<group>"))>-v1`.
     pub fn applyset_id(&self) -> ApplySetId {
@@ -44,6 +56,11 @@ impl fmt::Display for EnvironmentName {
         write!(f, "{}/{}", self.namespace, self.name)
     }
 }
+
+/// A text that can't be the name of an Environment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no name of an Environment: write NAME or NAMESPACE/NAME, of lower-case letters, digits, - and .")]
+pub struct InvalidEnvironmentName(String);
 
 /// The value of `applyset.kubernetes.io/part-of` and of `applyset.kubernetes.io/id`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -123,6 +140,19 @@ mod tests {
         assert!(manager.is_environment());
         for other in ["plumb-cli", "plumb-bootstrap", "plumb-inventory", "kubectl-edit", "plumb-short"] {
             assert!(!FieldManager::new(other).is_environment(), "{other}");
+        }
+    }
+
+    #[test]
+    fn names_are_read_as_people_write_them() {
+        let check = |written: &str, expected: Option<(&str, &str)>| {
+            let expected = expected.map(|(namespace, name)| EnvironmentName::new(namespace, name));
+            assert_eq!(EnvironmentName::parse(written, "here").ok(), expected, "{written:?}");
+        };
+        check("staging", Some(("here", "staging")));
+        check("shop/staging", Some(("shop", "staging")));
+        for text in ["", "/", "shop/", "/staging", "a/b/c", "Staging", "sta ging", "shop/\u{1b}[2J"] {
+            check(text, None);
         }
     }
 }

@@ -9,11 +9,9 @@ use serde::Serialize;
 
 use crate::{
     environment::{EnvironmentName, GROUP},
+    name::is_subdomain,
     object::ObjectKey,
 };
-
-/// The longest name of an object (RFC 1123 subdomain).
-const NAME_LENGTH_MAX: usize = 253;
 
 /// Whose rights a write is made with.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -63,15 +61,8 @@ impl ServiceAccount {
     /// # Errors
     /// A name that could be read as anything else than one object in this namespace: with a slash, a colon, or empty.
     pub fn parse(namespace: &str, name: &str) -> Result<Self, InvalidServiceAccount> {
-        let invalid = || InvalidServiceAccount(name.to_owned());
-        let label = |label: &str| {
-            let bytes = label.as_bytes();
-            let ends = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-            let inside = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
-            ends(bytes.first()) && ends(bytes.last()) && bytes.iter().all(inside)
-        };
-        if name.len() > NAME_LENGTH_MAX || !name.split('.').all(label) {
-            return Err(invalid());
+        if !is_subdomain(name) {
+            return Err(InvalidServiceAccount(name.to_owned()));
         }
         Ok(Self { namespace: namespace.to_owned(), name: name.to_owned() })
     }
@@ -113,7 +104,7 @@ mod tests {
 
     #[test]
     fn only_a_plain_name_is_a_service_account() {
-        let long = "a".repeat(NAME_LENGTH_MAX);
+        let long = "a".repeat(253);
         for name in ["deployer", "a", "team.deployer-2", "0", long.as_str()] {
             assert!(ServiceAccount::parse("shop", name).is_ok(), "{name}");
         }

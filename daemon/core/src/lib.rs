@@ -29,6 +29,7 @@ pub mod inventory;
 pub mod kinds;
 pub mod lease;
 pub mod live;
+pub mod name;
 pub mod object;
 pub mod operation;
 pub mod order;

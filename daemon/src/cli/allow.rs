@@ -7,7 +7,7 @@ use plumb_core::commit::CommitId;
 use super::{
     Outcome,
     asking::{self, Wish},
-    connection::{ConnectionArgs, with_session},
+    connection::{ConnectionArgs, Written, with_session},
     error::CliError,
     screen,
 };
@@ -26,7 +26,7 @@ const SHORTEST: usize = 4;
 pub(crate) struct AllowArgs {
     /// Environment, as NAME or NAMESPACE/NAME
     #[arg(value_name = "ENV")]
-    environment: String,
+    environment: Written,
     /// The commit; abbreviations of those that the Environment's status names are enough
     #[arg(long, value_name = "COMMIT")]
     prune: String,
@@ -40,10 +40,10 @@ pub(crate) struct AllowArgs {
 /// Writes the request.
 pub(crate) fn perform(arguments: &AllowArgs) -> Result<Outcome, CliError> {
     with_session(&arguments.connection, |session| async move {
-        let environment = session.environment(&arguments.environment).await?;
+        let name = session.name(&arguments.environment)?;
+        let environment = session.environment(&name).await?;
         let status = environment.status.unwrap_or_default();
         let commit = resolve(&arguments.prune, &status)?;
-        let name = session.name(&arguments.environment);
         let wish = Wish { reason: arguments.reason.clone(), commit: Some(commit.to_string()), ..Wish::default() };
         asking::ask(&session, &name, request::ALLOW_PRUNE, wish).await?;
         screen::print(&format!("{name}: the deletions of {} are allowed\n", commit.short()))?;

@@ -29,6 +29,8 @@ pub(crate) async fn ask(
     let clock = &session.clock;
     let id = format!("{}-{:08x}", clock.now().strftime("%Y%m%dT%H%M%SZ"), clock.random() & 0xffff_ffff);
     let user = session.cluster.user().await?;
+    // An empty one would be shown as if something were missing.
+    let reason = reason.filter(|reason| !reason.trim().is_empty());
     let asked = request::Request { id: id.clone(), user, reason, now, commit };
     let value = serde_json::to_string(&asked).expect("because a request always becomes JSON");
     Ok((id, write(session, environment, annotation, Some(&value)).await?))
@@ -53,7 +55,7 @@ async fn write(
     let EnvironmentName { namespace, name } = environment;
     match resources::annotate(&session.cluster, (namespace, name), &manager, annotation, value).await {
         Ok(written) => Ok(written),
-        Err(ApiError::NotFound { .. }) => Err(session.missing(namespace.clone(), name.clone()).await),
+        Err(ApiError::NotFound { .. }) => Err(session.missing(environment).await),
         Err(error) => Err(error.into()),
     }
 }

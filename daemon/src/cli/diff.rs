@@ -17,7 +17,7 @@ use plumb_core::{desired, environment::EnvironmentName, kinds::Kinds};
 use self::{report::Report, source::Source};
 use super::{
     Outcome,
-    connection::{ConnectionArgs, Session, with_session},
+    connection::{ConnectionArgs, Session, Written, with_session},
     error::CliError,
     format::FormatArgs,
     render, screen,
@@ -44,7 +44,7 @@ Exit codes: 0 nothing would change, 1 something would, 2 error or files that the
 pub(crate) struct DiffArgs {
     /// Environment, as NAME or NAMESPACE/NAME
     #[arg(value_name = "ENV")]
-    environment: String,
+    environment: Written,
     /// Commit or branch of the Repository; without it what the Repository follows
     #[arg(long, value_name = "REV", conflicts_with = "path")]
     revision: Option<String>,
@@ -74,7 +74,7 @@ impl Subject<'_> {
 /// Prints the differences.
 pub(crate) fn perform(arguments: &DiffArgs) -> Result<Outcome, CliError> {
     with_session(&arguments.connection, |session| async move {
-        let environment = session.environment(&arguments.environment).await?;
+        let environment = session.environment(&session.name(&arguments.environment)?).await?;
         let (mut settings, invalid) = settings::read(&environment, &rules::compile(&environment.spec.health));
         if let Some(failure) = invalid {
             return Err(CliError::InvalidSpec { name: settings.name, message: failure.message });

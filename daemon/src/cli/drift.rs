@@ -11,10 +11,11 @@ use serde::Serialize;
 
 use super::{
     Outcome, age,
-    connection::{ConnectionArgs, with_session},
+    connection::{ConnectionArgs, Written, with_session},
     error::CliError,
     format::FormatArgs,
     screen::{self, Tone},
+    status,
     table::{Cell, Table},
 };
 use crate::settings;
@@ -31,7 +32,7 @@ use crate::settings;
 pub(crate) struct DriftArgs {
     /// Environment, as NAME or NAMESPACE/NAME; without it all of the namespace
     #[arg(value_name = "ENV")]
-    environment: Option<String>,
+    environment: Option<Written>,
     /// Environments of all namespaces
     #[arg(short = 'A', long, conflicts_with_all = ["environment", "namespace"])]
     all_namespaces: bool,
@@ -53,15 +54,17 @@ struct Entry {
 pub(crate) fn perform(arguments: &DriftArgs) -> Result<Outcome, CliError> {
     with_session(&arguments.connection, |session| async move {
         let environments = match &arguments.environment {
-            Some(written) => vec![session.environment(written).await?],
+            Some(written) => vec![session.environment(&session.name(written)?).await?],
             None => session.environments(arguments.all_namespaces).await?,
         };
         let entries = entries(&environments);
-        if entries.is_empty() {
-            let place = match &arguments.environment {
-                Some(written) => written.as_str(),
-                None if arguments.all_namespaces => "any namespace",
-                None => session.namespace.as_str(),
+        if environments.is_empty() {
+            status::none(&session, arguments.all_namespaces)?;
+        } else if entries.is_empty() {
+            let place = match environments.as_slice() {
+                [one] if arguments.environment.is_some() => settings::name(one).to_string(),
+                _ if arguments.all_namespaces => "any namespace".to_owned(),
+                _ => format!("the namespace {}", session.namespace),
             };
             screen::remark(&format!("no drift is known in {place}"))?;
         }

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use plumb_cluster::{client::ConnectError, error::ApiError};
-use plumb_core::environment::EnvironmentName;
+use plumb_core::environment::{EnvironmentName, InvalidEnvironmentName};
 use plumb_git::error::GitError;
 
 /// A command that was not carried out. `Display` says what happened; [`CliError::next`] says what to do.
@@ -26,19 +26,28 @@ pub(crate) enum CliError {
     /// No connection can be made from the configuration.
     #[error("cannot connect to the cluster")]
     Connect(#[source] ConnectError),
-    /// The cluster refused, or did not answer.
+    /// The cluster does not answer.
+    #[error("the cluster at {server} does not answer")]
+    OutOfReach {
+        /// Its address.
+        server: String,
+        #[source]
+        source: Box<ApiError>,
+    },
+    /// The cluster refused.
     #[error(transparent)]
     Api(#[from] ApiError),
     /// There is no such Environment.
-    #[error("there is no Environment {namespace}/{name}")]
+    #[error("there is no Environment {name}")]
     NoEnvironment {
-        /// Where it was looked for.
-        namespace: String,
         /// What was looked for.
-        name: String,
+        name: EnvironmentName,
         /// Some of those that are there.
         known: Vec<String>,
     },
+    /// The namespace of the kubeconfig's context makes no name.
+    #[error(transparent)]
+    Name(#[from] InvalidEnvironmentName),
     /// A commit that the Environment's status does not name, or more than one.
     #[error("{written:?} is not one commit of this Environment")]
     NoCommit {
@@ -142,11 +151,16 @@ impl CliError {
             Self::Files(_) => "correct these places; `plumb check` finds them all without a cluster".to_owned(),
             Self::NoCluster(_) => "pass --kubeconfig FILE or --context NAME, or set KUBECONFIG".to_owned(),
             Self::Connect(_) => "correct the kubeconfig; kubectl config view shows it".to_owned(),
+            Self::OutOfReach { .. } => {
+                "see whether it runs: kubectl cluster-info; choose another one with --context or --kubeconfig"
+                    .to_owned()
+            }
             Self::Api(error) => after(error).to_owned(),
-            Self::NoEnvironment { namespace, known, .. } if known.is_empty() => {
+            Self::NoEnvironment { name: EnvironmentName { namespace, .. }, known } if known.is_empty() => {
                 format!("{namespace} has no Environments that you may see; list all with plumb status -A")
             }
-            Self::NoEnvironment { namespace, known, .. } => {
+            Self::Name(_) => "name the namespace with -n; kubectl config view shows the one of the context".to_owned(),
+            Self::NoEnvironment { name: EnvironmentName { namespace, .. }, known } => {
                 format!("name one of {} (in {namespace}), or another namespace with -n", known.join(", "))
             }
             Self::NoCommit { known, .. } if known.is_empty() => "write all 40 digits: git rev-parse HEAD".to_owned(),
@@ -190,9 +204,6 @@ impl CliError {
 fn after(error: &ApiError) -> &'static str {
     match error {
         ApiError::NotServed { .. } => "install plumb's resources: plumb install | kubectl apply --server-side -f -",
-        ApiError::Unreachable { .. } | ApiError::Timeout { .. } => {
-            "see whether the cluster answers: kubectl cluster-info; choose another one with --context"
-        }
         ApiError::Unauthorized { .. } => "sign in again, or choose another user with --context: kubectl auth whoami",
         ApiError::Forbidden { .. } => {
             "ask for this right, or choose another user with --context: kubectl auth can-i --list"

@@ -13,7 +13,7 @@ use plumb_core::{
 
 use super::{
     Outcome, age,
-    connection::{ConnectionArgs, with_session},
+    connection::{ConnectionArgs, Written, with_session},
     error::CliError,
     format::FormatArgs,
     notes,
@@ -35,7 +35,7 @@ use crate::clock::Clock;
 pub(crate) struct HistoryArgs {
     /// Environment, as NAME or NAMESPACE/NAME
     #[arg(value_name = "ENV", required_unless_present = "commit")]
-    environment: Option<String>,
+    environment: Option<Written>,
     /// Clone of the environment repository with the notes of plumb in it
     #[arg(long, value_name = "DIR")]
     repo: Option<PathBuf>,
@@ -66,17 +66,21 @@ fn digits(text: &str) -> Result<String, String> {
 /// Prints the commits, or the records of one.
 pub(crate) fn perform(arguments: &HistoryArgs) -> Result<Outcome, CliError> {
     match (&arguments.repo, &arguments.environment) {
-        (Some(repository), written) => of_notes(arguments, repository, written.as_deref()),
-        (None, written) => of_status(arguments, written.as_deref().unwrap_or_default()),
+        (Some(repository), written) => of_notes(arguments, repository, written.as_ref().map(Written::as_str)),
+        (None, written) => {
+            let written = written.as_ref().expect("because without a name there is --commit, and with that --repo");
+            of_status(arguments, written)
+        }
     }
 }
 
-fn of_status(arguments: &HistoryArgs, written: &str) -> Result<Outcome, CliError> {
+fn of_status(arguments: &HistoryArgs, written: &Written) -> Result<Outcome, CliError> {
     with_session(&arguments.connection, |session| async move {
-        let environment: Environment = session.environment(written).await?;
+        let name = session.name(written)?;
+        let environment: Environment = session.environment(&name).await?;
         let history = environment.status.unwrap_or_default().history;
         if history.is_empty() {
-            screen::remark(&format!("{written} has tried no commit yet: plumb status {written}"))?;
+            screen::remark(&format!("{name} has tried no commit yet: plumb status {name}"))?;
         }
         let now = session.clock.now();
         arguments.format.print(&history, || table(history.iter().map(|entry| of_entry(entry, now)).collect()))?;

@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 
 use super::{
     Outcome, age,
-    connection::{ConnectionArgs, with_session},
+    connection::{ConnectionArgs, Session, Written, with_session},
     error::CliError,
     format::FormatArgs,
     screen, standing,
     table::{Cell, Table},
+    writers,
 };
 use crate::settings;
 
@@ -29,7 +30,7 @@ use crate::settings;
 pub(crate) struct StatusArgs {
     /// Environment, as NAME or NAMESPACE/NAME
     #[arg(value_name = "ENV")]
-    environment: Option<String>,
+    environment: Option<Written>,
     /// Environments of all namespaces
     #[arg(short = 'A', long, conflicts_with_all = ["environment", "namespace"])]
     all_namespaces: bool,
@@ -44,20 +45,38 @@ pub(crate) fn perform(arguments: &StatusArgs) -> Result<Outcome, CliError> {
     with_session(&arguments.connection, |session| async move {
         let now = session.clock.now();
         if let Some(written) = &arguments.environment {
-            let environment = session.environment(written).await?;
-            arguments.format.print(&environment, || detail::text(&environment, now))?;
+            let environment = session.environment(&session.name(written)?).await?;
+            let repository = session.repository(&environment).await;
+            let shown = shown(environment);
+            arguments.format.print(&shown, || detail::text(&shown, repository.as_ref(), now))?;
+            writers::remark(&session).await?;
             return Ok(Outcome::Yes);
         }
         let environments = session.environments(arguments.all_namespaces).await?;
         if environments.is_empty() {
-            let place = if arguments.all_namespaces { "the cluster" } else { session.namespace.as_str() };
-            let others = if arguments.all_namespaces { "create one: plumb check --help" } else { "list all with -A" };
-            screen::remark(&format!("no Environments in {place}; {others}"))?;
+            none(&session, arguments.all_namespaces)?;
         }
+        let environments: Vec<_> = environments.into_iter().map(shown).collect();
         let list = list(&environments);
         arguments.format.print(&list, || table(&environments, arguments.all_namespaces, now))?;
+        if !environments.is_empty() {
+            writers::remark(&session).await?;
+        }
         Ok(Outcome::Yes)
     })
+}
+
+/// Returns what people and programs want to see of a resource: as with kubectl, not who manages which of its fields.
+fn shown(mut environment: Environment) -> Environment {
+    environment.metadata.managed_fields = None;
+    environment
+}
+
+/// Says that there are no Environments.
+pub(crate) fn none(session: &Session, all_namespaces: bool) -> Result<(), CliError> {
+    let place = if all_namespaces { "the cluster" } else { session.namespace.as_str() };
+    let others = if all_namespaces { "create one: plumb check --help" } else { "list all with -A" };
+    screen::remark(&format!("no Environments in {place}; {others}"))
 }
 
 /// Returns several resources as kubectl prints them with `-o json`.
@@ -92,8 +111,14 @@ fn row(environment: &Environment, now: Timestamp) -> [Cell; 8] {
         Cell::from(age),
         Cell::from(inventory.objects.to_string()),
         Cell::toned(health, health_tone),
-        Cell::from(standing::message(&status.conditions)),
+        Cell::from(first_of(standing::message(&status.conditions), status.problems.len())),
     ]
+}
+
+/// Returns the first line of a message, and how many problems there are besides.
+fn first_of(message: &str, problems: usize) -> String {
+    let more = if problems > 1 { format!(" (and {} more)", problems - 1) } else { String::new() };
+    message.lines().next().unwrap_or_default().to_owned() + &more
 }
 
 #[cfg(test)]
@@ -157,6 +182,10 @@ pub(crate) mod tests {
              shop        staging   False     1a2b3c4   5m30s   7         6 Current, 1 InProgress   Deployment shop/web: 1 of 3 ready\n\
              shop        new       Unknown   -         -       0         -                         the daemon has not looked at it yet\n"
         );
+        let mut troubled = full();
+        troubled.status.as_mut().unwrap().problems = ["a", "b", "c"].map(str::to_owned).to_vec();
+        let text = plain(&table(&[troubled], false, now()));
+        assert!(text.ends_with("  Deployment shop/web: 1 of 3 ready (and 2 more)\n"), "{text}");
         let narrow = plain(&table(&environments, false, now()));
         assert!(narrow.starts_with("NAME      READY"), "{narrow}");
         assert_eq!(table(&[], true, now()), "");

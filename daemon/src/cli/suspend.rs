@@ -6,7 +6,7 @@ use plumb_api::request;
 use super::{
     Outcome,
     asking::{self, Wish},
-    connection::{ConnectionArgs, Session, with_session},
+    connection::{ConnectionArgs, Session, Written, with_session},
     error::CliError,
     screen,
 };
@@ -22,7 +22,7 @@ use super::{
 pub(crate) struct SuspendArgs {
     /// Environments, as NAME or NAMESPACE/NAME
     #[arg(required = true, value_name = "ENV")]
-    environments: Vec<String>,
+    environments: Vec<Written>,
     /// Why, for whoever looks next
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -38,7 +38,7 @@ pub(crate) struct SuspendArgs {
 pub(crate) struct ResumeArgs {
     /// Environments, as NAME or NAMESPACE/NAME
     #[arg(required = true, value_name = "ENV")]
-    environments: Vec<String>,
+    environments: Vec<Written>,
     #[command(flatten)]
     connection: ConnectionArgs,
 }
@@ -47,10 +47,10 @@ pub(crate) struct ResumeArgs {
 pub(crate) fn suspend(arguments: &SuspendArgs) -> Result<Outcome, CliError> {
     with_session(&arguments.connection, |session| async move {
         for written in &arguments.environments {
-            let name = session.name(written);
+            let name = session.name(written)?;
             let wish = Wish { reason: arguments.reason.clone(), ..Wish::default() };
             asking::ask(&session, &name, request::SUSPENDED, wish).await?;
-            screen::print(&format!("{name}: suspended; plumb resume {written} ends it\n"))?;
+            screen::print(&format!("{name}: suspended; plumb resume {name} ends it\n"))?;
         }
         Ok(Outcome::Yes)
     })
@@ -66,9 +66,9 @@ pub(crate) fn resume(arguments: &ResumeArgs) -> Result<Outcome, CliError> {
     })
 }
 
-async fn resume_one(session: &Session, written: &str) -> Result<String, CliError> {
-    let name = session.name(written);
-    let before = session.environment(written).await?;
+async fn resume_one(session: &Session, written: &Written) -> Result<String, CliError> {
+    let name = session.name(written)?;
+    let before = session.environment(&name).await?;
     let annotations = before.metadata.annotations.unwrap_or_default();
     let by_manifest = before.spec.suspend;
     if annotations.contains_key(request::SUSPENDED) {

@@ -4,22 +4,23 @@ use std::{collections::BTreeMap, time::Duration};
 
 use clap::Args;
 use plumb_api::{
-    Environment, EnvironmentStatus,
+    Environment, EnvironmentStatus, Repository,
     condition::{self, ConditionStatus},
     duration::DurationText,
     request,
 };
-use plumb_core::environment::EnvironmentName;
+use plumb_core::{class::Class, environment::EnvironmentName};
 use tokio::time::Instant;
 
 use super::{
     Outcome,
     asking::{self, Wish},
-    connection::{ConnectionArgs, Session, with_session},
+    connection::{ConnectionArgs, Session, Written, with_session},
     error::CliError,
     screen::{self, Tone},
-    standing,
+    standing, writers,
 };
+use crate::chain::chain;
 
 /// How often the status is read while waiting: a sync takes some hundred milliseconds, and one GET costs next to nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -38,7 +39,7 @@ Exit codes with --wait: 0 all are ready, 1 one is not or the time is up, 2 error
 pub(crate) struct SyncArgs {
     /// Environments, as NAME or NAMESPACE/NAME
     #[arg(required = true, value_name = "ENV")]
-    environments: Vec<String>,
+    environments: Vec<Written>,
     /// Wait until each is as its commit says and healthy, or until a person has to act
     #[arg(long)]
     wait: bool,
@@ -63,7 +64,7 @@ pub(crate) fn perform(arguments: &SyncArgs) -> Result<Outcome, CliError> {
     with_session(&arguments.connection, |session| async move {
         let mut waiting = BTreeMap::new();
         for written in &arguments.environments {
-            let name = session.name(written);
+            let name = session.name(written)?;
             let wish = Wish { reason: arguments.reason.clone(), now: arguments.now, ..Wish::default() };
             if arguments.retry {
                 // First, so that the look that is asked for next finds it.
@@ -71,10 +72,11 @@ pub(crate) fn perform(arguments: &SyncArgs) -> Result<Outcome, CliError> {
             }
             let (id, _) = asking::ask(&session, &name, request::SYNC, wish).await?;
             if !arguments.wait {
-                screen::print(&format!("{name}: asked to sync; plumb status {written} shows how it goes\n"))?;
+                screen::print(&format!("{name}: asked to sync; plumb status {name} shows how it goes\n"))?;
             }
             waiting.insert(name, id);
         }
+        writers::remark(&session).await?;
         if !arguments.wait {
             return Ok(Outcome::Yes);
         }
@@ -103,8 +105,12 @@ async fn wait(
     let mut outcome = Outcome::Yes;
     loop {
         for (name, id) in waiting.clone() {
-            let environment = session.environment(&name.to_string()).await?;
-            match progress(&environment, &id) {
+            let progress = match look(session, &name, &id).await {
+                // An API server that restarts, or a connection that broke: the request stands.
+                Err(CliError::Api(error)) if error.class() == Class::Retry => Progress::Underway(chain(&error)),
+                looked => looked?,
+            };
+            match progress {
                 Progress::Underway(message) => {
                     if said.get(&name) != Some(&message) {
                         screen::remark(&format!("{name}: {}", Tone::Waiting.paint(&screen::plain(&message))))?;
@@ -139,24 +145,52 @@ async fn wait(
     }
 }
 
+/// Reads how far a request is.
+async fn look(session: &Session, name: &EnvironmentName, id: &str) -> Result<Progress, CliError> {
+    let environment = session.environment(name).await?;
+    match progress(&environment, id) {
+        Progress::Ready(message) => Ok(seen(message, session.repository(&environment).await.as_ref())),
+        other => Ok(other),
+    }
+}
+
+/// Judges an environment that is as the last commit seen says: whether a newer one would have been seen.
+fn seen(message: String, repository: Option<&Repository>) -> Progress {
+    let conditions = repository.and_then(|found| found.status.as_ref()).map(|status| status.conditions.as_slice());
+    let ready = conditions.and_then(|conditions| standing::find(conditions, condition::READY));
+    match (repository, ready.filter(|ready| ready.status == ConditionStatus::False)) {
+        (Some(repository), Some(ready)) => {
+            let name = repository.metadata.name.as_deref().unwrap_or_default();
+            let why = ready.message.replace('\n', "\n  ");
+            Progress::Stuck(format!("{message}, but newer commits are not seen\n  Repository {name}: {why}"))
+        }
+        _ => Progress::Ready(message),
+    }
+}
+
 /// Judges how far the request with this id is.
 fn progress(environment: &Environment, id: &str) -> Progress {
     let unknown = EnvironmentStatus::default();
     let status = environment.status.as_ref().unwrap_or(&unknown);
+    let holds = |type_: &str| standing::status(&status.conditions, type_) == Some(ConditionStatus::True);
+    let message = standing::message(&status.conditions).replace('\n', "\n  ");
     if status.handled.get(request::SYNC).map(String::as_str) != Some(id) {
-        return Progress::Underway("waiting for the daemon".to_owned());
+        // A request that waits for other environments, or for a deletion, is carried out when they are ready: the status says so.
+        let troubled = !status.conditions.is_empty() && !holds(condition::READY);
+        let so_far = if troubled { format!("; so far: {message}") } else { String::new() };
+        return Progress::Underway(format!("waiting for the daemon{so_far}"));
     }
     if status.observed_generation != environment.metadata.generation {
         return Progress::Underway("the daemon has not seen the latest spec yet".to_owned());
     }
-    let message = standing::message(&status.conditions).replace('\n', "\n  ");
-    let holds = |type_: &str| standing::status(&status.conditions, type_) == Some(ConditionStatus::True);
     if holds(condition::READY) {
         Progress::Ready(message)
     } else if holds(condition::RECONCILING) {
         Progress::Underway(message)
     } else {
-        Progress::Stuck(message)
+        // The condition tells one problem of all.
+        let all = status.problems.join("\n").replace('\n', "\n  ");
+        Progress::Stuck(if status.problems.len() > 1 { all } else { message })
     }
 }
 
@@ -201,5 +235,42 @@ mod tests {
         {
             assert!(matches!(progress(&unseen, "mine"), Progress::Underway(_)), "{unseen:?}");
         }
+    }
+
+    #[test]
+    fn who_waits_is_told_what_the_status_says() {
+        let check = |conditions: &[(&str, &str)], expected: &str| {
+            let told = Progress::Underway(expected.to_owned());
+            assert_eq!(progress(&environment(None, 2, conditions), "mine"), told);
+        };
+        check(&[], "waiting for the daemon");
+        check(&[("Ready", "True")], "waiting for the daemon");
+        check(&[("Ready", "False"), ("Stalled", "True")], "waiting for the daemon; so far: words");
+    }
+
+    #[test]
+    fn every_problem_is_told_where_there_are_several() {
+        let mut several = environment(Some("mine"), 2, &[("Ready", "False"), ("Stalled", "True")]);
+        several.status.as_mut().unwrap().problems = vec!["words".to_owned(), "more words\nand more".to_owned()];
+        assert_eq!(progress(&several, "mine"), Progress::Stuck("words\n  more words\n  and more".to_owned()));
+    }
+
+    #[test]
+    fn a_repository_that_is_not_read_is_no_success() {
+        let check = |status: Option<&str>, expected: Progress| {
+            let spec = json!({ "url": "https://git.example.com/a.git" });
+            let condition = |status| json!({ "type": "Ready", "status": status, "lastTransitionTime": "", "reason": "R", "message": "no\nway" });
+            let conditions: Vec<Value> = status.map(condition).into_iter().collect();
+            let value = json!({ "apiVersion": "plumb.dev/v1alpha1", "kind": "Repository", "metadata": { "name": "r" },
+                "spec": spec, "status": { "conditions": conditions } });
+            let repository: Repository = serde_json::from_value(value).unwrap();
+            assert_eq!(seen("as in Git".to_owned(), Some(&repository)), expected);
+        };
+        let ready = || Progress::Ready("as in Git".to_owned());
+        check(Some("True"), ready());
+        check(None, ready());
+        assert_eq!(seen("as in Git".to_owned(), None), ready());
+        let stuck = "as in Git, but newer commits are not seen\n  Repository r: no\n  way";
+        check(Some("False"), Progress::Stuck(stuck.to_owned()));
     }
 }

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::{
     Outcome,
-    connection::{ConnectionArgs, Session, with_session},
+    connection::{ConnectionArgs, Session, Written, with_session},
     error::CliError,
     format::FormatArgs,
     screen::{self, Tone},
@@ -34,7 +34,7 @@ use crate::{memory::Memory, rules, settings};
 pub(crate) struct TreeArgs {
     /// Environment, as NAME or NAMESPACE/NAME
     #[arg(value_name = "ENV")]
-    environment: String,
+    environment: Written,
     #[command(flatten)]
     format: FormatArgs,
     #[command(flatten)]
@@ -66,7 +66,7 @@ struct Leaf {
 /// Prints the tree.
 pub(crate) fn perform(arguments: &TreeArgs) -> Result<Outcome, CliError> {
     with_session(&arguments.connection, |session| async move {
-        let environment = session.environment(&arguments.environment).await?;
+        let environment = session.environment(&session.name(&arguments.environment)?).await?;
         let tree = read(&session, &environment).await?;
         arguments.format.print(&tree, || text(&tree))?;
         if tree.objects.is_empty() && tree.unknown.is_empty() {

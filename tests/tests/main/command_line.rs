@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use system_tests::{
-    daemon,
+    daemon::{self, Daemon},
     site::{Site, config_map, deployment},
     wait,
 };
@@ -14,7 +14,7 @@ fn plumb(site: &Site, arguments: &[&str]) -> Output {
     Command::new(lab::process::plumb())
         .args(arguments)
         .args(["--namespace", &site.namespace])
-        .env("KUBECONFIG", lab::shared().kubeconfig())
+        .env("KUBECONFIG", site.kubeconfig())
         .env("NO_COLOR", "1")
         .output()
         .expect("plumb runs")
@@ -45,6 +45,62 @@ fn sync_waits_for_the_newest_commit_and_tells_how_it_went() {
     let (code, text) = said(&plumb(&site, &["sync", "nowhere"]));
     assert_eq!(code, 2, "{text}");
     assert!(text.contains("nowhere") && text.contains("next:"), "{text}");
+}
+
+#[test]
+fn a_sync_whose_look_fails_is_no_success() {
+    daemon::shared();
+    let site = Site::new(lab::shared(), "cli-unread");
+    let first = site.push(&[("app/a.yaml", &config_map("a", "k", "1"))], "One");
+    site.environment("app", "app", json!({}));
+    site.wait_applied("app", &first);
+    let (here, away) = (site.repository.path().to_owned(), site.repository.path().with_extension("away"));
+    std::fs::rename(&here, &away).expect("the repository moves away");
+    let (code, text) = said(&plumb(&site, &["sync", "app", "--wait"]));
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("newer commits are not seen") && text.contains("there is no repository"), "{text}");
+    let (code, text) = said(&plumb(&site, &["status", "app"]));
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("repo: there is no repository") && text.contains("(FetchFailed)"), "{text}");
+    std::fs::rename(&away, &here).expect("the repository comes back");
+    let (code, text) = said(&plumb(&site, &["sync", "app", "--wait"]));
+    assert_eq!(code, 0, "the look that follows is believed at once: {text}");
+}
+
+#[test]
+fn who_waits_for_a_sync_is_told_what_it_waits_for() {
+    daemon::shared();
+    let site = Site::new(lab::shared(), "cli-waits");
+    site.push(&[("app/a.yaml", &config_map("a", "k", "1"))], "One");
+    site.environment("app", "app", json!({ "dependsOn": [{ "name": "base" }] }));
+    site.wait_reason("app", "DependencyNotReady");
+    let (code, text) = said(&plumb(&site, &["sync", "app", "--now", "--wait", "--timeout", "1s"]));
+    assert_eq!(code, 1, "{text}");
+    let last = text.lines().find(|line| line.contains("not ready in time")).expect("an answer");
+    assert!(last.contains("base, which does not exist: create it"), "{text}");
+}
+
+#[test]
+fn who_asks_while_no_plumb_runs_is_told_so() {
+    let plane = lab::own();
+    let mut daemon = Daemon::start(plane);
+    let site = Site::new(plane, "cli-alone");
+    let first = site.push(&[("app/a.yaml", &config_map("a", "k", "1"))], "One");
+    site.environment("app", "app", json!({}));
+    site.wait_applied("app", &first);
+    let commands: [&[&str]; 4] = [&["status"], &["status", "app"], &["sync", "app"], &["status", "-o", "json"]];
+    let note = "note: no plumb runs for this cluster";
+    for command in commands {
+        let (code, text) = said(&plumb(&site, command));
+        assert!(code == 0 && !text.contains(note), "{command:?}: {text}");
+    }
+    daemon.stop();
+    for command in commands {
+        let output = plumb(&site, command);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && text.contains(note), "{command:?}: {output:?}");
+        assert!(!String::from_utf8_lossy(&output.stdout).contains(note), "{command:?}: {output:?}");
+    }
 }
 
 #[test]

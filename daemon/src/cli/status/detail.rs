@@ -1,7 +1,12 @@
 //! Everything that is known of one Environment, in the manner of `kubectl describe`.
 
 use jiff::Timestamp;
-use plumb_api::{Condition, Environment, EnvironmentStatus, condition::READY, environment::Attempt, request};
+use plumb_api::{
+    Condition, Environment, EnvironmentStatus, Repository,
+    condition::{ConditionStatus, READY},
+    environment::Attempt,
+    request,
+};
 
 use crate::{
     cli::{
@@ -17,9 +22,9 @@ use crate::{
 const SHORT: usize = 7;
 
 /// Returns the text.
-pub(super) fn text(environment: &Environment, now: Timestamp) -> String {
+pub(super) fn text(environment: &Environment, repository: Option<&Repository>, now: Timestamp) -> String {
     let status = environment.status.clone().unwrap_or_default();
-    let mut text = head(environment, &status, now);
+    let mut text = head(environment, repository, &status, now);
     section(&mut text, "Problems", &problems(&status));
     section(&mut text, "Conditions", &conditions(&status, now));
     section(&mut text, "History", &history(&status, now));
@@ -37,7 +42,12 @@ fn section(text: &mut String, title: &str, body: &str) {
     }
 }
 
-fn head(environment: &Environment, status: &EnvironmentStatus, now: Timestamp) -> String {
+fn head(
+    environment: &Environment,
+    repository: Option<&Repository>,
+    status: &EnvironmentStatus,
+    now: Timestamp,
+) -> String {
     let (ready, tone) = standing::ready(&status.conditions);
     let found = standing::find(&status.conditions, READY);
     let reason = found.map(|ready| format!(" ({}, for {})", ready.reason, changed(ready, now))).unwrap_or_default();
@@ -46,7 +56,7 @@ fn head(environment: &Environment, status: &EnvironmentStatus, now: Timestamp) -
     let health = if health.is_empty() { String::new() } else { format!(": {}", health_tone.paint(&health)) };
     let mut lines = vec![
         ("Environment", settings::name(environment).to_string()),
-        ("Repository", environment.spec.repository.clone()),
+        ("Repository", environment.spec.repository.clone() + &unread(repository)),
         ("Path", environment.spec.path.clone()),
         ("Ready", tone.paint(ready) + &reason),
         ("Applied", commit(status, status.last_applied.as_ref(), now)),
@@ -85,6 +95,19 @@ fn head(environment: &Environment, status: &EnvironmentStatus, now: Timestamp) -
         lines.push(("Suspended", Tone::Waiting.paint(&screen::first_line(&format!("by {}{why}", asked.user)))));
     }
     lines.into_iter().map(|(name, value)| format!("{name:<14}{value}\n")).collect()
+}
+
+/// Says why no newer commits are seen; nothing where they are, or where the status below says it already.
+fn unread(repository: Option<&Repository>) -> String {
+    let conditions = repository.and_then(|found| found.status.as_ref()).map(|status| status.conditions.as_slice());
+    let ready = conditions.and_then(|conditions| standing::find(conditions, READY));
+    let Some(ready) = ready.filter(|ready| ready.status == ConditionStatus::False || ready.reason == "Suspended")
+    else {
+        return String::new();
+    };
+    let tone = if ready.status == ConditionStatus::False { Tone::Bad } else { Tone::Waiting };
+    let why = screen::first_line(&ready.message);
+    format!(": {}", tone.paint(&format!("{why} ({})", ready.reason)))
 }
 
 fn changed(condition: &Condition, now: Timestamp) -> String {
@@ -157,7 +180,12 @@ fn history(status: &EnvironmentStatus, now: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{full, now, plain};
+    use serde_json::json;
+
+    use super::{
+        super::tests::{full, now, plain},
+        *,
+    };
 
     #[test]
     fn all_that_is_known_is_told() {
@@ -186,7 +214,7 @@ History:
 
 Drift: 2 kept; plumb drift shop/staging shows who did it
 ";
-        assert_eq!(plain(&super::text(&full(), now())), expected);
+        assert_eq!(plain(&text(&full(), None, now())), expected);
     }
 
     #[test]
@@ -203,6 +231,22 @@ Objects       0
 Kinds         -
 Namespaces    -
 ";
-        assert_eq!(plain(&super::text(&fresh, now())), expected);
+        assert_eq!(plain(&text(&fresh, None, now())), expected);
+    }
+
+    #[test]
+    fn why_no_newer_commits_are_seen_is_told_beside_the_repository() {
+        let check = |status: &str, reason: &str, expected: &str| {
+            let condition = json!({ "type": "Ready", "status": status, "lastTransitionTime": "", "reason": reason,
+                "message": "there is no repository\nmore" });
+            let value = json!({ "apiVersion": "plumb.dev/v1alpha1", "kind": "Repository", "metadata": { "name": "r" },
+                "spec": { "url": "https://git.example.com/a.git" }, "status": { "conditions": [condition] } });
+            let repository: Repository = serde_json::from_value(value).unwrap();
+            let text = plain(&text(&full(), Some(&repository), now()));
+            assert_eq!(text.lines().nth(1), Some(expected));
+        };
+        check("True", "Fetched", "Repository    environments");
+        check("False", "FetchFailed", "Repository    environments: there is no repository (FetchFailed)");
+        check("True", "Suspended", "Repository    environments: there is no repository (Suspended)");
     }
 }
