@@ -4,6 +4,7 @@
 pub(crate) mod state;
 
 mod drifts;
+mod ending;
 mod rollbacks;
 mod scribe;
 

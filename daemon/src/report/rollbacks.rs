@@ -5,7 +5,7 @@ use std::time::Duration;
 use plumb_api::EnvironmentStatus;
 use plumb_core::{class::Class, commit::Revision, record::RecordKind, rollback::blame::Verdict};
 
-use super::{Outcome, scribe::Scribe, state::history_entry};
+use super::{Outcome, ending::Ending, scribe::Scribe, state::history_entry};
 
 impl Scribe<'_> {
     /// Records what was decided about the commit in force, and puts it into the status.
@@ -16,7 +16,7 @@ impl Scribe<'_> {
             Verdict::Blamed { object, reason } => {
                 let message = judged.rollback.held.as_ref().map(ToString::to_string).unwrap_or_default();
                 self.record(RecordKind::Held, vec![object.clone()], message, |record| record.class = Some(Class::Wait));
-                let entry = history_entry(revision, self.now, Duration::ZERO, "RolledBack", reason.clone());
+                let entry = history_entry(revision, self.now, Duration::ZERO, Ending::RolledBack, reason.clone());
                 self.enter(status, entry);
             }
             Verdict::NotTheCommit { why, .. } if judged.acquitted => {

@@ -19,6 +19,7 @@ use plumb_core::{
 
 use super::{
     Outcome,
+    ending::Ending,
     state::{attempt, history_entry},
 };
 use crate::{
@@ -190,7 +191,7 @@ impl Scribe<'_> {
             (record.revision, record.took) = (Some(revision.clone()), Some(took));
             record.related = Some(by.commit.clone());
         });
-        self.enter(status, history_entry(revision, self.now, took, "Superseded", tally.to_string()));
+        self.enter(status, history_entry(revision, self.now, took, Ending::Superseded, tally.to_string()));
     }
 
     /// Records an operation of a commit: one entry of history for each commit and result, not for each pass.
@@ -200,45 +201,47 @@ impl Scribe<'_> {
             return;
         }
         let operation = self.go_on(outcome, revision, status);
-        let result = self.result(outcome);
+        let ending = self.ending(outcome);
         let before = (status.last_attempted.as_ref(), status.last_applied.as_ref());
         let attempted = attempt(self.pass, revision, operation.inputs.clone(), before.0, self.now);
         let same = |before: &Attempt| before.inputs == attempted.inputs && before.generation == attempted.generation;
         // A commit that leaves the inputs as they were is not an operation of this environment.
-        let same_inputs = if result == Some("Applied") { before.1 } else { before.0 }.is_some_and(same);
-        if result == Some("Applied") {
+        let same_inputs = if ending == Some(Ending::Applied) { before.1 } else { before.0 }.is_some_and(same);
+        if ending == Some(Ending::Applied) {
             status.last_applied = Some(attempt(self.pass, revision, operation.inputs.clone(), before.1, self.now));
         }
         status.last_attempted = Some(attempted);
-        if result.is_none() || outcome.plan.wait.as_ref().is_some_and(Wait::holds) {
+        if ending.is_none() || outcome.plan.wait.as_ref().is_some_and(Wait::holds) {
             self.pass.memory.unfinished = Some(operation.clone());
         }
-        let Some(result) = result else { return };
-        let restored = result == "Applied" && self.pass.settings.policy.rolled_back;
-        let result = if restored { "Restored" } else { result };
+        let Some(ending) = ending else { return };
+        let restored = ending == Ending::Applied && self.pass.settings.policy.rolled_back;
+        let ending = if restored { Ending::Restored } else { ending };
         let before = status.history.first().map(|entry| (entry.revision.commit.as_str(), entry.result.as_str()));
-        let told = before == Some((revision.commit.as_str(), result));
+        let told = before == Some((revision.commit.as_str(), ending.label()));
         let nothing_new = told && !Tally::of(&outcome.deeds, 0).wrote();
-        if nothing_new || !operation.tally.wrote() && same_inputs && before.is_some_and(|(_, before)| before == result)
-        {
+        let again = before.is_some_and(|(_, before)| before == ending.label());
+        if nothing_new || !operation.tally.wrote() && same_inputs && again {
             return;
         }
         let (took, summary) = (self.since(operation.started), operation.tally.to_string());
-        let (kind, message) = match result {
-            "Applied" => (RecordKind::Applied, format!("{}: {summary}", revision.commit.short())),
-            "Restored" => (RecordKind::Restored, format!("{}: {summary}", revision.commit.short())),
-            _ => (RecordKind::Failed, failed(revision, outcome)),
+        let (kind, message) = match ending {
+            Ending::Applied => (RecordKind::Applied, format!("{}: {summary}", revision.commit.short())),
+            Ending::Restored => (RecordKind::Restored, format!("{}: {summary}", revision.commit.short())),
+            Ending::Failed | Ending::Blocked | Ending::Superseded | Ending::RolledBack => {
+                (RecordKind::Failed, failed(revision, outcome))
+            }
         };
         let forbidden = self.pass.memory.forbidden.iter().map(|forbidden| &forbidden.failure);
         let class = self.pass.memory.failures.iter().chain(forbidden).map(|failure| failure.class).min();
         // Refusals have records of their own.
-        if result != "Blocked" {
+        if ending != Ending::Blocked {
             self.record(kind, Vec::new(), message, |record| {
                 record.class = class;
                 record.took = Some(took);
             });
         }
-        self.enter(status, history_entry(revision, self.now, took, result, summary));
+        self.enter(status, history_entry(revision, self.now, took, ending, summary));
     }
 
     /// Records once that what is applied in full does not become healthy in time.
@@ -269,11 +272,11 @@ impl Scribe<'_> {
 
     /// Returns what came of the operation; nothing while it only waits for something that passes by itself, such as
     /// another environment's word on what may be pruned, or the health of a wave.
-    fn result(&self, outcome: &Outcome) -> Option<&'static str> {
+    fn ending(&self, outcome: &Outcome) -> Option<Ending> {
         let Outcome { plan, facts, .. } = outcome;
         let refuses = |refusal: &Refusal| !refusal.why.harmless() && !refusal.why.passes();
         if plan.blocked().is_some() {
-            Some("Blocked")
+            Some(Ending::Blocked)
         } else if !outcome.deeds.replaced.is_empty()
             && self.pass.memory.failures.is_empty()
             && self.pass.memory.forbidden.is_empty()
@@ -283,15 +286,15 @@ impl Scribe<'_> {
             || !self.pass.memory.forbidden.is_empty()
             || !facts.problems.is_empty()
         {
-            Some("Failed")
+            Some(Ending::Failed)
         } else if plan.refused > 0 {
-            plan.refusals.iter().any(refuses).then_some("Failed")
+            plan.refusals.iter().any(refuses).then_some(Ending::Failed)
         } else if plan.wait.as_ref().is_some_and(Wait::holds) {
-            facts.wait.late.is_some().then_some("Failed")
+            facts.wait.late.is_some().then_some(Ending::Failed)
         } else if plan.refusals.iter().any(|refusal| refusal.why.awaits_others()) {
             None
         } else {
-            Some("Applied")
+            Some(Ending::Applied)
         }
     }
 }

@@ -19,6 +19,7 @@ use plumb_core::{
 };
 use sha2::{Digest as _, Sha256};
 
+use super::ending::Ending;
 use crate::{
     chain::chain,
     context::Context,
@@ -72,14 +73,14 @@ pub(super) fn history_entry(
     revision: &Revision,
     at: Timestamp,
     took: Duration,
-    result: &str,
+    ending: Ending,
     summary: String,
 ) -> HistoryEntry {
     HistoryEntry {
         revision: revision_status(revision),
         at: at.to_string(),
         took_ms: u32::try_from(took.as_millis()).unwrap_or(u32::MAX),
-        result: result.to_owned(),
+        result: ending.label().to_owned(),
         summary,
     }
 }

@@ -6,6 +6,7 @@ mod history;
 mod http;
 mod https;
 mod local;
+mod notes;
 mod pool;
 mod push;
 mod refs;
