@@ -36,6 +36,7 @@ use crate::{
     let_go,
     reconcile::{Finished, Pass, reconcile},
     repositories::{self, Ground, RepositoryName},
+    rollback::Reverted,
     source::Source,
 };
 use environments::Sweeping;
@@ -81,6 +82,7 @@ enum Ended {
     Pass(Box<Finished>),
     LetGo(EnvironmentName),
     Swept(Option<Class>),
+    Reverted(Box<Reverted>),
 }
 
 /// The loop and all that it knows.
@@ -245,7 +247,7 @@ impl Loop {
 
     fn ended(&mut self, ended: Ended) {
         match ended {
-            Ended::Pass(finished) => {
+            Ended::Pass(mut finished) => {
                 let now = Instant::now();
                 let name = finished.name.clone();
                 let random = self.context.clock.random();
@@ -254,11 +256,15 @@ impl Loop {
                 let events = self.ground.events.clone();
                 let (opened, withdrew, unheard) = (finished.opened, finished.withdrew, finished.unheard);
                 let stirred = finished.stirred.clone();
+                let job = finished.job.take();
                 if let Some(watched) = self.environments.get_mut(&name) {
                     watched.finished(*finished, delay, &context, &events);
                 }
                 if opened {
                     self.environments.values_mut().for_each(Watched::try_again);
+                }
+                if let Some(job) = job {
+                    self.revert(job);
                 }
                 self.start_over(stirred);
                 if unheard {
@@ -284,6 +290,7 @@ impl Loop {
                 }
             }
             Ended::Swept(retry) => self.swept(retry),
+            Ended::Reverted(reverted) => self.reverted(*reverted),
         }
     }
 
@@ -371,7 +378,8 @@ impl Loop {
             }
             let known: Vec<String> = watched.known().into_iter().map(str::to_owned).collect();
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            let Some(Taken { settings, invalid, memory, resource, noticed, synced }) = watched.take(now) else {
+            let Some(Taken { settings, invalid, memory, resource, noticed, reverted, synced }) = watched.take(now)
+            else {
                 continue;
             };
             let source = match invalid {
@@ -394,6 +402,7 @@ impl Loop {
                 synced,
                 memory,
                 keeping,
+                reverted,
                 tenure: tenure.clone(),
                 unwritten: None,
                 stir: Stir::default(),

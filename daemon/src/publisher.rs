@@ -6,7 +6,7 @@
 //! Must never do: decide anything by what a note says, move another ref, force.
 
 mod clear;
-mod signing;
+pub(crate) mod signing;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -144,7 +144,7 @@ impl Publish {
     /// Pushes everything that waits, then takes it out of the statuses.
     async fn publish(&mut self, waiting: &[Waiting], tenure: &Tenure) -> Result<(), Failure> {
         let batch = Arc::new(Batch::of(waiting.iter().flat_map(|waiting| waiting.lines.iter().cloned())));
-        let remote = self.remote().await?;
+        let remote = remote(&self.ground, &self.resource).await?;
         let key = signing::key(&self.ground.cluster, &self.resource).await?;
         let name = self.notes_ref()?;
         let path = self.ground.mirrors.place(&self.resource, &remote.url);
@@ -240,14 +240,18 @@ impl Publish {
         let name = format!("refs/notes/plumb/{}", self.ground.cluster_name);
         RefName::parse(&name).map_err(|error| Failure { class: Class::Wait, message: error.to_string() })
     }
+}
 
-    async fn remote(&self) -> Result<Remote, Failure> {
-        let spec = &self.resource.spec;
-        let url = RemoteUrl::parse(&spec.url, self.ground.file_urls)
-            .map_err(|error| Failure { class: Class::Wait, message: chain(&error) })?;
-        let credentials = login::read(&self.ground.cluster, &self.resource, &url).await?;
-        Ok(Remote { url, credentials, timeout: spec.timeout.get().max(Duration::from_secs(1)) })
-    }
+/// Returns how a Repository is reached, for pushes.
+///
+/// # Errors
+/// Its address or its Secret can't be read.
+pub(crate) async fn remote(ground: &Ground, resource: &Repository) -> Result<Remote, Failure> {
+    let spec = &resource.spec;
+    let url = RemoteUrl::parse(&spec.url, ground.file_urls)
+        .map_err(|error| Failure { class: Class::Wait, message: chain(&error) })?;
+    let credentials = login::read(&ground.cluster, resource, &url).await?;
+    Ok(Remote { url, credentials, timeout: spec.timeout.get().max(Duration::from_secs(1)) })
 }
 
 fn failed(error: &GitError) -> Failure {

@@ -63,6 +63,8 @@ pub(crate) struct Pass {
     pub(crate) memory: Memory,
     /// What becomes of its records.
     pub(crate) keeping: Keeping,
+    /// What became of a revert since the last pass.
+    pub(crate) reverted: Option<rollback::Reverted>,
     /// The right to write, while it lasts.
     pub(crate) tenure: Tenure,
     /// The class of what kept the status from being written: it is tried again.
@@ -93,6 +95,8 @@ pub(crate) struct Finished {
     pub(crate) unhealthy: Vec<health::Workload>,
     /// When to look again whatever happens: a wave has not become healthy in time by then.
     pub(crate) look_in: Option<Duration>,
+    /// What is to be taken back in Git.
+    pub(crate) job: Option<rollback::Job>,
 }
 
 impl Pass {
@@ -180,8 +184,9 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     {
         return give_up(context, pass, why).await;
     }
-    pass.memory.applied.extend(plan.learned.clone());
+    // What is learned only now may be what a process that was killed has just applied.
     let ailing = rollback::is_ailing(&pass, &gathered.live);
+    pass.memory.applied.extend(plan.learned.clone());
     let peace = drift::settle(context, &mut pass.memory);
     let mut found = drift::explain(context, &pass, &gathered, &acting, &plan.drifts).await;
     found.extend(drift::additions(&pass, &plan));
@@ -217,9 +222,11 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     let failed = !pass.memory.failures.is_empty() || !pass.memory.forbidden.is_empty();
     let interrupted = !failed && (fine && cut || replaced || goes_on(&plan, &deeds, &live));
     let seen = Seen { gathered: &gathered, plan: &plan, live: &live, waiting, started, ailing, cut: interrupted };
-    let judged = rollback::judge(context, &mut pass, &seen).await;
-    let acquitted = judged.acquittal();
-    let facts = Facts { acquitted, ..facts(context, &pass, &gathered, &plan, &live, waiting) };
+    let mut judged = rollback::judge(context, &mut pass, &seen).await;
+    let answered = pass.reverted.clone();
+    let job = if interrupted { None } else { rollback::plan(context, &mut pass, &mut judged).await };
+    let (acquitted, reverting) = (judged.acquittal(), judged.reverting());
+    let facts = Facts { acquitted, reverting, ..facts(context, &pass, &gathered, &plan, &live, waiting) };
     if interrupted {
         if defined_something(&gathered, &deeds) {
             context.doubt_kinds();
@@ -246,9 +253,13 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     let left = waiting.map(|waiting| waiting.left(pass.settings.timeout.get(), context.clock.now()));
     let outcome = report::Outcome { started, plan, deeds, found, peace, facts, waiting, judged };
     report::finish(context, &mut pass, outcome).await;
+    // Only what the status says is begun.
+    let begun = rollback::state::rollback(&pass.memory.status).reverting.map(|reverting| reverting.head);
+    let job = job.filter(|job| begun.as_ref() == Some(&job.head));
+    let retry = retry.into_iter().chain(answered.and_then(|answered| answered.class)).min();
     let look_in =
         left.filter(|left| !left.is_zero()).into_iter().chain(opens_in(context, &pass)).chain(judged_again).min();
-    Finished { again, opened, claimed, unheard, unhealthy, look_in, ..finished(pass, retry) }
+    Finished { again, opened, claimed, unheard, unhealthy, look_in, job, ..finished(pass, retry) }
 }
 
 /// Returns whether the next wave can follow at once: all of this one is written, there and healthy.
@@ -303,6 +314,7 @@ pub(crate) fn finished(pass: Pass, retry: Option<Class>) -> Finished {
         unheard: false,
         unhealthy: Vec::new(),
         look_in: None,
+        job: None,
     }
 }
 
@@ -460,6 +472,7 @@ fn facts(
         drifted: drifted.map(|drift| format!("{}: differs from Git (plumb drift)", drift.key)).collect(),
         wait: Waited { held: holding.and_then(Wait::held), late: late.map(|_| timeout.to_string()) },
         acquitted: None,
+        reverting: None,
         health: health::sentences(context, &pass.settings.name, &gathered.desired, live, holding),
     }
 }

@@ -162,6 +162,8 @@ fn rollback_policy(Rollback { mode, fail_fast, observe }: &Rollback, timeout: Du
         mode: match mode {
             RollbackMode::None => Mode::None,
             RollbackMode::Restore => Mode::Restore,
+            RollbackMode::Revert => Mode::Revert,
+            RollbackMode::Branch => Mode::Branch,
         },
         fail_fast: rollback::FailFast { after: after.get(), reasons: reasons.iter().cloned().collect() },
         timeout,

@@ -28,6 +28,10 @@ pub enum RollbackMode {
     None,
     /// The last healthy commit is applied again; Git stays as it is, and the environment is held until a commit changes it.
     Restore,
+    /// Besides, reverts of the commits are pushed to the branch.
+    Revert,
+    /// Besides, reverts of the commits are pushed to a branch of their own, for somebody to merge.
+    Branch,
 }
 
 /// When Pods end the wait early.
@@ -92,6 +96,12 @@ pub struct RollbackStatus {
     /// Contents that are not applied again, newest first, at most 20.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quarantined: Vec<QuarantinedStatus>,
+    /// What becomes of it in Git.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverting: Option<RevertingStatus>,
+    /// Pushes of reverts within the last six hours, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pushes: Vec<PushStatus>,
     /// The commits applied since the environment was healthy, while it is judged whether they are to blame.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<WatchStatus>,
@@ -130,6 +140,39 @@ pub struct QuarantinedStatus {
     pub commit: String,
     /// Digest of the tree ids that were read.
     pub inputs: String,
+}
+
+/// What becomes of a rollback in Git.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RevertingStatus {
+    /// The state of the branch that it is for.
+    pub head: String,
+    /// How far it is.
+    pub progress: RevertProgress,
+    /// In words.
+    pub message: String,
+}
+
+/// How far a revert is.
+#[derive(JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RevertProgress {
+    /// It is being pushed, or that is tried again.
+    Begun,
+    /// It was pushed.
+    Pushed,
+    /// A person has to do it.
+    Stalled,
+}
+
+/// A push of reverts.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PushStatus {
+    /// The state of the branch that it was for.
+    pub head: String,
+    /// When (RFC 3339).
+    pub at: String,
 }
 
 /// Commits that are watched.

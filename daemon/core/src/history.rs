@@ -96,6 +96,7 @@ fn is_result(kind: RecordKind) -> bool {
         | RecordKind::Replaced
         | RecordKind::HealthLost
         | RecordKind::Restored
+        | RecordKind::Reverted
         | RecordKind::Released
         | RecordKind::RolledUp => false,
     }

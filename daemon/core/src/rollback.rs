@@ -1,12 +1,14 @@
 //! Rollback: whether a commit is to blame for what is not healthy, and what keeps it away afterwards.
 //!
 //! Owns: the clock of a range of commits ([`watch`]), the verdict on it ([`blame`]), whether the cluster itself is
-//! suspected ([`outage`]), and what is held and quarantined ([`hold`]).
+//! suspected ([`outage`]), what is held and quarantined ([`hold`]), what is taken back in Git ([`revert`]), and what was pushed
+//! of that ([`pushing`]).
 //! Must never do: doubt in favour of a rollback. What is not certain is not the commit's fault.
 
 pub mod blame;
 pub mod hold;
 pub mod outage;
+pub mod pushing;
 pub mod revert;
 pub mod watch;
 

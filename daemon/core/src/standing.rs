@@ -56,6 +56,8 @@ pub struct Facts {
     pub drifted: Vec<String>,
     /// What waits for a wave.
     pub wait: Waited,
+    /// What becomes of a rollback in Git, as a sentence.
+    pub reverting: Option<String>,
     /// Why a commit is not rolled back although something fails, as a sentence.
     pub acquitted: Option<String>,
     /// Health of every owned object, with a sentence for those that are not Current.
@@ -93,15 +95,15 @@ impl Gated {
     }
 
     /// Tells what was rolled back and what ends it; nothing where that is not what the commit waits for.
-    fn story(&self, environment: &str) -> Vec<String> {
+    fn story(&self, facts: &Facts) -> Vec<String> {
         let told = match &self.wait {
             Wait::RolledBack(hold) if hold.commit == self.commit => vec![hold.to_string()],
             Wait::RolledBack(hold) => vec![hold.to_string(), self.line()],
             Wait::Quarantined(_) => vec![self.line()],
             Wait::Dependency(_) | Wait::Window(_) => return Vec::new(),
         };
-        let next = format!("push a commit with another content, or run: plumb sync {environment} --retry");
-        told.into_iter().chain([next]).collect()
+        let next = || format!("push a commit with another content, or run: plumb sync {} --retry", facts.environment);
+        told.into_iter().chain([facts.reverting.clone().unwrap_or_else(next)]).collect()
     }
 }
 
@@ -185,7 +187,7 @@ fn trouble(facts: &Facts) -> Trouble {
         found.lines.extend(lines);
     };
     add("Deleting", true, facts.departing.clone());
-    let story = facts.gated.as_ref().map(|gated| gated.story(&facts.environment)).unwrap_or_default();
+    let story = facts.gated.as_ref().map(|gated| gated.story(facts)).unwrap_or_default();
     let rolled_back = !story.is_empty();
     add("RolledBack", false, story);
     let source_retries = facts.source.as_ref().is_some_and(|failure| failure.class == Class::Retry);

@@ -7,9 +7,10 @@ use std::{sync::Arc, time::Duration};
 use plumb_api::Repository;
 use plumb_core::{environment::EnvironmentName, operation::Failure};
 
-use super::{Loop, tracked::Tracked, watched::Watched};
+use super::{Ended, Loop, tracked::Tracked, watched::Watched};
 use crate::{
     repositories::{self, RepositoryName},
+    rollback::{self, Job, Reverted},
     source::Source,
 };
 
@@ -106,6 +107,29 @@ impl Loop {
         if repository.source.take().is_some() {
             self.touch(name);
         }
+    }
+
+    /// Starts to push a revert, one at a time for each environment.
+    pub(super) fn revert(&mut self, job: Job) {
+        let Some(watched) = self.environments.get_mut(&job.environment) else { return };
+        let Some(repository) = self.repositories.get(&watched.repository()) else { return };
+        let Some(tenure) = self.tenures.get(&self.ground.tenures.cluster_shard()).cloned() else { return };
+        if !watched.may_revert() {
+            return;
+        }
+        let (ground, resource) = (self.ground.clone(), Arc::clone(&repository.resource));
+        self.tasks.spawn(async move {
+            Ended::Reverted(Box::new(rollback::carry_out(&ground, &resource, &tenure, job).await))
+        });
+    }
+
+    /// Takes down what became of a revert, and looks at the branch that it may have moved.
+    pub(super) fn reverted(&mut self, reverted: Reverted) {
+        let Some(watched) = self.environments.get_mut(&reverted.environment) else { return };
+        if let Some(repository) = self.repositories.get(&watched.repository()) {
+            repository.follower.look();
+        }
+        watched.reverted(reverted);
     }
 
     /// Has every environment of a repository look again, at another commit than the one that may be under way.

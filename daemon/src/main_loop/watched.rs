@@ -18,6 +18,7 @@ use crate::{
     pods,
     reconcile::Finished,
     repositories::RepositoryName,
+    rollback::Reverted,
     rules::{self, Compiled},
     settings::{self, Settings},
 };
@@ -56,6 +57,10 @@ pub(super) struct Watched {
     asked: Option<Duration>,
     /// Another environment's claim keeps something from being done.
     claimed: bool,
+    /// A revert is being pushed.
+    reverting: bool,
+    /// What became of it, for the next pass.
+    reverted: Option<Reverted>,
     /// What the pass under way will leave belongs to a tenure that has ended.
     stale: bool,
     deleted: bool,
@@ -72,6 +77,8 @@ pub(super) struct Taken {
     pub(super) memory: Memory,
     pub(super) resource: Arc<Environment>,
     pub(super) noticed: Option<Timestamp>,
+    /// What became of a revert.
+    pub(super) reverted: Option<Reverted>,
     /// No look at the repository is awaited: a request for a sync is carried out by this pass.
     pub(super) synced: bool,
 }
@@ -101,6 +108,8 @@ impl Watched {
             pods: BTreeMap::new(),
             asked: None,
             claimed: false,
+            reverting: false,
+            reverted: None,
             stale: false,
             deleted: false,
             letting_go: false,
@@ -243,6 +252,18 @@ impl Watched {
         }
     }
 
+    /// Returns, once until it has ended, whether a revert may be pushed.
+    pub(super) fn may_revert(&mut self) -> bool {
+        !std::mem::replace(&mut self.reverting, true)
+    }
+
+    /// Takes down what became of a revert, and looks again.
+    pub(super) fn reverted(&mut self, reverted: Reverted) {
+        self.reverting = false;
+        self.reverted = Some(reverted);
+        self.start_over();
+    }
+
     pub(super) fn is_claimed(&self) -> bool {
         self.claimed
     }
@@ -323,7 +344,8 @@ impl Watched {
         self.deadline = None;
         let (settings, invalid) = settings::read(&self.resource, &self.rules);
         let (resource, noticed) = (Arc::clone(&self.resource), self.noticed.take());
-        Some(Taken { settings, invalid, memory, resource, noticed, synced: self.asked.is_none() })
+        let reverted = self.reverted.take();
+        Some(Taken { settings, invalid, memory, resource, noticed, reverted, synced: self.asked.is_none() })
     }
 
     /// Returns what ends the pass that starts now.

@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use plumb_api::EnvironmentStatus;
-use plumb_core::{class::Class, commit::Revision, record::RecordKind, rollback::blame::Verdict};
+use plumb_core::{
+    class::Class,
+    commit::Revision,
+    record::RecordKind,
+    rollback::{blame::Verdict, hold::Hold, pushing},
+};
 
 use super::{Outcome, ending::Ending, scribe::Scribe, state::history_entry};
 
@@ -12,6 +17,19 @@ impl Scribe<'_> {
     pub(super) fn judged(&mut self, outcome: &Outcome, revision: &Revision, status: &mut EnvironmentStatus) {
         let judged = &outcome.judged;
         judged.write(status);
+        match &judged.answered {
+            Some(pushing::Outcome::Pushed(message)) => {
+                // It is about what was rolled back, not about what is in force.
+                let about = judged.rollback.held.as_ref().map(rolled_back);
+                self.record(RecordKind::Reverted, Vec::new(), message.clone(), |record| {
+                    record.revision = about.or(record.revision.take());
+                });
+            }
+            Some(pushing::Outcome::Refused(message)) => {
+                self.record(RecordKind::Failed, Vec::new(), message.clone(), |record| record.class = Some(Class::Wait));
+            }
+            Some(pushing::Outcome::Raced | pushing::Outcome::Failed(_)) | None => {}
+        }
         match &judged.verdict {
             Verdict::Blamed { object, reason } => {
                 let message = judged.rollback.held.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -25,5 +43,17 @@ impl Scribe<'_> {
             }
             Verdict::NotTheCommit { .. } | Verdict::Idle | Verdict::Wait { .. } => {}
         }
+    }
+}
+
+/// Returns the commit that was rolled back, as far as a hold knows it.
+fn rolled_back(hold: &Hold) -> Revision {
+    Revision {
+        reference: None,
+        commit: hold.commit.clone(),
+        author: hold.author.clone(),
+        committed: hold.since,
+        subject: hold.subject.clone(),
+        signer: None,
     }
 }

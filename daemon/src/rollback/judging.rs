@@ -17,7 +17,8 @@ use plumb_core::{
         Healthy, Mode, RollbackPolicy,
         blame::{self, Case, State, Symptom, Verdict},
         hold::{Hold, Rollback},
-        outage::{Outage, Wellbeing},
+        outage::{Outage, Reads, Wellbeing},
+        pushing::Outcome,
         watch::Watch,
     },
     source::InputsDigest,
@@ -57,6 +58,8 @@ pub(crate) struct Judged {
     healthy: Option<Healthy>,
     /// Whether the verdict is new that it is not the commit's fault.
     pub(crate) acquitted: bool,
+    /// What became of a revert since the last pass.
+    pub(crate) answered: Option<Outcome>,
 }
 
 impl Judged {
@@ -69,6 +72,11 @@ impl Judged {
     /// Returns why the commit is not rolled back although something fails.
     pub(crate) fn acquittal(&self) -> Option<String> {
         self.watch.as_ref()?.acquitted.clone()
+    }
+
+    /// Returns what becomes of the rollback in Git, in words.
+    pub(crate) fn reverting(&self) -> Option<String> {
+        self.rollback.reverting.as_ref().map(|reverting| reverting.message.clone())
     }
 
     /// Returns when to look again whatever happens.
@@ -99,7 +107,7 @@ pub(crate) async fn judge(context: &Context, pass: &mut Pass, seen: &Seen<'_>) -
     let acquitted_before = before.as_ref().and_then(|watch| watch.acquitted.clone());
     if pass.settings.policy.waiting {
         context.census().abstain(&pass.settings.name);
-        return Judged { verdict: Verdict::Idle, rollback, watch: before, healthy, acquitted: false };
+        return Judged { verdict: Verdict::Idle, rollback, watch: before, healthy, acquitted: false, answered: None };
     }
     let inputs = InputsDigest(report::state::digest(&seen.gathered.inputs));
     // A person has to end a hold; what is kept meanwhile is not judged.
@@ -109,7 +117,12 @@ pub(crate) async fn judge(context: &Context, pass: &mut Pass, seen: &Seen<'_>) -
     let symptoms = symptoms(context, pass, seen, healthy.as_ref().filter(|_| in_range), before.as_ref()).await;
     let since = before.as_ref().map_or(seen.started, |watch| watch.since);
     let changed = healthy.as_ref().is_none_or(|healthy| healthy.inputs != inputs) || rollback.held.is_some();
-    let outage = announce(context, pass, &symptoms, changed, since, now);
+    let reads = pass
+        .source
+        .as_ref()
+        .ok()
+        .map(|source| Reads { source: source.mirror.display().to_string(), inputs: seen.gathered.inputs.clone() });
+    let outage = announce(context, pass, &symptoms, (changed, reads), since, now);
     let commit = pass.commit().clone();
     let judgement = blame::judge(&Case {
         policy: &policy,
@@ -138,7 +151,8 @@ pub(crate) async fn judge(context: &Context, pass: &mut Pass, seen: &Seen<'_>) -
     pass.memory.watch.clone_from(&judgement.watch);
     let told = judgement.watch.as_ref().and_then(|watch| watch.acquitted.as_ref());
     let acquitted = told.is_some() && told != acquitted_before.as_ref();
-    Judged { verdict: judgement.verdict, rollback, watch: judgement.watch, healthy: judgement.healthy, acquitted }
+    let blame::Judgement { verdict, watch, healthy } = judgement;
+    Judged { verdict, rollback, watch, healthy, acquitted, answered: None }
 }
 
 fn hold(pass: &Pass, healthy: &Healthy, reason: &str, now: Timestamp) -> Hold {
@@ -245,7 +259,7 @@ fn announce(
     context: &Context,
     pass: &Pass,
     symptoms: &[Symptom],
-    changed: bool,
+    (changed, reads): (bool, Option<Reads>),
     since: Timestamp,
     now: Timestamp,
 ) -> Outage {
@@ -257,7 +271,7 @@ fn announce(
     let told = told.and_then(|ready| ready.last_transition_time.parse::<Timestamp>().ok());
     let lost = sick.then(|| told.map_or(now, |told| told.min(now)));
     let mut census = context.census();
-    census.announce(&pass.settings.name, Wellbeing { lost, changed });
+    census.announce(&pass.settings.name, Wellbeing { lost, changed, reads });
     census.outage(&pass.settings.name, since, context.clock.uptime(), pass.environments.values())
 }
 

@@ -5,13 +5,17 @@
 use jiff::Timestamp;
 use plumb_api::{
     EnvironmentStatus,
-    rollback::{HealthyStatus, HeldStatus, ObservedStatus, QuarantinedStatus, RollbackStatus, WatchStatus},
+    rollback::{
+        HealthyStatus, HeldStatus, ObservedStatus, PushStatus, QuarantinedStatus, RevertProgress, RevertingStatus,
+        RollbackStatus, WatchStatus,
+    },
 };
 use plumb_core::{
     commit::CommitId,
     rollback::{
         Healthy,
         hold::{Hold, Quarantined, Rollback},
+        pushing::{Progress, Push, Reverting},
         watch::{Observed, Watch},
     },
     source::InputsDigest,
@@ -20,11 +24,28 @@ use plumb_core::{
 
 /// Returns what is held and quarantined.
 pub(crate) fn rollback(status: &EnvironmentStatus) -> Rollback {
-    let RollbackStatus { held, quarantined, watch: _ } = &status.rollback;
+    let RollbackStatus { held, quarantined, reverting, pushes, watch: _ } = &status.rollback;
+    let pushes = pushes
+        .iter()
+        .filter_map(|push| Some(Push { head: CommitId::parse(&push.head).ok()?, at: push.at.parse().ok()? }));
     let quarantined = quarantined.iter().filter_map(|known| {
         Some(Quarantined { commit: CommitId::parse(&known.commit).ok()?, inputs: InputsDigest(known.inputs.clone()) })
     });
-    Rollback { held: held.as_ref().and_then(hold), quarantined: quarantined.collect() }
+    Rollback {
+        held: held.as_ref().and_then(hold),
+        quarantined: quarantined.collect(),
+        reverting: reverting.as_ref().and_then(self::reverting),
+        pushes: pushes.collect(),
+    }
+}
+
+fn reverting(RevertingStatus { head, progress, message }: &RevertingStatus) -> Option<Reverting> {
+    let progress = match progress {
+        RevertProgress::Begun => Progress::Begun,
+        RevertProgress::Pushed => Progress::Pushed,
+        RevertProgress::Stalled => Progress::Stalled,
+    };
+    Some(Reverting { head: CommitId::parse(head).ok()?, progress, message: message.clone() })
 }
 
 fn hold(HeldStatus { healthy, commit, author, subject, reason, since }: &HeldStatus) -> Option<Hold> {
@@ -75,7 +96,7 @@ fn observed(ObservedStatus { commit, inputs, generation, at, lost }: &ObservedSt
 
 /// Writes what is held, quarantined and watched.
 pub(crate) fn write(status: &mut EnvironmentStatus, rollback: &Rollback, watch: Option<&Watch>) {
-    let Rollback { held, quarantined } = rollback;
+    let Rollback { held, quarantined, reverting, pushes } = rollback;
     let quarantined = quarantined.iter().map(|Quarantined { commit, inputs }| QuarantinedStatus {
         commit: commit.to_string(),
         inputs: inputs.0.clone(),
@@ -90,6 +111,19 @@ pub(crate) fn write(status: &mut EnvironmentStatus, rollback: &Rollback, watch: 
             since: since.to_string(),
         }),
         quarantined: quarantined.collect(),
+        reverting: reverting.as_ref().map(|Reverting { head, progress, message }| RevertingStatus {
+            head: head.to_string(),
+            progress: match progress {
+                Progress::Begun => RevertProgress::Begun,
+                Progress::Pushed => RevertProgress::Pushed,
+                Progress::Stalled => RevertProgress::Stalled,
+            },
+            message: message.clone(),
+        }),
+        pushes: pushes
+            .iter()
+            .map(|Push { head, at }| PushStatus { head: head.to_string(), at: at.to_string() })
+            .collect(),
         watch: watch.map(written),
     };
 }
@@ -141,8 +175,12 @@ mod tests {
             reason: text("Deployment shop/web: sick"),
             since: at(5),
         };
-        let rollback =
-            Rollback { held: Some(held), quarantined: vec![Quarantined { commit: commit("2"), inputs: inputs() }] };
+        let rollback = Rollback {
+            held: Some(held),
+            quarantined: vec![Quarantined { commit: commit("2"), inputs: inputs() }],
+            reverting: Some(Reverting { head: commit("3"), progress: Progress::Stalled, message: text("protected") }),
+            pushes: vec![Push { head: commit("3"), at: at(8) }],
+        };
         let observed = Observed { healthy: Healthy { lost: None, ..healthy.clone() }, at: at(7), lost: true };
         let watch = Watch {
             commit: commit("2"),

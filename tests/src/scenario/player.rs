@@ -109,6 +109,7 @@ impl<'a> Player<'a> {
     fn step(&mut self, step: &Step) -> Result<(), String> {
         match step {
             Step::Push(number) => self.push(*number),
+            Step::Pull(number) => self.pull(*number),
             Step::Environments => self.environments(),
             Step::Kubectl(words) => self.kubectl(words)?.map(drop),
             Step::FailingKubectl(words) => match self.kubectl(words)? {
@@ -145,6 +146,22 @@ impl<'a> Player<'a> {
             let seen = repository["status"]["revision"]["commit"] == commit.as_str();
             if seen { Ok(()) } else { Err(format!("{:#}", repository["status"])) }
         })
+    }
+
+    /// Waits until somebody else has pushed, and shows the new commits, oldest first.
+    fn pull(&mut self, number: u32) -> Result<(), String> {
+        let git = |arguments: &[&str]| self.working.git(arguments).map_err(|error| error.to_string());
+        let before = git(&["rev-parse", "HEAD"])?;
+        let head = wait::reach("a commit of somebody else", || {
+            git(&["pull", "--quiet", "--ff-only"])?;
+            let head = git(&["rev-parse", "HEAD"])?;
+            if head == before { Err("nothing is pushed".to_owned()) } else { Ok(head) }
+        })?;
+        let range = format!("{before}..{head}");
+        let shown = git(&["log", "--reverse", "--format=%an <%ae>%n%B", "--name-status", &range])?;
+        self.names.commits.insert(number, head);
+        self.transcript.shown(&self.names.mask(&shown));
+        Ok(())
     }
 
     fn environments(&mut self) -> Result<(), String> {

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! push 2                                   commits repository/2 and waits until plumb has seen the commit
+//! pull 3                                   waits for a commit of somebody else, names it 3 and shows it
 //! environments                             applies environments.yaml
 //! kubectl …                                as an administrator, in the scenario's namespace and folder; `kubectl edit` makes
 //!                                          `after-the-edit` of `before-the-edit`
@@ -28,6 +29,8 @@
 pub enum Step {
     /// Commits and pushes an overlay.
     Push(u32),
+    /// Takes over what somebody else has pushed, as the commit with this number.
+    Pull(u32),
     /// Makes the Environments.
     Environments,
     /// Runs kubectl.
@@ -138,6 +141,7 @@ fn steps(words: &[String]) -> Option<Vec<Step>> {
     let texts: Vec<&str> = rest.iter().map(String::as_str).collect();
     let step = match (first.as_str(), texts.as_slice()) {
         ("push", [number]) => Step::Push(number.parse().ok()?),
+        ("pull", [number]) => Step::Pull(number.parse().ok()?),
         ("environments", []) => Step::Environments,
         ("kubectl", [_, ..]) => Step::Kubectl(rest.to_vec()),
         ("fails", ["kubectl", _, ..]) => Step::FailingKubectl(rest[1..].to_vec()),
@@ -226,6 +230,7 @@ mod tests {
         let colour = || field("ConfigMap", "a", "/data/colour").expect("a field");
         check("push 2", Some(Step::Push(2)));
         check("push two", None);
+        check("pull 3", Some(Step::Pull(3)));
         check("environments", Some(Step::Environments));
         check(
             r#"kubectl patch cm a -p '{"data": {"k": "v w"}}' --x="y z""#,

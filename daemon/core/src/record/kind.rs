@@ -45,6 +45,8 @@ pub enum RecordKind {
     Held,
     /// The older commit is applied again.
     Restored,
+    /// Reverts of the commits were pushed.
+    Reverted,
     /// A commit of Git may be applied again.
     Released,
     /// More records than could be kept until they are published: one stands for a range of them.
@@ -53,7 +55,7 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind, in the order of the enum: for metrics that exist before they are counted.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Applied,
         Self::Failed,
         Self::Refused,
@@ -74,6 +76,7 @@ impl RecordKind {
         Self::HealthLost,
         Self::Held,
         Self::Restored,
+        Self::Reverted,
         Self::Released,
         Self::RolledUp,
     ];
@@ -101,6 +104,7 @@ impl RecordKind {
             Self::HealthLost => "HealthLost",
             Self::Held => "Held",
             Self::Restored => "Restored",
+            Self::Reverted => "Reverted",
             Self::Released => "Released",
             Self::RolledUp => "RolledUp",
         }
@@ -108,7 +112,7 @@ impl RecordKind {
 
     /// Returns whether it is published at once: whoever is woken by a rollback wants to read why.
     pub fn is_urgent(self) -> bool {
-        matches!(self, Self::Held | Self::Restored | Self::Released)
+        matches!(self, Self::Held | Self::Restored | Self::Reverted | Self::Released)
     }
 
     /// Returns whether a person should look.

@@ -8,6 +8,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::pushing::{Push, Reverting};
 use crate::{commit::CommitId, source::InputsDigest};
 
 /// Contents that are kept in quarantine; the oldest leaves it first.
@@ -52,6 +53,10 @@ pub struct Rollback {
     pub held: Option<Hold>,
     /// Contents that are not applied again, newest first.
     pub quarantined: Vec<Quarantined>,
+    /// What becomes of it in Git.
+    pub reverting: Option<Reverting>,
+    /// Pushes of reverts of late, newest first.
+    pub pushes: Vec<Push>,
 }
 
 /// What lets a quarantined content through.
@@ -107,6 +112,7 @@ impl Rollback {
         self.quarantined.insert(0, Quarantined { commit: hold.commit.clone(), inputs });
         self.quarantined.truncate(QUARANTINED_MAX);
         self.held = Some(hold);
+        self.reverting = None;
     }
 
     /// Judges the newest commit, whose content is `inputs`.
@@ -123,6 +129,7 @@ impl Rollback {
     /// Ends the hold, and the quarantine of the content that is let through.
     pub fn release(&mut self, inputs: &InputsDigest) {
         self.held = None;
+        self.reverting = None;
         self.prove(inputs);
     }
 

@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::environment::EnvironmentName;
+use crate::{commit::RepoPath, environment::EnvironmentName, source::Inputs};
 
 /// Losses that lie no further apart count as one: a node counts as lost after 40 s, and its Pods fall one after the other.
 const SAME_TIME: Duration = Duration::from_secs(60);
@@ -23,6 +23,17 @@ pub struct Wellbeing {
     pub lost: Option<Timestamp>,
     /// Whether something was changed for it since it was healthy: then that may be the reason.
     pub changed: bool,
+    /// What it has applied, and from where; absent: nothing is known.
+    pub reads: Option<Reads>,
+}
+
+/// What an environment has applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reads {
+    /// Names the repository.
+    pub source: String,
+    /// What was read of it.
+    pub inputs: Inputs,
 }
 
 /// What the other environments of a cluster say.
@@ -54,7 +65,7 @@ impl Census {
 
     /// Takes down that nothing can be said of an environment, unless something was.
     pub fn abstain(&mut self, name: &EnvironmentName) {
-        self.known.entry(name.clone()).or_insert(Wellbeing { lost: None, changed: true });
+        self.known.entry(name.clone()).or_insert(Wellbeing { lost: None, changed: true, reads: None });
     }
 
     /// Forgets an environment that is gone.
@@ -65,6 +76,22 @@ impl Census {
     /// Begins as a process that has just started, on a clock that never goes back.
     pub fn start_over(&mut self, uptime: Duration) {
         *self = Self { known: BTreeMap::new(), begun: uptime };
+    }
+
+    /// Returns the other environments that are healthy with some of what one reads of a repository: the same content of the
+    /// same path, or anything of a path that lies within.
+    pub fn healthy_with(&self, name: &EnvironmentName, source: &str, read: &Inputs) -> BTreeSet<EnvironmentName> {
+        let shares = |reads: &Reads| {
+            let ids = |(path, id): (&RepoPath, &_)| match read.0.get(path) {
+                Some(same) => same == id,
+                None => read.0.keys().any(|other| is_within(path, other) || is_within(other, path)),
+            };
+            reads.source == source && reads.inputs.0.iter().any(ids)
+        };
+        let is_healthy =
+            |wellbeing: &Wellbeing| wellbeing.lost.is_none() && wellbeing.reads.as_ref().is_some_and(shares);
+        let healthy = self.known.iter().filter(|(other, wellbeing)| *other != name && is_healthy(wellbeing));
+        healthy.map(|(other, _)| other.clone()).collect()
     }
 
     /// Returns what the others say about a loss of health that is counted from `since`.
@@ -88,9 +115,15 @@ impl Census {
     }
 }
 
+fn is_within(path: &RepoPath, of: &RepoPath) -> bool {
+    let rest = path.as_str().strip_prefix(of.as_str());
+    of.is_root() || rest.is_some_and(|rest| rest.starts_with('/'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commit::TreeId;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("a time")
@@ -105,7 +138,7 @@ mod tests {
             assert_eq!(&census.outage(&all[0], at(1000), Duration::from_secs(5), all.iter()), expected);
         }
         let mut census = Census::default();
-        let told = |lost: Option<i64>, changed| Wellbeing { lost: lost.map(at), changed };
+        let told = |lost: Option<i64>, changed| Wellbeing { lost: lost.map(at), changed, reads: None };
         census.announce(&own, told(Some(1000), true));
         check(&census, &all, &Outage::Unheard(other.clone()));
         assert_eq!(census.outage(&own, at(1000), Duration::from_secs(30), all.iter()), Outage::None);
@@ -131,5 +164,33 @@ mod tests {
         assert_eq!(census.outage(&own, at(1000), Duration::ZERO, [own.clone()].iter()), Outage::None);
         census.start_over(Duration::from_secs(100));
         assert_eq!(census.outage(&own, at(1000), Duration::from_secs(101), all.iter()), Outage::Unheard(other));
+    }
+
+    #[test]
+    fn whoever_is_healthy_with_a_content_is_known() {
+        let (own, other) = (EnvironmentName::new("team", "own"), EnvironmentName::new("team", "other"));
+        let inputs = |read: &[(&str, char)]| {
+            let entry = |(path, digit): &(&str, char)| {
+                let id = TreeId::parse(&digit.to_string().repeat(40)).expect("an id");
+                (RepoPath::parse(path).expect("a path"), id)
+            };
+            Inputs(read.iter().map(entry).collect())
+        };
+        let check = |lost: Option<i64>, source: &str, read: &[(&str, char)], expected: bool| {
+            let mut census = Census::default();
+            let reads = Some(Reads { source: source.to_owned(), inputs: inputs(read) });
+            census.announce(&other, Wellbeing { lost: lost.map(at), changed: false, reads: reads.clone() });
+            census.announce(&own, Wellbeing { lost: None, changed: true, reads });
+            let found = census.healthy_with(&own, "repository", &inputs(&[("envs/app", '1'), ("base", '2')]));
+            assert_eq!(found, expected.then(|| other.clone()).into_iter().collect(), "{read:?}");
+        };
+        check(None, "repository", &[("envs/other", '3'), ("base", '2')], true);
+        check(None, "repository", &[("envs/other", '3'), ("base", '9')], false);
+        check(Some(1), "repository", &[("base", '2')], false);
+        check(None, "elsewhere", &[("base", '2')], false);
+        check(None, "repository", &[("envs", '3')], true);
+        check(None, "repository", &[("envs/app/below", '3')], true);
+        check(None, "repository", &[("envs/application", '3')], false);
+        check(None, "repository", &[(".", '3')], true);
     }
 }

@@ -261,8 +261,8 @@ impl World {
         let lost = |sick: bool| sick.then(|| at(self.now));
         // A node takes the other one's Pods with it.
         let struck = self.node_broken > 0 || self.another_broken > 0;
-        self.census.announce(&own, Wellbeing { lost: lost(sick), changed });
-        self.census.announce(&other, Wellbeing { lost: lost(struck), changed: false });
+        self.census.announce(&own, Wellbeing { lost: lost(sick), changed, reads: None });
+        self.census.announce(&other, Wellbeing { lost: lost(struck), changed: false, reads: None });
         let since = self.memory.as_ref().map_or(at(self.now), |watch| watch.since);
         let uptime = Duration::from_secs(self.now.unsigned_abs());
         let mode = if held { Mode::None } else { Mode::Restore };

@@ -1,0 +1,242 @@
+//! Taking back in Git: the plan of a pass, and the task that carries it out.
+//!
+//! Killed anywhere it goes on where the remote is: the commits of a plan are the same each time, and a branch that has them
+//! counts as pushed. Must never do: push what is not in the status as begun, or force.
+
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+
+use jiff::Timestamp;
+use plumb_api::Repository;
+use plumb_cluster::tenure::Tenure;
+use plumb_core::{
+    class::Class,
+    commit::{CommitId, RefName, RepoPath},
+    environment::EnvironmentName,
+    gate::Wait,
+    operation::Failure,
+    person::Person,
+    rollback::{
+        Mode,
+        hold::Hold,
+        pushing::{self, Outcome, Progress, Reverting},
+        revert::{self, Input, Revert, RevertPlan, STEPS_MAX, Step},
+    },
+    source::Inputs,
+};
+use plumb_git::{
+    draft::Sign,
+    error::GitError,
+    mirror::Mirror,
+    push::{PushOutcome, RefUpdate},
+};
+
+use super::Judged;
+use crate::{
+    chain::chain,
+    context::Context,
+    publisher::{remote, signing},
+    reconcile::Pass,
+    repositories::Ground,
+    trust::Demand,
+};
+
+/// A revert that is to be pushed.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) environment: EnvironmentName,
+    /// The newest commit of the branch that is followed.
+    pub(crate) head: CommitId,
+    mirror: PathBuf,
+    demand: Demand,
+    hold: Hold,
+    /// The branch that is followed.
+    branch: RefName,
+    /// The branch that is pushed to.
+    target: RefName,
+    reverts: Vec<Revert>,
+    /// All that the environment reads.
+    paths: BTreeSet<RepoPath>,
+    path: RepoPath,
+}
+
+/// What became of one.
+#[derive(Debug, Clone)]
+pub(crate) struct Reverted {
+    pub(crate) environment: EnvironmentName,
+    pub(crate) head: CommitId,
+    pub(crate) outcome: Outcome,
+    /// What helps where it failed.
+    pub(crate) class: Option<Class>,
+}
+
+/// Takes in what became of a push, and returns the one that is called for now; both are in what was judged, which goes into
+/// the status first.
+pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged) -> Option<Job> {
+    let now = context.clock.now();
+    if let Some(Reverted { head, outcome, .. }) = pass.reverted.take() {
+        let rollback = &mut judged.rollback;
+        let reverting = pushing::end(&mut rollback.pushes, &head, outcome.clone());
+        // Where it has arrived already, nothing is held any more.
+        rollback.reverting = reverting.filter(|_| rollback.held.is_some());
+        judged.answered = Some(outcome);
+        // The branch is looked at before anything else is pushed.
+        return None;
+    }
+    let held = pass.held.as_ref().filter(|held| matches!(held.wait, Wait::RolledBack(_)))?;
+    let (hold, head) = (judged.rollback.held.clone()?, held.newest.clone());
+    let done = judged.rollback.reverting.as_ref();
+    if done.is_some_and(|done| done.head == head && done.progress != Progress::Begun) || judged.rolls_back() {
+        return None;
+    }
+    let mode = pass.settings.rollback.mode;
+    if !matches!(mode, Mode::Revert | Mode::Branch) {
+        return None;
+    }
+    let source = pass.source.clone().ok()?;
+    let newest = pass.memory.ahead.rendered.as_ref().filter(|rendered| rendered.commit == head)?.inputs.clone();
+    let before = &pass.memory.wanted.rendered.as_ref()?.inputs;
+    let paths: BTreeSet<RepoPath> = newest.0.keys().chain(before.0.keys()).cloned().collect();
+    let steps = steps(&source.mirror, &head, &hold.healthy, &paths).await?;
+    let content = healthy_with(context, pass, &newest);
+    let pushes = pushing::before(&judged.rollback.pushes, &head);
+    let branch = source.revision.reference.clone();
+    let input = Input {
+        environment: &pass.settings.name,
+        mode,
+        path: &pass.settings.path,
+        healthy: &hold.healthy,
+        reason: &hold.reason,
+        branch: branch.as_ref(),
+        steps: steps.as_deref(),
+        content: &content,
+        pushes: &pushes,
+        now,
+    };
+    let (target, reverts) = match revert::plan(&input) {
+        RevertPlan::Nothing => return None,
+        RevertPlan::Stalled(why) => {
+            let message = why.story(&input);
+            judged.rollback.reverting = Some(Reverting { head, progress: Progress::Stalled, message });
+            return None;
+        }
+        RevertPlan::Push(reverts) => (branch.clone()?, reverts),
+        RevertPlan::Branch { name, reverts, why: _ } => (name, reverts),
+    };
+    judged.rollback.reverting = Some(pushing::begin(&mut judged.rollback.pushes, &head, now));
+    Some(Job {
+        environment: pass.settings.name.clone(),
+        head,
+        mirror: source.mirror,
+        demand: source.demand,
+        hold,
+        branch: branch?,
+        target,
+        reverts,
+        paths,
+        path: pass.settings.path.clone(),
+    })
+}
+
+/// Returns the other environments that are healthy with what this one reads.
+fn healthy_with(context: &Context, pass: &Pass, newest: &Inputs) -> BTreeSet<EnvironmentName> {
+    let source = pass.source.as_ref().map(|source| source.mirror.display().to_string()).unwrap_or_default();
+    context.census().healthy_with(&pass.settings.name, &source, newest)
+}
+
+/// Returns the commits since the healthy one; nothing while they can't be read. The inner one is absent where it is no ancestor.
+#[expect(clippy::option_option, reason = "not known, and known to be none, are two answers")]
+async fn steps(
+    mirror: &std::path::Path,
+    head: &CommitId,
+    healthy: &CommitId,
+    paths: &BTreeSet<RepoPath>,
+) -> Option<Option<Vec<Step>>> {
+    let (mirror, head, healthy, paths) = (mirror.to_owned(), head.clone(), healthy.clone(), paths.clone());
+    let read = move || Mirror::open_or_create(&mirror)?.first_parents(&head, &healthy, &paths, STEPS_MAX);
+    match tokio::task::spawn_blocking(read).await {
+        Ok(Ok(steps)) => Some(steps),
+        Ok(Err(error)) => {
+            tracing::warn!("what is to be reverted can't be read: {}", chain(&error));
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+/// Pushes a revert, as long as the tenure lasts.
+pub(crate) async fn carry_out(ground: &Ground, resource: &Arc<Repository>, tenure: &Tenure, job: Job) -> Reverted {
+    let (environment, head) = (job.environment.clone(), job.head.clone());
+    let (outcome, class) = match push(ground, resource, tenure, job).await {
+        Ok(outcome) => (outcome, None),
+        Err(failure) => (Outcome::Failed(format!("not reverted in Git yet: {}", failure.message)), Some(failure.class)),
+    };
+    Reverted { environment, head, outcome, class }
+}
+
+async fn push(ground: &Ground, resource: &Arc<Repository>, tenure: &Tenure, job: Job) -> Result<Outcome, Failure> {
+    let remote = remote(ground, resource).await?;
+    let key = signing::key(&ground.cluster, resource).await?;
+    let author = resource.spec.commit.clone().unwrap_or_default().author;
+    let person = Person::parse(&author)
+        .map_err(|error| Failure { class: Class::Wait, message: format!("spec.commit.author: {error}") })?;
+    let (now, job) = (ground.clock.now(), Arc::new(job));
+    let written = Arc::clone(&job);
+    let tip = tokio::task::spawn_blocking(move || -> Result<Result<CommitId, String>, GitError> {
+        let sign = key.as_ref().map(|key| move |bytes: &[u8]| key.sign(bytes).map_err(|error| error.to_string()));
+        write(&written, &person, now, sign.as_ref().map(|sign| sign as &Sign<'_>))
+    });
+    let tip = tip.await.map_err(|error| Failure { class: Class::Bug, message: error.to_string() })?;
+    let by_hand = || {
+        let branch = job.branch.as_str().trim_start_matches("refs/heads/");
+        revert::commands(branch, &job.hold.healthy, &job.path)
+    };
+    let tip = match tip.map_err(|error| Failure { class: error.class(), message: chain(&error) })? {
+        Ok(tip) => tip,
+        Err(why) => {
+            return Ok(Outcome::Refused(format!("not reverted in Git: {why}; to do it by hand: {}", by_hand())));
+        }
+    };
+    if !tenure.is_valid() {
+        return Err(Failure { class: Class::Retry, message: "another replica writes now".to_owned() });
+    }
+    let aside = job.target != job.branch;
+    let expected = (!aside).then(|| job.head.clone());
+    let update = RefUpdate { name: job.target.clone(), expected, target: tip.clone() };
+    let pushed = ground.workers.push(&remote, &job.mirror, &[update]).await;
+    let (branch, count) = (job.target.as_str().trim_start_matches("refs/heads/"), job.reverts.len());
+    Ok(match pushed.map_err(|error| Failure { class: error.class(), message: chain(&error) })? {
+        PushOutcome::Pushed if aside => {
+            Outcome::Pushed(format!("{count} revert(s) wait on branch {branch} for somebody to merge them"))
+        }
+        PushOutcome::Pushed => Outcome::Pushed(format!("reverted in Git by {} on {branch}", tip.short())),
+        PushOutcome::Raced { .. } if aside => Outcome::Refused(format!("branch {branch} is there already; look at it")),
+        PushOutcome::Raced { .. } => Outcome::Raced,
+        PushOutcome::Refused { name, message } => Outcome::Refused(format!(
+            "not reverted in Git: {name} does not take it ({message}); to do it by hand: {}",
+            by_hand()
+        )),
+    })
+}
+
+/// Writes the reverts, and sees to it that they lead where they shall and are trusted; says why not.
+fn write(
+    job: &Job,
+    person: &Person,
+    now: Timestamp,
+    sign: Option<&Sign<'_>>,
+) -> Result<Result<CommitId, String>, GitError> {
+    let mirror = Mirror::open_or_create(&job.mirror)?;
+    // The time of the rollback, so that they are the same commits each time.
+    let tip = mirror.write_reverts(&job.head, &job.reverts, person, job.hold.since, sign)?;
+    let (after, healthy) = (mirror.snapshot(&tip)?, mirror.snapshot(&job.hold.healthy)?);
+    for path in &job.paths {
+        if after.tree_id(path)? != healthy.tree_id(path)? {
+            return Ok(Err(format!("{path} would not be as it was at {}", job.hold.healthy.short())));
+        }
+    }
+    let revision = mirror.revision(&tip)?;
+    Ok(match job.demand.judge(&job.mirror, &revision, now) {
+        Ok(_) => Ok(tip),
+        Err(doubt) => Err(format!("the revert would not be trusted: {}", doubt.failure().message)),
+    })
+}
