@@ -325,3 +325,29 @@ fn a_deleted_environment_waits_until_its_records_are_notes() {
     assert_eq!(numbers, (1..=found.len() as u64).collect::<Vec<_>>());
     assert_eq!(site.get("configmap", "a").expect("it stays")["data"]["k"], "true");
 }
+
+#[test]
+fn only_one_of_two_replicas_publishes_and_the_other_goes_on_where_it_was_killed() {
+    let plane = lab::own();
+    let flags = ["--lease-duration", "3s", "--cluster-name", "lab"];
+    let mut first = Daemon::start_with(plane, &flags);
+    let second = Daemon::start_with(plane, &flags);
+    let site = site(plane, "records-replicas", json!({}));
+    let commit = site.push(&[("app/a.yaml", &config_map("a", "k", "true"))], "One");
+    site.environment("app", "app", json!({}));
+    site.wait_applied("app", &commit);
+    let before = wait_published(&site, "app")["next"].as_u64().expect("a number");
+    let lock = site.repository.path().join("refs/notes/plumb/lab.lock");
+    fs::write(&lock, "").expect("a lock");
+    site.kubectl(&["patch", "configmap", "a", "--type=merge", "--patch", r#"{"data":{"k":"2"}}"#]).expect("a drift");
+    wait::until("its record to be in the status", || {
+        let records = site.status("app")["records"].clone();
+        if records["next"].as_u64() > Some(before) { Ok(()) } else { Err(records.to_string()) }
+    });
+    first.kill();
+    fs::remove_file(&lock).expect("a lock");
+    let status = wait_published(&site, "app");
+    check_gapless(&site, &[&commit], &status);
+    assert_eq!(kinds(&records(&site, &commit)).last().map(String::as_str), Some("DriftCorrected"));
+    drop(second);
+}
