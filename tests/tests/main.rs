@@ -3,6 +3,8 @@
 
 #[path = "main/audit.rs"]
 mod audit;
+#[path = "main/audited.rs"]
+mod audited;
 #[path = "main/command_line.rs"]
 mod command_line;
 #[path = "main/credential_values.rs"]

@@ -8,7 +8,7 @@ pub mod anchor;
 mod note;
 pub mod verdict;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::{
     anchor::{Anchor, Count},
@@ -173,6 +173,11 @@ impl Audit {
     /// Returns whether a commit is one of the links so far.
     pub fn holds(&self, id: &CommitId) -> bool {
         self.links.contains(id)
+    }
+
+    /// Returns the UIDs of the Repositories whose records are there.
+    pub fn repositories(&self) -> BTreeSet<&str> {
+        self.series.keys().map(|(_, repository)| repository.as_str()).collect()
     }
 
     /// Says what the chain proves, with what is known of it from elsewhere.

@@ -1,6 +1,7 @@
 //! `plumb audit`: what the records in Git prove, and the records themselves for other programs.
 
 mod export;
+mod live;
 mod verify;
 
 use clap::{Args, Subcommand};

@@ -11,7 +11,7 @@ use plumb_core::{
 };
 use tokio::runtime::Builder;
 
-use super::{Outcome, error::CliError};
+use super::error::CliError;
 use crate::{clock::Clock, settings};
 
 /// Names that an error lists when one was not found.
@@ -70,9 +70,9 @@ pub(crate) struct Session {
 }
 
 /// Opens the connection and does the work of a command over it.
-pub(crate) fn with_session<F>(arguments: &ConnectionArgs, work: impl FnOnce(Session) -> F) -> Result<Outcome, CliError>
+pub(crate) fn with_session<F, T>(arguments: &ConnectionArgs, work: impl FnOnce(Session) -> F) -> Result<T, CliError>
 where
-    F: Future<Output = Result<Outcome, CliError>>,
+    F: Future<Output = Result<T, CliError>>,
 {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
     runtime.block_on(async {

@@ -87,6 +87,19 @@ impl Ledger {
         lines.filter(|line| line.repository == repository).collect()
     }
 
+    /// Returns, for each Repository that is known, the highest number up to which all records are published.
+    pub fn reached(&self) -> Vec<(&str, u64)> {
+        let lines = self.pending.iter().chain(&self.overflow).filter_map(|text| Line::parse(text).ok());
+        let waiting: Vec<(String, u64)> = lines.map(|line| (line.repository.clone(), line.first())).collect();
+        let counted = self.former.iter().map(|(repository, next)| (repository.as_str(), *next));
+        let counted = counted.chain((self.next > 0).then_some((self.repository.as_str(), self.next)));
+        let reached = counted.map(|(repository, next)| {
+            let first = waiting.iter().filter(|(of, _)| of == repository).map(|(_, first)| *first).min();
+            (repository, first.unwrap_or(next) - 1)
+        });
+        reached.collect()
+    }
+
     /// Returns whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.pending.is_empty() && self.overflow.is_none()

@@ -9,7 +9,12 @@ use std::{
 use clap::Args;
 use jiff::Timestamp;
 use plumb_core::{
-    audit::{Audit, Link, Seal, anchor::Anchor, verdict::Finding, verdict::Verdict},
+    audit::{
+        Audit, Link, Seal,
+        anchor::{Anchor, Count},
+        verdict::Finding,
+        verdict::Verdict,
+    },
     commit::CommitId,
 };
 use plumb_git::{
@@ -19,9 +24,11 @@ use plumb_git::{
 use plumb_signature::{TrustedKeys, Untrusted};
 use serde::Serialize;
 
+use super::live::{self, Testimony};
 use crate::{
     cli::{
         Outcome,
+        connection::ConnectionArgs,
         error::CliError,
         format::FormatArgs,
         notes::{self, Chain, NotesArgs},
@@ -42,6 +49,7 @@ const TRAILER: &str = "Plumb-Records";
 #[command(after_help = "Examples:
   plumb audit verify                                       the clone that this directory is in
   plumb audit verify --repo environments.git --keys keys/  whose signatures count
+  plumb audit verify --cluster eu-1 --live                 … and against what that cluster knows
   plumb audit verify --cluster eu-1 --head 1a2b3c4d5e6f…   the newest commit that you noted down last time
 
 Exit codes: 0 nothing is wrong, 1 something is, 2 it could not be read.")]
@@ -54,8 +62,14 @@ pub(super) struct VerifyArgs {
     /// Directory with the keys that are trusted to sign notes: allowed_signers, revoked_keys, *.asc, *.gpg
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
+    /// Compare with what the statuses of the Environments in a cluster say: how many records were published, and where the notes
+    /// ended then
+    #[arg(long)]
+    live: bool,
     #[command(flatten)]
     format: FormatArgs,
+    #[command(flatten)]
+    connection: ConnectionArgs,
 }
 
 fn id(text: &str) -> Result<CommitId, String> {
@@ -81,31 +95,35 @@ pub(super) fn perform(arguments: &VerifyArgs) -> Result<Outcome, CliError> {
     let directory = &arguments.notes.repo;
     let (archive, chains) = notes::open(directory, arguments.notes.cluster.as_deref())?;
     let keys = arguments.keys.as_deref().map(keys).transpose()?;
-    let now = Clock::system().now();
-    let judged = judge(&archive, &chains, keys.as_ref(), &arguments.head, now);
+    let live = if arguments.live { live::ask(&arguments.connection)? } else { Vec::new() };
+    let evidence = Evidence { keys, heads: &arguments.head, live, now: Clock::system().now() };
+    let judged = judge(&archive, &chains, &evidence);
     let reports = judged.map_err(|error| notes::unreadable(directory, error))?;
     arguments.format.print(&reports, || reports.iter().map(text).collect::<Vec<_>>().join("\n"))?;
     Ok(if reports.iter().all(|report| report.holds) { Outcome::Yes } else { Outcome::No })
 }
 
-fn judge(
-    archive: &Archive,
-    chains: &[Chain],
-    keys: Option<&TrustedKeys>,
-    heads: &[CommitId],
+/// What notes are compared with.
+struct Evidence<'a> {
+    keys: Option<TrustedKeys>,
+    heads: &'a [CommitId],
+    live: Vec<Testimony>,
     now: Timestamp,
-) -> Result<Vec<Report>, GitError> {
+}
+
+fn judge(archive: &Archive, chains: &[Chain], evidence: &Evidence<'_>) -> Result<Vec<Report>, GitError> {
+    let Evidence { keys, heads, live, now } = evidence;
     let trailers = archive.trailers(TRAILER)?;
     let mut reports = Vec::new();
     for chain in chains {
         let mut audit = Audit::default();
         archive.walk(&chain.head, |RawLink { id, parents, raw, changes }| {
-            audit.link(Link { id, parents, seal: seal(&raw, keys, now), changes });
+            audit.link(Link { id, parents, seal: seal(&raw, keys.as_ref(), *now), changes });
         })?;
         // Of several chains a head names one, and which one is not said.
-        let given = heads.iter().filter(|head| chains.len() == 1 || audit.holds(head));
+        let is_of = |head: &CommitId| chains.len() == 1 || audit.holds(head);
         let mut anchors = Vec::new();
-        for head in given {
+        for head in heads.iter().filter(|head| is_of(head)) {
             anchors.push(anchor(archive, chain, head.clone(), "--head".to_owned())?);
         }
         for (commit, value) in &trailers {
@@ -114,7 +132,17 @@ fn judge(
                 anchors.push(anchor(archive, chain, id, format!("{TRAILER} of commit {}", commit.short()))?);
             }
         }
-        reports.push(Report::new(chain, audit.finish(&anchors, &[])));
+        // The cluster may have Environments whose records are in other clones.
+        let repositories = audit.repositories();
+        let is_here = |repository: &str| repositories.contains(repository);
+        for Testimony { name, repository, head, counts: _ } in live {
+            if let Some(head) = head.as_ref().filter(|head| is_here(repository) && is_of(head)) {
+                anchors.push(anchor(archive, chain, head.clone(), format!("status.records.head of {name}"))?);
+            }
+        }
+        let counts = live.iter().flat_map(|testimony| &testimony.counts);
+        let counts: Vec<Count> = counts.filter(|count| is_here(&count.repository)).cloned().collect();
+        reports.push(Report::new(chain, audit.finish(&anchors, &counts)));
     }
     Ok(reports)
 }

@@ -92,6 +92,20 @@ fn going_back_to_a_repository_goes_on_counting() {
     assert_eq!(sequences(&ledger, "a"), [(1, 1), (2, 2)]);
 }
 
+#[test]
+fn what_is_published_ends_before_the_first_that_waits() {
+    let mut ledger = Ledger::default();
+    assert_eq!(ledger.reached(), []);
+    for repository in ["a", "a", "a", "b"] {
+        ledger.append(&record("x"), &origin(repository));
+    }
+    assert_eq!(ledger.reached(), [("a", 0), ("b", 0)]);
+    ledger.published("a", &BTreeSet::from([1, 2]));
+    assert_eq!(ledger.reached(), [("a", 2), ("b", 0)]);
+    ledger.published("b", &BTreeSet::from([1]));
+    assert_eq!(ledger.reached(), [("a", 2), ("b", 1)]);
+}
+
 /// What can happen to a ledger.
 #[derive(Debug, Clone)]
 enum Step {
