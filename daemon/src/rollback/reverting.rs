@@ -144,7 +144,6 @@ fn healthy_with(context: &Context, pass: &Pass, newest: &Inputs) -> BTreeSet<Env
 }
 
 /// Returns the commits since the healthy one; nothing while they can't be read. The inner one is absent where it is no ancestor.
-#[expect(clippy::option_option, reason = "not known, and known to be none, are two answers")]
 async fn steps(
     mirror: &std::path::Path,
     head: &CommitId,

@@ -103,7 +103,7 @@ mod tests {
         let begun = begin(&mut pushes, &commit('1'), at(100));
         assert_eq!(begin(&mut pushes, &commit('1'), at(200)), begun);
         assert_eq!(pushes, [Push { head: commit('1'), at: at(100) }]);
-        assert_eq!(before(&pushes, &commit('1')), [at(0); 0]);
+        assert_eq!(before(&pushes, &commit('1')), Vec::<Timestamp>::new());
         assert_eq!(before(&pushes, &commit('2')), [at(100)]);
         begin(&mut pushes, &commit('2'), at(300));
         assert_eq!(before(&pushes, &commit('3')), [at(300), at(100)]);
