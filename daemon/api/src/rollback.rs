@@ -197,6 +197,9 @@ pub struct WatchStatus {
     /// Why they are not rolled back although something fails, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acquitted: Option<String>,
+    /// Whether other environments suffered too when this was judged last; once they don't, the time counts anew.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub suspected: bool,
 }
 
 /// A success that is observed before it counts.

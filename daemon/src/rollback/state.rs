@@ -72,7 +72,8 @@ pub(crate) fn healthy(status: &EnvironmentStatus) -> Option<Healthy> {
 
 /// Returns the range that is watched.
 pub(crate) fn watch(status: &EnvironmentStatus) -> Option<Watch> {
-    let WatchStatus { commit, began, since, wave, ailing, observed, acquitted } = status.rollback.watch.as_ref()?;
+    let WatchStatus { commit, began, since, wave, ailing, observed, acquitted, suspected } =
+        status.rollback.watch.as_ref()?;
     Some(Watch {
         commit: CommitId::parse(commit).ok()?,
         began: began.parse().ok()?,
@@ -81,6 +82,7 @@ pub(crate) fn watch(status: &EnvironmentStatus) -> Option<Watch> {
         ailing: *ailing,
         observed: observed.as_ref().and_then(self::observed),
         acquitted: acquitted.clone(),
+        suspected: *suspected,
     })
 }
 
@@ -128,7 +130,7 @@ pub(crate) fn write(status: &mut EnvironmentStatus, rollback: &Rollback, watch: 
     };
 }
 
-fn written(Watch { commit, began, since, wave, ailing, observed, acquitted }: &Watch) -> WatchStatus {
+fn written(Watch { commit, began, since, wave, ailing, observed, acquitted, suspected }: &Watch) -> WatchStatus {
     WatchStatus {
         commit: commit.to_string(),
         began: began.to_string(),
@@ -143,6 +145,7 @@ fn written(Watch { commit, began, since, wave, ailing, observed, acquitted }: &W
             lost: *lost,
         }),
         acquitted: acquitted.clone(),
+        suspected: *suspected,
     }
 }
 
@@ -190,6 +193,7 @@ mod tests {
             ailing: true,
             observed: Some(observed),
             acquitted: Some(text("not rolled back: …")),
+            suspected: true,
         };
         let mut status = EnvironmentStatus::default();
         assert_eq!((self::rollback(&status), self::watch(&status)), (Rollback::default(), None));

@@ -186,7 +186,7 @@ pub fn judge(case: &Case<'_>) -> Judgement {
             match &case.state {
                 State::Well => observe(case, watch, healthy, now_healthy()),
                 State::Unwell { wave, symptoms } => {
-                    let watch = watch.suffer(*wave, case.now);
+                    let watch = watch.suffer(*wave, case.now).hear(&case.outage, case.now);
                     acquit(watch_over(case, &watch, healthy.as_ref(), symptoms), watch, healthy)
                 }
                 State::Cut | State::Suspended { .. } => {

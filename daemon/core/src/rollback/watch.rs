@@ -1,12 +1,12 @@
 //! The clock of a range: the commits applied since the environment was healthy, until it is healthy again.
 //!
 //! It starts with the first of them. Newer ones join the range and do not restart it; a higher wave does, since each may take
-//! its time, and so does a loss of health while a success is observed.
+//! its time, and so does a loss of health while a success is observed, and the end of an outage that hit others as well.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Healthy;
+use super::{Healthy, outage::Outage};
 use crate::{commit::CommitId, wave::Wave};
 
 /// A range that is watched.
@@ -26,6 +26,8 @@ pub struct Watch {
     pub observed: Option<Observed>,
     /// Why a failure is not the range's fault, once that was told.
     pub acquitted: Option<String>,
+    /// Whether the cluster was suspected when it was judged last.
+    pub suspected: bool,
 }
 
 /// A success that is observed for a while before it counts.
@@ -42,7 +44,7 @@ pub struct Observed {
 impl Watch {
     /// Begins with the first commit of a range.
     pub fn begin(commit: CommitId, began: Timestamp, ailing: bool) -> Self {
-        Self { commit, began, wave: None, since: began, ailing, observed: None, acquitted: None }
+        Self { commit, began, wave: None, since: began, ailing, observed: None, acquitted: None, suspected: false }
     }
 
     /// Goes on with an environment that is not healthy, at this wave.
@@ -64,12 +66,22 @@ impl Watch {
         self
     }
 
+    /// Goes on with what the other environments say. Once they are well again the clock counts anew: what suffered with them
+    /// needs time to recover, and what came meanwhile had none.
+    pub(super) fn hear(self, outage: &Outage, now: Timestamp) -> Self {
+        match outage {
+            Outage::Suspected(_) => Self { suspected: true, ..self },
+            Outage::None if self.suspected => Self { suspected: false, acquitted: None, since: now, ..self },
+            Outage::None | Outage::Unheard(_) => self,
+        }
+    }
+
     /// Goes on with an environment that is healthy; the same success is observed from its beginning.
     pub(super) fn recover(mut self, healthy: Healthy, now: Timestamp) -> Self {
         let before = self.observed.take().filter(|observed| observed.healthy.inputs == healthy.inputs);
         let at = before.map_or(now, |observed| observed.at);
         self.observed = Some(Observed { healthy, at, lost: false });
-        self.acquitted = None;
+        (self.acquitted, self.suspected) = (None, false);
         self
     }
 }

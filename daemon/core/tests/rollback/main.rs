@@ -54,3 +54,20 @@ proptest! {
         prop_assert_eq!(world.in_force(), Some(0));
     }
 }
+
+#[test]
+fn what_comes_during_an_outage_has_its_time_when_the_outage_is_over() {
+    let mut world = World::new(0);
+    world.meet(Deed::Push(0));
+    world.run(5);
+    world.meet(Deed::Push(1));
+    world.run(1);
+    world.meet(Deed::BreakNode(26));
+    world.run(24);
+    world.meet(Deed::Push(3));
+    world.run(2);
+    world.meet(Deed::Push(4));
+    world.run_in_peace();
+    assert_eq!((world.rollbacks(), world.in_force()), (0, Some(4)));
+    world.is_settled();
+}
