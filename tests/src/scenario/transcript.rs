@@ -126,6 +126,8 @@ impl Transcript {
                 *line = format!("{beginning} …");
             }
         }
+        // How many there are may vary as well.
+        lines.dedup_by(|line, before| line == before && line.ends_with(" …"));
         let before: Vec<&str> = self.seen.iter().map(String::as_str).collect();
         let after: Vec<&str> = lines.iter().map(String::as_str).collect();
         for change in TextDiff::from_slices(&before, &after).iter_all_changes() {

@@ -113,6 +113,36 @@ fn when_the_holder_is_killed_another_goes_on_and_when_it_is_stopped_at_once() {
     );
 }
 
+/// Waits until one replica of those that can answer writes, and the others stand by; returns which.
+fn wait_holder(replicas: &[Daemon], silent: &[usize]) -> usize {
+    wait::until("one replica to write", || {
+        let answering = (0..replicas.len()).filter(|number| !silent.contains(number));
+        let holders: Vec<usize> = answering.filter(|number| holds(&replicas[*number], 0)).collect();
+        if let [holder] = holders.as_slice() { Ok(*holder) } else { Err(format!("{holders:?} write")) }
+    })
+}
+
+#[test]
+fn of_three_replicas_one_writes_whatever_happens_to_it() {
+    let plane = own_plane();
+    let mut replicas: Vec<Daemon> = (0..3).map(|_| Daemon::start_with(plane, &SHORT)).collect();
+    let site = Site::new(plane, "three");
+    let commit = site.push(&[("app/a.yaml", &config_map("a", "k", "1"))], "First");
+    site.environment("app", "app", json!({}));
+    site.wait_applied("app", &commit);
+    let killed = wait_holder(&replicas, &[]);
+    replicas[killed].kill();
+    drift_is_corrected(&site, "a");
+    let paused = wait_holder(&replicas, &[killed]);
+    replicas[paused].pause();
+    drift_is_corrected(&site, "a");
+    let last = wait_holder(&replicas, &[killed, paused]);
+    replicas[paused].go_on();
+    replicas[killed].start_again();
+    drift_is_corrected(&site, "a");
+    assert_eq!(wait_holder(&replicas, &[]), last, "who comes back stands by");
+}
+
 #[test]
 fn a_killed_plumb_that_starts_again_with_its_data_need_not_wait_for_its_own_lease() {
     let plane = own_plane();
