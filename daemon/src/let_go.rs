@@ -59,20 +59,9 @@ pub(crate) async fn let_go(context: &Context, settings: &Settings, uid: &str, re
         tracing::warn!(environment = %name, object = %key, "not let go of: {}", failure.message);
     }
     let kept = if failed.is_empty() { String::new() } else { format!("; {} keep their label for now", failed.len()) };
-    let record = Record {
-        at: context.clock.now(),
-        environment: name.clone(),
-        revision: None,
-        kind: RecordKind::LetGo,
-        message: format!("the Environment was deleted; {} object(s) stay, no longer owned{kept}", gone.len()),
-        objects: gone,
-        who: None,
-        attribution: None,
-        related: None,
-        count: None,
-        class: None,
-        took: None,
-    };
+    let message = format!("the Environment was deleted; {} object(s) stay, no longer owned{kept}", gone.len());
+    let record = Record::new(context.clock.now(), name.clone(), None, RecordKind::LetGo, message);
+    let record = Record { objects: gone, ..record };
     context.journal.record(record, uid, tenure);
 }
 

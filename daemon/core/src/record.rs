@@ -51,3 +51,29 @@ pub struct Record {
     /// How long it took.
     pub took: Option<Duration>,
 }
+
+impl Record {
+    /// Returns a record that says no more than this.
+    pub fn new(
+        at: jiff::Timestamp,
+        environment: EnvironmentName,
+        revision: Option<Revision>,
+        kind: RecordKind,
+        message: String,
+    ) -> Self {
+        Self {
+            at,
+            environment,
+            revision,
+            kind,
+            objects: Vec::new(),
+            message,
+            who: None,
+            attribution: None,
+            related: None,
+            count: None,
+            class: None,
+            took: None,
+        }
+    }
+}

@@ -10,10 +10,10 @@ use proptest::prelude::*;
 use super::*;
 
 fn record(message: &str) -> Record {
-    Record {
-        at: jiff::Timestamp::UNIX_EPOCH,
-        environment: EnvironmentName::new("team", "shop"),
-        revision: Some(Revision {
+    Record::new(
+        jiff::Timestamp::UNIX_EPOCH,
+        EnvironmentName::new("team", "shop"),
+        Some(Revision {
             reference: None,
             commit: CommitId::parse(&"a".repeat(40)).expect("an id"),
             author: "Ann <ann@example.com>".to_owned(),
@@ -21,16 +21,9 @@ fn record(message: &str) -> Record {
             subject: "More".to_owned(),
             signer: None,
         }),
-        kind: RecordKind::Applied,
-        objects: Vec::new(),
-        message: message.to_owned(),
-        who: None,
-        attribution: None,
-        related: None,
-        count: None,
-        class: None,
-        took: None,
-    }
+        RecordKind::Applied,
+        message.to_owned(),
+    )
 }
 
 fn notes() -> Keeping {

@@ -45,20 +45,8 @@ impl Scribe<'_> {
         message: String,
         more: impl FnOnce(&mut Record),
     ) {
-        let mut record = Record {
-            at: self.now,
-            environment: self.pass.settings.name.clone(),
-            revision: self.revision.clone(),
-            kind,
-            objects,
-            message,
-            who: None,
-            attribution: None,
-            related: None,
-            count: None,
-            class: None,
-            took: None,
-        };
+        let (environment, revision) = (self.pass.settings.name.clone(), self.revision.clone());
+        let mut record = Record { objects, ..Record::new(self.now, environment, revision, kind, message) };
         more(&mut record);
         if matches!(self.pass.keeping, Keeping::Notes(_)) {
             self.pass.memory.book.add(record.clone());

@@ -10,10 +10,10 @@ fn commit(number: usize) -> CommitId {
 }
 
 fn text(environment: &str, sequence: u64, about: &CommitId) -> String {
-    let record = Record {
-        at: jiff::Timestamp::UNIX_EPOCH,
-        environment: crate::environment::EnvironmentName::new("team", environment),
-        revision: Some(crate::commit::Revision {
+    let record = Record::new(
+        jiff::Timestamp::UNIX_EPOCH,
+        crate::environment::EnvironmentName::new("team", environment),
+        Some(crate::commit::Revision {
             reference: None,
             commit: about.clone(),
             author: "Ann <ann@example.com>".to_owned(),
@@ -21,16 +21,9 @@ fn text(environment: &str, sequence: u64, about: &CommitId) -> String {
             subject: "A commit".to_owned(),
             signer: None,
         }),
-        kind: RecordKind::Applied,
-        objects: Vec::new(),
-        message: format!("record {sequence}"),
-        who: None,
-        attribution: None,
-        related: None,
-        count: None,
-        class: None,
-        took: None,
-    };
+        RecordKind::Applied,
+        format!("record {sequence}"),
+    );
     let origin =
         Origin { cluster: "eu-1".to_owned(), environment: environment.to_owned(), repository: "repo".to_owned() };
     Line::of(&record, &origin, sequence).expect("a line").text()

@@ -10,10 +10,10 @@ use crate::{
 };
 
 fn line(environment: &str, commit: char, sequence: u64) -> Line {
-    let record = Record {
-        at: jiff::Timestamp::UNIX_EPOCH,
-        environment: EnvironmentName::new("team", environment),
-        revision: Some(Revision {
+    let record = Record::new(
+        jiff::Timestamp::UNIX_EPOCH,
+        EnvironmentName::new("team", environment),
+        Some(Revision {
             reference: None,
             commit: CommitId::parse(&commit.to_string().repeat(40)).expect("an id"),
             author: "Ann <ann@example.com>".to_owned(),
@@ -21,16 +21,9 @@ fn line(environment: &str, commit: char, sequence: u64) -> Line {
             subject: "More".to_owned(),
             signer: None,
         }),
-        kind: RecordKind::Applied,
-        objects: Vec::new(),
-        message: format!("{environment} {sequence}"),
-        who: None,
-        attribution: None,
-        related: None,
-        count: None,
-        class: None,
-        took: None,
-    };
+        RecordKind::Applied,
+        format!("{environment} {sequence}"),
+    );
     let origin =
         Origin { cluster: "lab".to_owned(), environment: format!("uid-{environment}"), repository: "repo".to_owned() };
     Line::of(&record, &origin, sequence).expect("a line")

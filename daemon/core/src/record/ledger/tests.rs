@@ -12,10 +12,10 @@ use crate::{
 };
 
 fn record(message: &str) -> Record {
-    Record {
-        at: jiff::Timestamp::UNIX_EPOCH,
-        environment: EnvironmentName::new("team", "shop"),
-        revision: Some(Revision {
+    Record::new(
+        jiff::Timestamp::UNIX_EPOCH,
+        EnvironmentName::new("team", "shop"),
+        Some(Revision {
             reference: None,
             commit: CommitId::parse(&"1".repeat(40)).expect("an id"),
             author: "Ann <ann@example.com>".to_owned(),
@@ -23,16 +23,9 @@ fn record(message: &str) -> Record {
             subject: "A commit".to_owned(),
             signer: None,
         }),
-        kind: RecordKind::Applied,
-        objects: Vec::new(),
-        message: message.to_owned(),
-        who: None,
-        attribution: None,
-        related: None,
-        count: None,
-        class: None,
-        took: None,
-    }
+        RecordKind::Applied,
+        message.to_owned(),
+    )
 }
 
 fn origin(repository: &str) -> Origin {
