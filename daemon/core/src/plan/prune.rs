@@ -85,16 +85,18 @@ pub(super) fn prune(input: &Input<'_>, plan: &mut Plan) {
     let (awaiting, kept): (Vec<_>, Vec<_>) =
         kept.into_iter().partition(|refusal| matches!(refusal.why, Why::Undecided { .. }));
     plan.refusals.extend(kept);
-    // A person has to act whatever the others say: their word can only make it fewer.
-    match limits(input, prunes.len() + awaiting.len()) {
+    // What others have yet to speak for may be handed over: whether too much goes shows when they have spoken. Until
+    // then nothing goes: every object awaits their word.
+    if !awaiting.is_empty() {
+        plan.refusals.extend(awaiting);
+        return;
+    }
+    match limits(input, prunes.len()) {
         Some(why) => {
             plan.held = in_order(&prunes).into_iter().flat_map(|(_, prunes)| prunes).collect();
             plan.refusals.push(Refusal { key: None, why });
         }
-        None => {
-            plan.prunes = in_order(&prunes);
-            plan.refusals.extend(awaiting);
-        }
+        None => plan.prunes = in_order(&prunes),
     }
 }
 

@@ -66,15 +66,15 @@ fn nothing_is_pruned_before_a_lost_record_is_replaced_by_a_full_search() {
 }
 
 #[test]
-fn another_environments_silence_hides_no_limit() {
-    let mut silent = situation(40, 11);
-    silent.undecided = vec![EnvironmentName::new("team", "other")];
-    assert_eq!(refused(&silent.plan()), ["*: PruneLimit"]);
-    let mut silent = situation(40, 10);
-    silent.undecided = vec![EnvironmentName::new("team", "other")];
-    let plan = silent.plan();
-    assert!(plan.blocked().is_none() && pruned(&plan).is_empty());
-    assert_eq!(plan.refusals.len(), 10);
+fn a_limit_is_judged_when_the_other_environments_have_spoken() {
+    for (inventory, going) in [(40, 11), (40, 10), (3, 3)] {
+        let mut silent = situation(inventory, going);
+        silent.undecided = vec![EnvironmentName::new("team", "other")];
+        let plan = silent.plan();
+        assert!(plan.blocked().is_none() && pruned(&plan).is_empty(), "{going} of {inventory}");
+        let waiting: Vec<String> = (0..going).map(|number| format!("ConfigMap shop/c{number:03}: Undecided")).collect();
+        assert_eq!(refused(&plan), waiting);
+    }
 }
 
 #[test]
