@@ -252,9 +252,10 @@ impl Watched {
         }
     }
 
-    /// Returns, once until it has ended, whether a revert may be pushed.
+    /// Returns, once until it has ended and a pass has taken its end in, whether a revert may be pushed: a pass that was
+    /// under way as it ended does not know that, and asks for the same push again.
     pub(super) fn may_revert(&mut self) -> bool {
-        !std::mem::replace(&mut self.reverting, true)
+        self.reverted.is_none() && !std::mem::replace(&mut self.reverting, true)
     }
 
     /// Takes down what became of a revert, and looks again.
@@ -411,19 +412,43 @@ impl Watched {
 
 #[cfg(test)]
 mod tests {
+    use plumb_core::{commit::CommitId, environment::EnvironmentName, rollback::pushing::Outcome};
+
     use super::*;
 
-    #[test]
-    fn a_sync_is_carried_out_after_a_look_that_began_when_it_was_asked_for() {
+    fn watched() -> Watched {
         let environment = serde_json::json!({
             "apiVersion": "plumb.dev/v1alpha1",
             "kind": "Environment",
             "metadata": { "name": "app", "namespace": "team" },
             "spec": { "repository": "repo", "path": "app" },
         });
+        Watched::new(serde_json::from_value(environment).expect("an Environment"))
+    }
+
+    #[test]
+    fn a_revert_is_pushed_again_only_when_a_pass_knows_what_became_of_it() {
+        let mut watched = watched();
+        let pass = watched.take(Instant::now()).expect("a pass is called for");
+        assert!(watched.may_revert());
+        assert!(!watched.may_revert(), "it is being pushed");
+        watched.reverted(Reverted {
+            environment: EnvironmentName::new("team", "app"),
+            head: CommitId::parse(&"1".repeat(40)).expect("an id"),
+            outcome: Outcome::Pushed("reverted".to_owned()),
+            class: None,
+        });
+        assert!(!watched.may_revert(), "the pass that asks began before the answer");
+        watched.memory = Some(pass.memory);
+        assert!(watched.take(Instant::now()).expect("a pass is called for").reverted.is_some());
+        assert!(watched.may_revert());
+    }
+
+    #[test]
+    fn a_sync_is_carried_out_after_a_look_that_began_when_it_was_asked_for() {
         let at = Duration::from_secs;
         let carried_out = |looks: &dyn Fn(&mut Watched)| {
-            let mut watched = Watched::new(serde_json::from_value(environment.clone()).expect("an Environment"));
+            let mut watched = watched();
             watched.await_look(at(10));
             looks(&mut watched);
             watched.take(Instant::now()).expect("a pass is called for").synced
