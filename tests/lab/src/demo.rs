@@ -14,7 +14,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use stage::Stage;
 
-/// Show the main job of plumb on a throwaway cluster: first sync, a commit, drift, a deletion, a bad file.
+/// Show the main job of plumb on a throwaway cluster: first sync, a commit, drift, a
+/// deletion, a bad file, a bad commit, and what an auditor sees.
 ///
 /// Everything is real: kube-apiserver, etcd, Git, kubectl and plumb run on this machine, on loopback, and are removed at
 /// the end. The first run builds what it needs, which takes some minutes; later ones take less than one.

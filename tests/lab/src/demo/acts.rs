@@ -11,7 +11,9 @@ pub(super) fn all(stage: &Stage) -> anyhow::Result<()> {
     a_commit(stage)?;
     drift(stage)?;
     a_deletion(stage)?;
-    a_bad_file(stage)
+    a_bad_file(stage)?;
+    a_bad_commit(stage)?;
+    an_audit(stage)
 }
 
 /// The environments of the examples; their resources are in the namespace `default`.
@@ -116,6 +118,65 @@ fn a_bad_file(stage: &Stage) -> anyhow::Result<()> {
         if condition(&environment, "Ready") == "True" { Ok(()) } else { Err(environment["status"].to_string()) }
     })?;
     good("after the revert staging is ready again");
+    Ok(())
+}
+
+fn a_bad_commit(stage: &Stage) -> anyhow::Result<()> {
+    title("6. A bad commit is taken back: in the cluster at once, in Git by a revert");
+    let path = "environments/staging/web.yaml";
+    let before = file(stage, path)?;
+    // An image that the Pods of this cluster never get to run.
+    let after = before.replace("image: example/shop-web:1.1", "image: lab/broken:2.0");
+    ensure!(before != after, "{path} no longer says example/shop-web:1.1");
+    shown("git commit -am 'staging: web 2.0' && git push");
+    let bad = stage.copy.commit_and_push(&[(path, &after)], "staging: web 2.0")?;
+    let deployment = format!("deployment web -n {STAGING}");
+    let image = ".spec.template.spec.containers[0].image";
+    stage.until_field(&deployment, image, "lab/broken:2.0")?;
+    good("it is applied, and its Pod can't pull the image; the environment may suffer from that for ten seconds");
+    let restored = stage.until_field(&deployment, image, "example/shop-web:1.1")?;
+    let (revert, reverted) = stage.until("the revert to be pushed", || {
+        let head = stage.repository.branch("main").map_err(|error| error.to_string())?;
+        if head == bad { Err("main is still at the bad commit".to_owned()) } else { Ok(head) }
+    })?;
+    stage.copy.pull()?;
+    stage.run("plumb status staging")?;
+    stage.run("git log -1 --stat")?;
+    ensure!(stage.copy.git(&["rev-parse", "HEAD^"])? == bad, "the revert is not the next commit");
+    ensure!(file(stage, path)? == before, "{path} is not as it was");
+    stage.until("staging to be ready with the revert", || {
+        let environment = environment(stage, "staging")?;
+        let applied = environment["status"]["lastApplied"]["commit"] == revert;
+        if applied && condition(&environment, "Ready") == "True" {
+            Ok(())
+        } else {
+            Err(environment["status"].to_string())
+        }
+    })?;
+    let (restored, reverted) = (restored.as_secs_f64(), reverted.as_millis());
+    good(&format!("restored {restored:.1} s after the bad commit was applied, reverted in Git {reverted} ms later"));
+    Ok(())
+}
+
+fn an_audit(stage: &Stage) -> anyhow::Result<()> {
+    title("7. The auditor's view: what happened, when, by whom and why, from a clone alone");
+    let fetch = "git fetch --quiet origin 'refs/notes/plumb/*:refs/notes/plumb/*'";
+    let log = "git log -3 --notes='plumb/*'";
+    stage.until("the records of the rollback to be published", || {
+        let shown = stage.ask(fetch).and_then(|_| stage.ask(log)).map_err(|error| error.to_string())?;
+        let is_missing = |kind: &&&str| !shown.contains(&format!("\"kind\":\"{kind}\""));
+        match ["Held", "Restored", "Released"].iter().find(is_missing) {
+            Some(kind) => Err(format!("no record of the kind {kind} in\n{shown}")),
+            None => Ok(()),
+        }
+    })?;
+    shown(fetch);
+    stage.run(log)?;
+    stage.run("plumb history staging --repo .")?;
+    stage.run("plumb audit verify --repo .")?;
+    good(
+        "the notes tell it, and no number is missing; with keys or an id kept elsewhere they prove it (docs/audit.md)",
+    );
     Ok(())
 }
 

@@ -26,6 +26,11 @@ const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../manifests/exa
 /// What stands in the examples for the address of the repository.
 const EXAMPLE_URL: &str = "https://git.example.com/platform/environments.git";
 
+/// The name of the cluster in the ref of its notes.
+const CLUSTER: &str = "demo";
+/// As much of a line as is shown: a record is one line of JSON.
+const COLUMNS: usize = 180;
+
 /// Everything that the acts play on.
 pub(super) struct Stage {
     plane: ControlPlane,
@@ -62,12 +67,13 @@ impl Stage {
         }
         let log = File::create(folder.path().join("plumb.log"))?;
         shown(&format!(
-            "plumb run --kubeconfig {} --bootstrap {} --allow-file-repositories",
+            "plumb run --cluster-name {CLUSTER} --kubeconfig {} --bootstrap {} --allow-file-repositories",
             plane.kubeconfig().display(),
             bootstrap.display()
         ));
         let daemon = Command::new(&plumb)
-            .args(["run", "--allow-file-repositories", "--metrics", "127.0.0.1:0", "--kubeconfig"])
+            .args(["run", "--cluster-name", CLUSTER, "--allow-file-repositories", "--metrics", "127.0.0.1:0"])
+            .arg("--kubeconfig")
             .arg(plane.kubeconfig())
             .arg("--bootstrap")
             .arg(&bootstrap)
@@ -102,20 +108,27 @@ impl Stage {
         shown(command);
         let printed = self.ask(command)?;
         for line in printed.lines() {
-            println!("    {line}");
+            match line.char_indices().nth(COLUMNS) {
+                Some((end, _)) => println!("    {}…", &line[..end]),
+                None => println!("    {line}"),
+            }
         }
         Ok(printed)
     }
 
-    /// Runs a command without showing it.
+    /// Runs a command in the working copy without showing it.
     pub(super) fn ask(&self, command: &str) -> anyhow::Result<String> {
-        let mut words = command.split_whitespace();
+        let words: Vec<String> = command.split_whitespace().map(|word| word.replace('\'', "")).collect();
+        let mut words = words.iter().map(String::as_str);
         let program = match words.next() {
             Some("kubectl") => self.plane.kubectl_binary(),
             Some("plumb") => &self.plumb,
-            other => bail!("the demonstration knows kubectl and plumb, not {other:?}"),
+            Some("git") => return Ok(self.copy.git(&words.collect::<Vec<_>>())?),
+            other => bail!("the demonstration knows kubectl, plumb and git, not {other:?}"),
         };
-        let output = Command::new(program).args(words).env("KUBECONFIG", self.plane.kubeconfig()).output()?;
+        let mut command_line = Command::new(program);
+        command_line.args(words).current_dir(self.copy.path()).env("KUBECONFIG", self.plane.kubeconfig());
+        let output = command_line.output()?;
         if !output.status.success() {
             bail!("{command}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
         }
@@ -156,12 +169,10 @@ impl Stage {
         let bin = self.plumb.parent().map(|path| path.display().to_string()).unwrap_or_default();
         let kubectl = self.plane.kubectl_binary().parent().map(|path| path.display().to_string()).unwrap_or_default();
         println!("  export KUBECONFIG={} PATH={bin}:{kubectl}:$PATH", self.plane.kubeconfig().display());
+        println!("  cd {}  # the environments; change something, commit, push, and look", self.copy.path().display());
         println!("  plumb status -A                                      # how the environments stand");
         println!("  kubectl -n shop-staging scale deployment web --replicas=9   # then: plumb drift staging");
-        println!(
-            "  git clone {} /tmp/environments  # change something, push, and look",
-            self.repository.path().display()
-        );
+        println!("  git pull --quiet; plumb history staging --repo .           # what became of each commit");
         println!("  curl http://{}/metrics", self.metrics);
         println!("  less {}", self.folder.path().join("plumb.log").display());
     }
