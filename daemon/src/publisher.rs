@@ -177,7 +177,7 @@ impl Publish {
                 return Ok(head);
             };
             let update = RefUpdate { name: name.clone(), expected: head, target: next.clone() };
-            let pushed = self.ground.workers.push(remote, &path, std::slice::from_ref(&update)).await;
+            let pushed = self.ground.push(remote, &path, &update).await;
             match pushed.map_err(|error| failed(&error))? {
                 PushOutcome::Pushed => {
                     self.head = Some(Some(next.clone()));

@@ -20,7 +20,7 @@ use plumb_core::{
     object::ObjectKey,
     plan::Plan,
     record::RecordKind,
-    rollback::hold::Rollback,
+    rollback::hold::{Hold, Rollback},
     standing::{self, Facts},
     wave::Waiting,
 };
@@ -90,26 +90,34 @@ pub(crate) async fn interrupted(context: &Context, pass: &mut Pass, outcome: Out
     state::put(context, pass, status).await;
 }
 
-/// Records that a commit may be applied again, and writes it before anything is; returns whether it was written. A request that it
-/// answers is carried out by it.
+/// Records that a commit may be applied again, with what the branch shows to have been taken back, and writes it before anything is
+/// applied; returns whether it was written. A request that it answers is carried out by it.
 pub(crate) async fn released(
     context: &Context,
     pass: &mut Pass,
     released: &Rollback,
     message: String,
-    asked: Option<Request>,
+    (asked, reverted): (Option<Request>, Option<Hold>),
 ) -> bool {
     let mut status = pass.memory.status.clone();
     rollback::state::write(&mut status, released, pass.memory.watch.as_ref());
     if let Some(asked) = asked {
         status.handled.insert(request::RETRY.to_owned(), asked.id);
     }
-    let was_held = pass.memory.status.rollback.held.is_some();
-    let written = state::put(context, pass, status).await;
-    if written && was_held {
+    // Where it could not be written it was recorded all the same.
+    let told = pass.memory.released.as_ref() == Some(&message);
+    if pass.memory.status.rollback.held.is_some() && !told {
         let revision = pass.source.as_ref().ok().map(|source| source.revision.clone());
         let mut scribe = Scribe { context, pass, revision, now: context.clock.now() };
-        scribe.record(RecordKind::Released, Vec::new(), message, |_| {});
+        if let Some(hold) = reverted {
+            scribe.reverted(&hold, format!("{} was taken back in Git, as the branch shows", hold.commit.short()));
+        }
+        scribe.record(RecordKind::Released, Vec::new(), message.clone(), |_| {});
+        pass.memory.released = Some(message);
+    }
+    let written = state::put(context, pass, status).await;
+    if written {
+        pass.memory.released = None;
     }
     written
 }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use plumb_api::{Repository, RepositoryStatus, repository::RevisionStatus};
-use plumb_cluster::cluster::Cluster;
+use plumb_cluster::{cluster::Cluster, crash};
 use plumb_core::{
     backoff,
     class::Class,
@@ -26,6 +26,7 @@ use plumb_git::{
     error::GitError,
     mirror::Mirror,
     poll,
+    push::{PushOutcome, RefUpdate},
     remote::{Advertised, Credentials, FileUrls, RefSelector, Remote, RemoteUrl, Wanted},
     watch::{LocalWatch, LocalWatches},
     workers::Workers,
@@ -74,6 +75,21 @@ pub(crate) struct Ground {
     pub(crate) backlog: Backlog,
     /// The cluster's name in notes.
     pub(crate) cluster_name: String,
+}
+
+impl Ground {
+    /// Moves one ref of a remote, as [`Workers::push`] does.
+    pub(crate) async fn push(
+        &self,
+        remote: &Remote,
+        mirror: &Path,
+        update: &RefUpdate,
+    ) -> Result<PushOutcome, GitError> {
+        let effect = crash::Effect::begin(format_args!("push {} to {}", update.name, remote.url));
+        let outcome = self.workers.push(remote, mirror, std::slice::from_ref(update)).await;
+        effect.end();
+        outcome
+    }
 }
 
 /// A repository being followed; dropped, it is no longer.

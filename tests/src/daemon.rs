@@ -13,6 +13,9 @@ use tempfile::TempDir;
 
 use crate::{http, wait};
 
+/// Names the file that has plumb abort; `plumb_cluster::crash` says how.
+const CRASH: &str = "PLUMB_TEST_CRASH";
+
 /// A running `plumb run`; killed on drop, and with the control plane.
 pub struct Daemon {
     plane: &'static ControlPlane,
@@ -65,6 +68,17 @@ impl Daemon {
         self.child.wait().expect("an end");
     }
 
+    /// Has it abort right `before` or `after` its N-th effect from now on whose description contains one of these texts.
+    pub fn crash(&self, moment: &str, number: u32, texts: &[&str]) {
+        let written = fs::write(crash(self.folder.path()), format!("{moment} {number} {}", texts.join(" ")));
+        written.expect("a file that arms the switch");
+    }
+
+    /// Returns whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("its state").is_some()
+    }
+
     /// Stops it from running, as a machine does that swaps or sleeps.
     pub fn pause(&self) {
         self.signal("-STOP");
@@ -86,8 +100,9 @@ impl Daemon {
         assert!(sent.success(), "kill {signal}: {sent}");
     }
 
-    /// Starts it again, with the same data.
+    /// Starts it again, with the same data, and with nothing left that has it abort.
     pub fn start_again(&mut self) {
+        let _ = fs::remove_file(crash(self.folder.path()));
         self.starts += 1;
         self.child = spawn(self.plane, self.folder.path(), &self.kubeconfig, &self.flags, self.starts);
         self.wait_ready();
@@ -180,6 +195,7 @@ fn spawn(plane: &ControlPlane, folder: &Path, kubeconfig: &Path, flags: &[String
         .arg(folder.join("data"))
         .args(flags)
         .env("NO_COLOR", "1")
+        .env(CRASH, crash(folder))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
@@ -187,6 +203,10 @@ fn spawn(plane: &ControlPlane, folder: &Path, kubeconfig: &Path, flags: &[String
         .expect("plumb starts");
     plane.adopt(child.id()).expect("a process that has just started");
     child
+}
+
+fn crash(folder: &Path) -> PathBuf {
+    folder.join("crash")
 }
 
 /// Returns the parent of a process (proc(5)).

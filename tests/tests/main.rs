@@ -7,6 +7,8 @@ mod audit;
 mod audited;
 #[path = "main/command_line.rs"]
 mod command_line;
+#[path = "main/crashes.rs"]
+mod crashes;
 #[path = "main/credential_values.rs"]
 mod credential_values;
 #[path = "main/credentials.rs"]

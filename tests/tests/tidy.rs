@@ -246,6 +246,19 @@ fn the_daemon_asks_plumb_cluster() {
 }
 
 #[test]
+fn what_is_shipped_has_no_switch_that_aborts_it() {
+    check("the release profile has no debug assertions (decision 27)", |file| {
+        let of_cargo = file.name() == "Cargo.toml" || file.is_below(".cargo/");
+        if of_cargo { lines_with(file, &owned(&["debug-assertions"])) } else { Vec::new() }
+    });
+    let switch = root().join("daemon/cluster/src/crash.rs");
+    let text = fs::read_to_string(switch).expect("the switch");
+    let (_, armed) =
+        text.split_once("#[cfg(debug_assertions)]\nmod armed {").expect("what aborts is not compiled for release");
+    assert_eq!(text.matches("abort()").count(), armed.matches("abort()").count(), "aborts elsewhere");
+}
+
+#[test]
 fn nothing_is_left_to_do() {
     let markers: Vec<String> = ["todo", "unimplemented", "dbg"].iter().map(|name| format!("{name}!(")).collect();
     check("no stubs (style 38)", |file| if file.is_rust() { lines_with(file, &markers) } else { Vec::new() });

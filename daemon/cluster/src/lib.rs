@@ -9,6 +9,7 @@ pub mod apply;
 pub mod client;
 pub mod cluster;
 pub mod contents;
+pub mod crash;
 pub mod error;
 pub mod established;
 pub mod events;

@@ -19,6 +19,7 @@ use serde_json::Value;
 use crate::{
     backoff::Backoff,
     client::Connections,
+    crash,
     error::{self, Action, ApiError},
     tenure::{Ended, Tenure, Write},
     traffic::{Outcome, Traffic, Verb},
@@ -199,6 +200,15 @@ async fn once(connections: &Connections, ask: &Ask<'_>) -> Result<Answer, ApiErr
 
 async fn exchange(connections: &Connections, ask: &Ask<'_>) -> Result<Answer, ApiError> {
     let _under_way = ask.begin()?;
+    let effect = ask.tenure.map(|_| crash::Effect::begin(&ask.action));
+    let answer = answer(connections, ask).await;
+    if let Some(effect) = effect {
+        effect.end();
+    }
+    answer
+}
+
+async fn answer(connections: &Connections, ask: &Ask<'_>) -> Result<Answer, ApiError> {
     let unreachable = |source: kube::Error| match find::<Ended>(&source) {
         Some(Ended) => ask.lease_lost(),
         None => unreachable(&ask.action, source),

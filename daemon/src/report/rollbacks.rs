@@ -18,13 +18,10 @@ impl Scribe<'_> {
         let judged = &outcome.judged;
         judged.write(status);
         match &judged.answered {
-            Some(pushing::Outcome::Pushed(message)) => {
-                // It is about what was rolled back, not about what is in force.
-                let about = judged.rollback.held.as_ref().map(rolled_back);
-                self.record(RecordKind::Reverted, Vec::new(), message.clone(), |record| {
-                    record.revision = about.or(record.revision.take());
-                });
-            }
+            Some(pushing::Outcome::Pushed(message)) => match &judged.rollback.held {
+                Some(hold) => self.reverted(hold, message.clone()),
+                None => self.record(RecordKind::Reverted, Vec::new(), message.clone(), |_| {}),
+            },
             Some(pushing::Outcome::Refused(message)) => {
                 self.record(RecordKind::Failed, Vec::new(), message.clone(), |record| record.class = Some(Class::Wait));
             }
@@ -43,6 +40,11 @@ impl Scribe<'_> {
             }
             Verdict::NotTheCommit { .. } | Verdict::Idle | Verdict::Wait { .. } => {}
         }
+    }
+
+    /// Records what was taken back: it is about what was rolled back, not about what is in force.
+    pub(super) fn reverted(&mut self, hold: &Hold, message: String) {
+        self.record(RecordKind::Reverted, Vec::new(), message, |record| record.revision = Some(rolled_back(hold)));
     }
 }
 

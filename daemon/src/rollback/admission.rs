@@ -14,6 +14,8 @@ use plumb_core::{
     rollback::{
         Mode,
         hold::{self, Admission, Hold, Quarantined, Release, Retry, Rollback},
+        pushing::Progress,
+        revert,
     },
 };
 use plumb_git::{error::GitError, mirror::Mirror};
@@ -41,7 +43,8 @@ pub(crate) async fn admit(context: &Context, pass: &mut Pass) -> Result<(), NotG
         return Ok(());
     }
     if pass.settings.rollback.mode == Mode::None {
-        return release(context, pass, Rollback::default(), "spec.rollback.mode is None".to_owned(), None).await;
+        return release(context, pass, Rollback::default(), "spec.rollback.mode is None".to_owned(), (None, None))
+            .await;
     }
     let known = if rollback.held.is_some() { &mut pass.memory.ahead } else { &mut pass.memory.wanted };
     let inputs = gather::inputs(context, &pass.settings, &newest, known).await?;
@@ -56,10 +59,11 @@ pub(crate) async fn admit(context: &Context, pass: &mut Pass) -> Result<(), NotG
         Admission::Free => Ok(()),
         Admission::Released(why) => {
             let mut released = rollback;
+            let reverted = reverted(pass, &newest, &released).await;
             released.release(&inputs);
             let asked = asked.filter(|_| why == Release::Asked);
             let message = said(&newest.revision.commit, why, asked.as_ref());
-            release(context, pass, released, message, asked).await
+            release(context, pass, released, message, (asked, reverted)).await
         }
         Admission::Quarantined(quarantined) => {
             keep(pass, &newest, rollback.held, quarantined);
@@ -95,9 +99,9 @@ async fn release(
     pass: &mut Pass,
     released: Rollback,
     message: String,
-    asked: Option<Request>,
+    (asked, reverted): (Option<Request>, Option<Hold>),
 ) -> Result<(), NotGathered> {
-    if report::released(context, pass, &released, message, asked).await {
+    if report::released(context, pass, &released, message, (asked, reverted)).await {
         return Ok(());
     }
     let message = "the status could not be written; nothing is applied before it is".to_owned();
@@ -108,6 +112,23 @@ fn said(newest: &CommitId, why: Release, asked: Option<&Request>) -> String {
     let who = asked.map(|asked| format!(" by {}", asked.user)).unwrap_or_default();
     let reason = asked.and_then(|asked| asked.reason.as_ref()).map(|reason| format!(": {reason}")).unwrap_or_default();
     format!("{} may be applied: {}{who}{reason}", newest.short(), why.because())
+}
+
+/// Returns what was taken back in Git, where the branch shows that before it was known what became of the push: its answer is
+/// not there yet, or was lost with the process that waited for it.
+async fn reverted(pass: &mut Pass, newest: &Source, rollback: &Rollback) -> Option<Hold> {
+    let begun = rollback.reverting.as_ref().filter(|reverting| reverting.progress == Progress::Begun)?;
+    let (mirror, head, since) = (newest.mirror.clone(), newest.revision.commit.clone(), begun.head.clone());
+    let environment = pass.settings.name.clone();
+    let read = move || -> Result<bool, GitError> {
+        let is_ours = |message: &str| revert::is_of(message, &environment);
+        Mirror::open_or_create(&mirror)?.any_message(&head, &since, MESSAGES_MAX, is_ours)
+    };
+    if !matches!(tokio::task::spawn_blocking(read).await, Ok(Ok(true))) {
+        return None;
+    }
+    pass.memory.reverted = Some(begun.head.clone());
+    rollback.held.clone()
 }
 
 /// Returns whether a commit that came after the quarantined one asks for its content once more.

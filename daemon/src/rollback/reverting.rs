@@ -75,6 +75,12 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
     let now = context.clock.now();
     if let Some(Reverted { head, outcome, .. }) = pass.reverted.take() {
         let rollback = &mut judged.rollback;
+        let known = rollback.reverting.as_ref();
+        let known = known.is_some_and(|known| known.head == head && known.progress != Progress::Begun);
+        if known || pass.memory.reverted.as_ref() == Some(&head) {
+            // The branch has shown it before its answer came.
+            return None;
+        }
         let reverting = pushing::end(&mut rollback.pushes, &head, outcome.clone());
         // Where it has arrived already, nothing is held any more.
         rollback.reverting = reverting.filter(|_| rollback.held.is_some());
@@ -201,7 +207,7 @@ async fn push(ground: &Ground, resource: &Arc<Repository>, tenure: &Tenure, job:
     let aside = job.target != job.branch;
     let expected = (!aside).then(|| job.head.clone());
     let update = RefUpdate { name: job.target.clone(), expected, target: tip.clone() };
-    let pushed = ground.workers.push(&remote, &job.mirror, &[update]).await;
+    let pushed = ground.push(&remote, &job.mirror, &update).await;
     let (branch, count) = (job.target.as_str().trim_start_matches("refs/heads/"), job.reverts.len());
     Ok(match pushed.map_err(|error| Failure { class: error.class(), message: chain(&error) })? {
         PushOutcome::Pushed if aside => {

@@ -192,6 +192,15 @@ pub fn is_own(message: &str) -> bool {
     message.lines().any(|line| line.split_once(':').is_some_and(|(key, _)| key == ENVIRONMENT_TRAILER))
 }
 
+/// Returns whether a message is that of a revert of plumb's own for this environment.
+pub fn is_of(message: &str, environment: &EnvironmentName) -> bool {
+    let of = |line: &str| {
+        line.split_once(':')
+            .is_some_and(|(key, whose)| key == ENVIRONMENT_TRAILER && whose.trim() == environment.to_string())
+    };
+    message.lines().any(of)
+}
+
 fn revert(step: &Step, input: &Input<'_>) -> Revert {
     Revert {
         commit: step.commit.clone(),

@@ -9,6 +9,7 @@ mod local;
 mod notes;
 mod pool;
 mod push;
+mod race;
 mod refs;
 mod repository;
 mod revert;

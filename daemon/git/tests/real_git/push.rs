@@ -32,15 +32,15 @@ enum Way {
 }
 
 /// A bare repository with one commit on `main`, a mirror of it, and a way to it.
-struct Desk {
+pub(crate) struct Desk {
     place: TestRepository,
-    bare: BareRepository,
+    pub(crate) bare: BareRepository,
     way: Way,
-    mirror: Mirror,
+    pub(crate) mirror: Mirror,
     workers: Workers,
 }
 
-fn name(text: &str) -> RefName {
+pub(crate) fn name(text: &str) -> RefName {
     RefName::parse(text).expect("a good name")
 }
 
@@ -48,7 +48,7 @@ fn notes() -> RefName {
     name("refs/notes/plumb/lab")
 }
 
-fn update(name: &RefName, expected: Option<&CommitId>, target: &CommitId) -> RefUpdate {
+pub(crate) fn update(name: &RefName, expected: Option<&CommitId>, target: &CommitId) -> RefUpdate {
     RefUpdate { name: name.clone(), expected: expected.cloned(), target: target.clone() }
 }
 
@@ -67,11 +67,11 @@ impl Desk {
         Self { way: way(&root), workers: processes(homes, 4), place, bare, mirror }
     }
 
-    fn file() -> Self {
+    pub(crate) fn file() -> Self {
         Self::new(|_| Way::File)
     }
 
-    fn http() -> Self {
+    pub(crate) fn http() -> Self {
         Self::new(|root| Way::Http(HttpServer::start(root, Some(("robot", "hunter2"))).expect("a server")))
     }
 
@@ -100,14 +100,14 @@ impl Desk {
     }
 
     /// Brings `main` into the mirror and returns its commit.
-    async fn fetch(&self) -> CommitId {
+    pub(crate) async fn fetch(&self) -> CommitId {
         let remote = self.remote();
         let main = RefSelector::branch("main").expect("a good name");
         let found = self.workers.advertised(&remote, &main).await.expect("main is there");
         self.workers.fetch(&remote, self.mirror.path(), &found).await.expect("it can be fetched").commit
     }
 
-    async fn push(&self, updates: &[RefUpdate]) -> Result<PushOutcome, GitError> {
+    pub(crate) async fn push(&self, updates: &[RefUpdate]) -> Result<PushOutcome, GitError> {
         self.workers.push(&self.remote(), self.mirror.path(), updates).await
     }
 
