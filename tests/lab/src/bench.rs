@@ -14,6 +14,7 @@ mod floor;
 mod ground;
 mod idle;
 mod observer;
+mod rollback;
 mod server;
 mod site;
 mod take_over;
@@ -31,6 +32,7 @@ use ground::Ground;
 /// drift: somebody changes a field of an owned object; until it is back.
 /// idle: requests that plumb makes while nothing changes.
 /// take-over: the replica that writes is killed; until another one corrects a drift.
+/// rollback: a commit with an image that can't be pulled; until the cluster is as before, and until Git is.
 /// audit: ten thousand records are verified.
 ///
 /// Figures to keep come from the release profile, on a machine that does nothing else:
@@ -57,6 +59,7 @@ enum Measurement {
     Drift,
     Idle,
     TakeOver,
+    Rollback,
     Audit,
 }
 
@@ -67,7 +70,7 @@ enum Output {
 }
 
 /// Every figure of one run; what was not measured is absent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report {
     machine: Machine,
@@ -79,6 +82,8 @@ struct Report {
     idle: Option<idle::Idle>,
     #[serde(skip_serializing_if = "Option::is_none")]
     take_over: Option<take_over::TakeOver>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollback: Option<rollback::Rollback>,
     #[serde(skip_serializing_if = "Option::is_none")]
     audit: Option<audit::Audit>,
 }
@@ -103,7 +108,7 @@ impl Bench {
         let asked = |measurement| self.what.is_none_or(|what| what == measurement);
         // Before anything of this run is busy.
         let machine = Machine::this();
-        let mut report = Report { machine, first_sync: None, drift: None, idle: None, take_over: None, audit: None };
+        let mut report = Report { machine, ..Report::default() };
         if asked(Measurement::Audit) {
             report.audit = Some(audit::measure(&plumb)?);
         }
@@ -123,17 +128,21 @@ impl Bench {
         if asked(Measurement::TakeOver) {
             report.take_over = Some(take_over::measure(&ground).await?);
         }
+        if asked(Measurement::Rollback) {
+            report.rollback = Some(rollback::measure(&ground).await?);
+        }
         Ok(report)
     }
 
     fn print(&self, report: &Report) {
-        let Report { machine, first_sync, drift, idle, take_over, audit } = report;
+        let Report { machine, first_sync, drift, idle, take_over, rollback, audit } = report;
         println!("{}", shown(machine));
         let parts = [
             first_sync.as_ref().map(shown),
             drift.as_ref().map(shown),
             idle.as_ref().map(shown),
             take_over.as_ref().map(shown),
+            rollback.as_ref().map(shown),
             audit.as_ref().map(shown),
         ];
         for part in parts.into_iter().flatten() {

@@ -53,7 +53,7 @@ impl Series {
 }
 
 /// Where the figures come from.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(super) struct Machine {
     cpus: usize,
     profile: &'static str,

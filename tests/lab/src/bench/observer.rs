@@ -45,6 +45,7 @@ struct Metadata {
 struct Status {
     observed_generation: Option<i64>,
     last_applied: Option<Attempt>,
+    last_healthy: Option<Attempt>,
 }
 
 #[derive(Deserialize)]
@@ -68,6 +69,11 @@ impl Observer {
     /// last.
     pub(super) async fn all_applied(&mut self, commit: &str) -> anyhow::Result<Seen> {
         self.all(|status| status.last_applied.as_ref().is_some_and(|applied| applied.commit == commit)).await
+    }
+
+    /// Waits until every Environment was healthy with `commit`.
+    pub(super) async fn all_healthy(&mut self, commit: &str) -> anyhow::Result<()> {
+        self.all(|status| status.last_healthy.as_ref().is_some_and(|healthy| healthy.commit == commit)).await.map(drop)
     }
 
     async fn all(&mut self, holds: impl Fn(&Status) -> bool) -> anyhow::Result<Seen> {

@@ -46,6 +46,16 @@ impl Site {
 
     /// Makes a namespace, a Repository without manifests, and environments whose paths do not exist yet.
     pub(super) async fn lay(admin: &Server, prefix: &str, environments: u32) -> anyhow::Result<Self> {
+        Self::lay_with(admin, prefix, environments, &json!({})).await
+    }
+
+    /// Does the same, with more fields in the spec of each environment.
+    pub(super) async fn lay_with(
+        admin: &Server,
+        prefix: &str,
+        environments: u32,
+        more: &Value,
+    ) -> anyhow::Result<Self> {
         let namespace = namespace(prefix);
         let repository = BareRepository::create()?;
         repository.git(&["symbolic-ref", "HEAD", BRANCH])?;
@@ -54,11 +64,11 @@ impl Site {
         copy.commit_and_push(&[("README.md", "Environments to measure with.\n")], "No manifests yet")?;
         let environments = (0..environments).map(|number| format!("e{number:04}")).collect();
         let site = Self { namespace, environments, repository, copy };
-        site.make(admin).await?;
+        site.make(admin, more).await?;
         Ok(site)
     }
 
-    async fn make(&self, admin: &Server) -> anyhow::Result<()> {
+    async fn make(&self, admin: &Server, more: &Value) -> anyhow::Result<()> {
         let Self { namespace, .. } = self;
         let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
         admin.apply(&format!("/api/v1/namespaces/{namespace}"), &object).await?;
@@ -70,12 +80,15 @@ impl Site {
         admin.apply(&format!("{PLUMB_API}/namespaces/{namespace}/repositories/environments"), &repository).await?;
         let mut making = JoinSet::new();
         for name in &self.environments {
-            let environment = json!({
+            let mut environment = json!({
                 "apiVersion": "plumb.dev/v1alpha1", "kind": "Environment",
                 "metadata": {"name": name, "namespace": namespace},
                 "spec": {"repository": "environments", "path": format!("environments/{name}"),
                          "target": {"namespace": namespace}},
             });
+            for (field, value) in more.as_object().into_iter().flatten() {
+                environment["spec"][field] = value.clone();
+            }
             let (admin, path) = (admin.clone(), self.environment(name));
             making.spawn(async move { admin.apply(&path, &environment).await });
             if making.len() == MADE_AT_ONCE
@@ -118,6 +131,17 @@ impl Site {
         let commit = self.copy.commit(&borrowed, "Settings for every environment")?;
         self.copy.git(&["push", "--quiet", "origin", &format!("HEAD:{STAGED}")])?;
         Ok(commit)
+    }
+
+    /// Brings a commit onto the branch that is followed, from wherever that is now; returns its id.
+    pub(super) fn push(&self, files: &[(&str, &str)], message: &str) -> anyhow::Result<String> {
+        self.copy.git(&["pull", "--quiet", "--ff-only", "origin", BRANCH])?;
+        Ok(self.copy.commit_and_push(files, message)?)
+    }
+
+    /// Returns the commit of the branch that is followed.
+    pub(super) fn head(&self) -> anyhow::Result<String> {
+        Ok(self.repository.git(&["rev-parse", BRANCH])?)
     }
 
     /// Moves the followed branch to the staged commit: from here on there is something to do.
