@@ -39,6 +39,11 @@ impl Tracked {
         usable.then_some(source)
     }
 
+    /// Returns whether the look that a person may have asked for before this process followed it is still to come.
+    pub(super) fn is_unlooked(&self) -> bool {
+        !self.looked && self.failure.is_none() && !self.resource.spec.suspend
+    }
+
     /// Returns whether it has yet to be looked at: the environment waits for that.
     pub(super) fn is_unread(&self, known: &[&str]) -> bool {
         self.failure.is_none() && self.source_for(known).is_none()

@@ -3,7 +3,7 @@
 use lab::git::Behaviour;
 use serde_json::json;
 use system_tests::{
-    daemon,
+    daemon::{self, Daemon},
     site::{Site, config_map},
     wait,
 };
@@ -195,6 +195,32 @@ fn a_tag_a_range_and_a_commit_are_followed_and_only_one_of_them_is_taken() {
     let refused = lab::shared().kubectl_with_input(&["apply", "--server-side", "-f", "-"], &both.to_string());
     let refused = refused.expect_err("two refs").to_string();
     assert!(refused.contains("exactly one of branch, tag, semver and commit"), "{refused}");
+}
+
+#[test]
+fn a_sync_asked_for_while_nobody_followed_is_carried_out_after_a_look() {
+    let plane = lab::own();
+    let mut daemon = Daemon::start(plane);
+    let served = Served::on(plane, "sync-before", None);
+    let first = served.copy.commit_and_push(&[("app/a.yaml", &config_map("a", "k", "1"))], "One").expect("a push");
+    served.repository(json!({ "timeout": "5m" }));
+    served.site.environment("app", "app", json!({}));
+    served.site.wait_applied("app", &first);
+    daemon.stop();
+    let second = served.copy.commit_and_push(&[("app/a.yaml", &config_map("a", "k", "2"))], "Two").expect("a push");
+    let annotation = format!("plumb.dev/sync={}", json!({ "id": "before", "user": "a test" }));
+    served.site.kubectl(&["annotate", "environments.plumb.dev", "app", &annotation]).expect("a request");
+    served.site.kubectl(&["delete", "configmap", "a"]).expect("a deletion");
+    served.server.set(Behaviour::Hang).expect("a server that hangs");
+    daemon.start_again();
+    let deleted = || served.site.status("app")["drift"][0]["what"].clone();
+    wait::until_equal("a pass of what is remembered", &json!("Deleted"), deleted);
+    let handled = || served.site.status("app")["handled"]["plumb.dev/sync"].clone();
+    assert_eq!(handled(), json!(null), "the newest commit was not looked for yet");
+    served.server.set(Behaviour::Serve).expect("a server that answers");
+    served.repository(json!({ "timeout": "10s" }));
+    wait::until_equal("the sync to be carried out", &json!("before"), handled);
+    served.site.wait_applied("app", &second);
 }
 
 #[test]
