@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use jiff::Timestamp;
 use plumb_api::environment::RecordsStatus;
 use plumb_core::{environment::EnvironmentName, record::line::Line};
 use tokio::sync::watch;
@@ -20,16 +21,45 @@ pub(crate) struct Waiting {
     pub(crate) lines: Vec<Line>,
 }
 
+/// How many records there are, and since when.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Lot {
+    /// Those with a line of their own.
+    pub(crate) whole: u64,
+    /// Those that are counted in a line that stands for many.
+    pub(crate) counted: u64,
+    /// When the oldest of them happened.
+    pub(crate) oldest: Option<Timestamp>,
+}
+
+impl Lot {
+    /// Counts the records that these lines stand for.
+    pub(crate) fn of<'a>(lines: impl IntoIterator<Item = &'a Line>) -> Self {
+        let mut lot = Self::default();
+        for line in lines {
+            match line.from {
+                Some(from) => lot.counted += line.sequence.saturating_sub(from) + 1,
+                None => lot.whole += 1,
+            }
+            lot.oldest = Some(line.since.unwrap_or(line.time)).into_iter().chain(lot.oldest).min();
+        }
+        lot
+    }
+}
+
 /// What waits, by environment; clones share it.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Backlog {
     waiting: Arc<Mutex<BTreeMap<EnvironmentName, Entry>>>,
     changed: Arc<watch::Sender<()>>,
 }
 
+#[derive(Debug)]
 struct Entry {
     uid: String,
     lines: Vec<Line>,
+    /// What stands for the rest, and may still change.
+    overflow: Option<Line>,
 }
 
 impl Default for Backlog {
@@ -46,7 +76,8 @@ impl Backlog {
             return self.forget(environment);
         }
         let lines = pending.iter().filter_map(|text| Line::parse(text).ok()).collect();
-        self.waiting().insert(environment.clone(), Entry { uid: uid.to_owned(), lines });
+        let overflow = records.and_then(|records| Line::parse(records.overflow.as_deref()?).ok());
+        self.waiting().insert(environment.clone(), Entry { uid: uid.to_owned(), lines, overflow });
         self.changed.send_replace(());
     }
 
@@ -69,6 +100,13 @@ impl Backlog {
             lines: of_it(entry),
         });
         all.filter(|waiting| !waiting.lines.is_empty()).collect()
+    }
+
+    /// Returns how much waits for the Repository with this UID.
+    pub(crate) fn lot(&self, repository: &str) -> Lot {
+        let waiting = self.waiting();
+        let lines = waiting.values().flat_map(|entry| entry.lines.iter().chain(&entry.overflow));
+        Lot::of(lines.filter(|line| line.repository == repository))
     }
 
     /// Returns what tells of every change from now on.

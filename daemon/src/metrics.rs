@@ -23,6 +23,7 @@ use prometheus::{
     process_collector::ProcessCollector,
 };
 
+use crate::backlog::{Backlog, Lot};
 use catalogue::{Family, Kind};
 
 /// What was done about a drift, as label values.
@@ -48,8 +49,10 @@ pub(crate) struct EnvironmentOverview {
 }
 
 /// How one repository stands, for gauges.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RepositoryOverview {
+    /// Its UID.
+    pub(crate) uid: String,
     /// Whether the last look succeeded.
     pub(crate) ready: bool,
     /// When a look last did.
@@ -67,6 +70,8 @@ pub(crate) struct Overview {
     pub(crate) running: usize,
     /// Environments that are to be looked at and have no room for a pass.
     pub(crate) waiting: usize,
+    /// What waits to be published as notes.
+    pub(crate) backlog: Backlog,
     /// What is known of the cluster, once it is followed.
     pub(crate) index: Option<SharedIndex>,
     /// Tenures by shard; nothing where another replica writes.
@@ -96,6 +101,32 @@ impl Look {
     }
 }
 
+/// What came of a push of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotesPush {
+    /// They are there.
+    Pushed,
+    /// Somebody else pushed in between: it is built anew on that.
+    Raced,
+    /// They are not there, and wait.
+    Failed,
+}
+
+impl NotesPush {
+    const ALL: [Self; 3] = [Self::Pushed, Self::Raced, Self::Failed];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Pushed => "pushed",
+            Self::Raced => "raced",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Forms of records in notes, as label values: a line of its own, or counted in one that stands for many.
+const FORMS: [&str; 2] = ["whole", "counted"];
+
 /// All metrics of one daemon.
 #[derive(Clone)]
 pub(crate) struct Metrics {
@@ -116,6 +147,8 @@ struct Counters {
     pass_seconds: HistogramVec,
     looks: IntCounterVec,
     look_seconds: HistogramVec,
+    record_pushes: IntCounterVec,
+    records_published: IntCounterVec,
     requests: IntCounterVec,
     request_seconds: HistogramVec,
     lists: IntCounterVec,
@@ -136,6 +169,8 @@ struct Gauges {
     environment_applied: IntGaugeVec,
     repository_ready: IntGaugeVec,
     repository_seen: IntGaugeVec,
+    records_pending: IntGaugeVec,
+    records_oldest: IntGaugeVec,
     watched_kinds: IntGaugeVec,
     shard_held: IntGaugeVec,
 }
@@ -154,6 +189,8 @@ impl Metrics {
             pass_seconds: histogram(&registry, &catalogue::PASS_SECONDS)?,
             looks: counter(&registry, &catalogue::REPOSITORY_LOOKS)?,
             look_seconds: histogram(&registry, &catalogue::REPOSITORY_LOOK_SECONDS)?,
+            record_pushes: counter(&registry, &catalogue::RECORD_PUSHES)?,
+            records_published: counter(&registry, &catalogue::RECORDS_PUBLISHED)?,
             requests: counter(&registry, &catalogue::API_REQUESTS)?,
             request_seconds: histogram(&registry, &catalogue::API_SECONDS)?,
             lists: counter(&registry, &catalogue::WATCH_LISTS)?,
@@ -172,6 +209,8 @@ impl Metrics {
             environment_applied: gauge(&registry, &catalogue::ENVIRONMENT_APPLIED)?,
             repository_ready: gauge(&registry, &catalogue::REPOSITORY_READY)?,
             repository_seen: gauge(&registry, &catalogue::REPOSITORY_SEEN)?,
+            records_pending: gauge(&registry, &catalogue::RECORDS_PENDING)?,
+            records_oldest: gauge(&registry, &catalogue::RECORDS_OLDEST)?,
             watched_kinds: gauge(&registry, &catalogue::WATCHED_KINDS)?,
             shard_held: gauge(&registry, &catalogue::SHARD_HELD)?,
         };
@@ -222,6 +261,18 @@ impl Metrics {
         observe(&self.counters.look_seconds, &[look.label()], Some(took.as_secs_f64()));
     }
 
+    /// Counts one push of records as notes.
+    pub(crate) fn notes_push(&self, (namespace, name): &(String, String), push: NotesPush) {
+        self.counters.record_pushes.with_label_values(&[namespace.as_str(), name, push.label()]).inc();
+    }
+
+    /// Counts records that became notes.
+    pub(crate) fn published(&self, (namespace, name): &(String, String), Lot { whole, counted, oldest: _ }: Lot) {
+        for (form, number) in FORMS.into_iter().zip([whole, counted]) {
+            self.counters.records_published.with_label_values(&[namespace.as_str(), name, form]).inc_by(number);
+        }
+    }
+
     /// Counts what is told of the traffic with the API server.
     pub(crate) fn traffic(&self, traffic: Traffic) {
         match traffic {
@@ -249,6 +300,12 @@ impl Metrics {
         for look in Look::ALL {
             // Not there: no look ever ended so.
             let _ = self.counters.looks.remove_label_values(&[name.0.as_str(), &name.1, look.label()]);
+        }
+        for push in NotesPush::ALL {
+            let _ = self.counters.record_pushes.remove_label_values(&[name.0.as_str(), &name.1, push.label()]);
+        }
+        for form in FORMS {
+            let _ = self.counters.records_published.remove_label_values(&[name.0.as_str(), &name.1, form]);
         }
     }
 
@@ -293,7 +350,7 @@ impl Counters {
 
 impl Gauges {
     fn compute(&self, overview: &Overview) {
-        let Overview { environments, repositories, running, waiting, index, shards } = overview;
+        let Overview { environments, repositories, running, waiting, backlog, index, shards } = overview;
         self.passes_running.with_label_values::<&str>(&[]).set(count(*running));
         self.passes_waiting.with_label_values::<&str>(&[]).set(count(*waiting));
         if let Some(index) = index {
@@ -315,13 +372,23 @@ impl Gauges {
             &self.environment_applied,
             &self.repository_ready,
             &self.repository_seen,
+            &self.records_pending,
+            &self.records_oldest,
         ] {
             gauge.reset();
         }
         for (name, environment) in environments {
             self.compute_environment([name.namespace.as_str(), name.name.as_str()], environment);
         }
-        for ((namespace, name), RepositoryOverview { ready, seen }) in repositories {
+        for ((namespace, name), RepositoryOverview { uid, ready, seen }) in repositories {
+            let Lot { whole, counted, oldest } = backlog.lot(uid);
+            for (form, number) in FORMS.into_iter().zip([whole, counted]) {
+                let number = i64::try_from(number).unwrap_or(i64::MAX);
+                self.records_pending.with_label_values(&[namespace, name, form]).set(number);
+            }
+            if let Some(oldest) = oldest {
+                self.records_oldest.with_label_values(&[namespace, name]).set(oldest.as_second());
+            }
             self.repository_ready.with_label_values(&[namespace, name]).set((*ready).into());
             if let Some(seen) = seen {
                 self.repository_seen.with_label_values(&[namespace, name]).set(seen.as_second());

@@ -32,8 +32,9 @@ use plumb_signature::SigningKey;
 use tokio::{sync::watch, task::AbortHandle, time::Instant};
 
 use crate::{
-    backlog::Waiting,
+    backlog::{Lot, Waiting},
     chain::chain,
+    metrics::NotesPush,
     repositories::{self, Ground, login},
 };
 
@@ -102,6 +103,7 @@ impl Publish {
                     PUSH_EVERY
                 }
                 Err(failure) => {
+                    self.count(NotesPush::Failed);
                     self.head = None;
                     failures += 1;
                     let pause = backoff::delay(failure.class, failures, self.ground.clock.random());
@@ -154,6 +156,7 @@ impl Publish {
             let cleared = clear::clear(&self.ground, &self.resource, waiting, &sequences, head.as_ref(), tenure).await;
             // What is still there is found to be published the next time.
             cleared.map_err(|error| Failure { class: error.class(), message: chain(&error) })?;
+            self.ground.metrics.published(&repositories::name(&self.resource), Lot::of(&waiting.lines));
         }
         Ok(())
     }
@@ -180,6 +183,7 @@ impl Publish {
             let pushed = self.ground.push(remote, &path, &update).await;
             match pushed.map_err(|error| failed(&error))? {
                 PushOutcome::Pushed => {
+                    self.count(NotesPush::Pushed);
                     self.head = Some(Some(next.clone()));
                     let (path, name, pushed) = (path.clone(), name.clone(), next.clone());
                     // Without it the next fetch brings it once more.
@@ -187,7 +191,10 @@ impl Publish {
                         .await;
                     return Ok(Some(next));
                 }
-                PushOutcome::Raced { .. } => self.head = None,
+                PushOutcome::Raced { .. } => {
+                    self.count(NotesPush::Raced);
+                    self.head = None;
+                }
                 PushOutcome::Refused { name, message } => {
                     let message = format!("{} does not take {name}: {message}; allow plumb to write it", remote.url);
                     return Err(Failure { class: Class::Wait, message });
@@ -234,6 +241,10 @@ impl Publish {
         });
         let written = written.await.map_err(|error| Failure { class: Class::Bug, message: error.to_string() })?;
         written.map_err(|error| failed(&error))
+    }
+
+    fn count(&self, push: NotesPush) {
+        self.ground.metrics.notes_push(&repositories::name(&self.resource), push);
     }
 
     fn notes_ref(&self) -> Result<RefName, Failure> {

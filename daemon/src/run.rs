@@ -285,6 +285,8 @@ async fn work(parts: Parts, mut tasks: JoinSet<anyhow::Result<()>>, stop: Cancel
     let workers = Workers::new(worker_command(&data, &safe_directories)?.spawner(), WORKERS_MAX);
     let metrics = context.metrics.clone();
     tasks.spawn(keep_tidy(mirrors.clone(), readiness.clone(), stop.clone()));
+    let backlog = Backlog::default();
+    metrics.overview().backlog = backlog.clone();
     let ground = Ground {
         cluster,
         metrics,
@@ -296,7 +298,7 @@ async fn work(parts: Parts, mut tasks: JoinSet<anyhow::Result<()>>, stop: Cancel
         file_urls,
         local_watches: LocalWatches::default(),
         tenures,
-        backlog: Backlog::default(),
+        backlog,
         cluster_name,
     };
     let main = Loop::new(context, ground, readiness, stop.clone()).run(queue);

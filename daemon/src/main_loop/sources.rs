@@ -65,6 +65,7 @@ impl Loop {
         {
             let mut overview = self.context.metrics.overview();
             let seen = overview.repositories.entry(name.clone()).or_default();
+            seen.uid = repository.resource.metadata.uid.clone().unwrap_or_default();
             seen.ready = looked.is_ok();
             if looked.is_ok() {
                 seen.seen = Some(self.context.clock.now());

@@ -27,6 +27,8 @@ pub(crate) struct Family {
 const ENVIRONMENT: &[&str] = &["namespace", "environment"];
 /// Of what belongs to one Repository.
 const REPOSITORY: &[&str] = &["namespace", "repository"];
+/// Of the records for one Repository.
+const RECORDS_OF: &[&str] = &["namespace", "repository", "form"];
 
 pub(crate) const BUILD: Family =
     Family { name: "plumb_build_info", help: "1, with the version of plumb.", kind: Kind::Gauge, labels: &["version"] };
@@ -170,6 +172,34 @@ pub(crate) const REPOSITORY_LOOK_SECONDS: Family = Family {
     labels: &["result"],
 };
 
+pub(crate) const RECORD_PUSHES: Family = Family {
+    name: "plumb_record_pushes_total",
+    help: "Pushes of records as Git notes, by what came of them.",
+    kind: Kind::Counter,
+    labels: &["namespace", "repository", "result"],
+};
+
+pub(crate) const RECORDS_PUBLISHED: Family = Family {
+    name: "plumb_records_published_total",
+    help: "Records that became Git notes, by whether each has a line of its own.",
+    kind: Kind::Counter,
+    labels: RECORDS_OF,
+};
+
+pub(crate) const RECORDS_PENDING: Family = Family {
+    name: "plumb_records_pending",
+    help: "Records that wait to become Git notes, by whether each has a line of its own.",
+    kind: Kind::Gauge,
+    labels: RECORDS_OF,
+};
+
+pub(crate) const RECORDS_OLDEST: Family = Family {
+    name: "plumb_records_oldest_timestamp_seconds",
+    help: "When the oldest record happened that waits to become a Git note, since 1970.",
+    kind: Kind::Gauge,
+    labels: REPOSITORY,
+};
+
 pub(crate) const API_REQUESTS: Family = Family {
     name: "plumb_api_requests_total",
     help: "Requests to the API server, each try by itself, by verb and how they were answered.",
@@ -214,7 +244,7 @@ pub(crate) const SHARD_HELD: Family = Family {
 
 /// All of them, for tests.
 #[cfg(test)]
-pub(crate) const ALL: [&Family; 27] = [
+pub(crate) const ALL: [&Family; 31] = [
     &BUILD,
     &RECORDS,
     &OPERATION_SECONDS,
@@ -236,6 +266,10 @@ pub(crate) const ALL: [&Family; 27] = [
     &REPOSITORY_SEEN,
     &REPOSITORY_LOOKS,
     &REPOSITORY_LOOK_SECONDS,
+    &RECORD_PUSHES,
+    &RECORDS_PUBLISHED,
+    &RECORDS_PENDING,
+    &RECORDS_OLDEST,
     &API_REQUESTS,
     &API_SECONDS,
     &WATCHED_KINDS,

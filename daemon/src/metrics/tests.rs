@@ -2,7 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use plumb_api::environment::RecordsStatus;
 use plumb_cluster::traffic::{Outcome, Verb};
+use plumb_core::{
+    commit::{CommitId, Revision},
+    record::{
+        ledger::{Ledger, PENDING_MAX},
+        line::Origin,
+    },
+};
 
 use super::*;
 
@@ -12,6 +20,28 @@ fn name() -> EnvironmentName {
 
 fn repository() -> (String, String) {
     ("shop".to_owned(), "repo".to_owned())
+}
+
+/// What waits of an environment: one line, and one that stands for others.
+fn waiting() -> RecordsStatus {
+    let record = |second| {
+        let at = jiff::Timestamp::from_second(second).expect("a time");
+        let revision = Revision {
+            reference: None,
+            commit: CommitId::parse(&"1".repeat(40)).expect("an id"),
+            author: "Ann <ann@example.com>".to_owned(),
+            committed: at,
+            subject: "More".to_owned(),
+            signer: None,
+        };
+        Record::new(at, name(), Some(revision), RecordKind::Applied, String::new())
+    };
+    let origin = Origin { cluster: "lab".to_owned(), environment: "env".to_owned(), repository: "repo".to_owned() };
+    let mut ledger = Ledger::default();
+    for second in 0..=PENDING_MAX + 2 {
+        ledger.append(&record(70 + second as i64), &origin);
+    }
+    crate::ledger::status(&ledger, None).expect("there are records")
 }
 
 /// Metrics of a daemon that has done everything once.
@@ -37,6 +67,8 @@ fn busy() -> Metrics {
     metrics.pass(Duration::from_millis(3), None);
     metrics.look(&repository(), Look::Fetched, Duration::from_secs(2));
     metrics.traffic(Traffic::Exchange { verb: Verb::Patch, outcome: Outcome::Success, took: Duration::ZERO });
+    metrics.notes_push(&repository(), NotesPush::Pushed);
+    metrics.published(&repository(), Lot { whole: 2, counted: 3, oldest: None });
     metrics.traffic(Traffic::Listed);
     metrics.traffic(Traffic::Interrupted);
     let applied = Some(jiff::Timestamp::UNIX_EPOCH);
@@ -44,7 +76,10 @@ fn busy() -> Metrics {
     let health = BTreeMap::from([("Current".to_owned(), 2)]);
     let environment = EnvironmentOverview { reason: "Applied", health, applied, ..EnvironmentOverview::default() };
     overview.environments.insert(name(), environment);
-    overview.repositories.insert(repository(), RepositoryOverview { ready: true, seen: applied });
+    overview
+        .repositories
+        .insert(repository(), RepositoryOverview { uid: "repo".to_owned(), ready: true, seen: applied });
+    overview.backlog.see(&name(), "env", Some(&waiting()));
     overview.index = Some(SharedIndex::default());
     overview.shards.insert(Shard(0), Some(Tenure::none()));
     drop(overview);
@@ -70,4 +105,20 @@ fn what_is_gone_is_forgotten() {
     metrics.forget_repository(&repository());
     let page = metrics.page().unwrap();
     assert!(!page.contains("staging") && !page.contains("\"repo\""), "{page}");
+}
+
+#[test]
+fn what_waits_is_counted_with_what_is_rolled_up() {
+    let metrics = busy();
+    let check = |line: &str| {
+        let page = metrics.page().unwrap();
+        assert!(page.lines().any(|found| found == line), "{line}\n{page}");
+    };
+    check("plumb_records_pending{form=\"whole\",namespace=\"shop\",repository=\"repo\"} 64");
+    check("plumb_records_pending{form=\"counted\",namespace=\"shop\",repository=\"repo\"} 3");
+    check("plumb_records_oldest_timestamp_seconds{namespace=\"shop\",repository=\"repo\"} 70");
+    check("plumb_records_published_total{form=\"counted\",namespace=\"shop\",repository=\"repo\"} 3");
+    metrics.overview().backlog.forget(&name());
+    check("plumb_records_pending{form=\"counted\",namespace=\"shop\",repository=\"repo\"} 0");
+    assert!(!metrics.page().unwrap().contains("plumb_records_oldest_timestamp_seconds{"), "nothing waits");
 }
