@@ -13,12 +13,14 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use plumb_api::{Repository, repository::Records};
 use plumb_cluster::tenure::Tenure;
 use plumb_core::{
-    backoff,
     class::Class,
     commit::{CommitId, RefName},
     operation::Failure,
     person::Person,
-    record::batch::{self, Batch},
+    record::{
+        batch::{self, Batch},
+        cadence::{Cadence, Next},
+    },
 };
 use plumb_git::{
     draft::Draft,
@@ -29,7 +31,7 @@ use plumb_git::{
     remote::{Remote, RemoteUrl},
 };
 use plumb_signature::SigningKey;
-use tokio::{sync::watch, task::AbortHandle, time::Instant};
+use tokio::{sync::watch, task::AbortHandle};
 
 use crate::{
     backlog::{Lot, Waiting},
@@ -38,9 +40,6 @@ use crate::{
     repositories::{self, Ground, login},
 };
 
-/// Pushes to one repository are at least this far apart: records of an operation come in bursts, and each push costs the
-/// server a connection, a hook and a webhook.
-const PUSH_EVERY: Duration = Duration::from_secs(10);
 /// Times a push is rebuilt on what somebody else has pushed in between, before it waits like any failure.
 const RACES_MAX: u32 = 5;
 
@@ -80,53 +79,50 @@ impl Publish {
     async fn run(mut self) {
         let mut changes = self.ground.backlog.changes();
         let uid = self.resource.metadata.uid.clone().unwrap_or_default();
-        let mut failures = 0;
+        let mut cadence = Cadence::default();
         loop {
             changes.borrow_and_update();
-            let waiting = self.ground.backlog.of(&uid);
+            let mut waiting = self.ground.backlog.of(&uid);
             let shard = self.ground.tenures.repository_shard(&repositories::name(&self.resource));
             let tenure = self.ground.tenures.of(shard);
             if tenure.is_none() {
                 // Another replica publishes. When a tenure begins, so does a new publisher.
                 self.head = None;
+                waiting.clear();
             }
-            let Some(tenure) = tenure.filter(|_| !waiting.is_empty()) else {
-                if changes.changed().await.is_err() {
-                    return;
+            let now = self.ground.clock.uptime();
+            let kinds = waiting.iter().flat_map(|waiting| &waiting.lines).map(|line| line.kind);
+            match (cadence.next(now, kinds), tenure) {
+                (Next::Push, Some(tenure)) => self.publish_as(&mut cadence, &waiting, &tenure).await,
+                (Next::At(at), _) => {
+                    tokio::select! {
+                        () = tokio::time::sleep(at.saturating_sub(now)) => {}
+                        changed = changes.changed() => if changed.is_err() { return },
+                    }
                 }
-                continue;
-            };
-            let pause = match self.publish(&waiting, &tenure).await {
-                Ok(()) => {
-                    failures = 0;
-                    self.trouble.send_if_modified(|trouble| trouble.take().is_some());
-                    PUSH_EVERY
+                (Next::Nothing | Next::Push, _) => {
+                    if changes.changed().await.is_err() {
+                        return;
+                    }
                 }
-                Err(failure) => {
-                    self.count(NotesPush::Failed);
-                    self.head = None;
-                    failures += 1;
-                    let pause = backoff::delay(failure.class, failures, self.ground.clock.random());
-                    self.tell(failure);
-                    pause.max(PUSH_EVERY)
-                }
-            };
-            self.rest(pause, failures, &uid, &mut changes).await;
+            }
         }
     }
 
-    /// Waits; after a push that went well no longer than until a rollback is to be told.
-    async fn rest(&self, pause: Duration, failures: u32, uid: &str, changes: &mut watch::Receiver<()>) {
-        let end = Instant::now() + pause;
-        loop {
-            let waiting = self.ground.backlog.of(uid);
-            let urgent = waiting.iter().flat_map(|waiting| &waiting.lines).any(|line| line.kind.is_urgent());
-            if urgent && failures == 0 {
-                return;
+    /// Publishes, and takes down in the cadence and in the condition what came of it.
+    async fn publish_as(&mut self, cadence: &mut Cadence, waiting: &[Waiting], tenure: &Tenure) {
+        let published = self.publish(waiting, tenure).await;
+        let now = self.ground.clock.uptime();
+        match published {
+            Ok(()) => {
+                cadence.pushed(now);
+                self.trouble.send_if_modified(|trouble| trouble.take().is_some());
             }
-            tokio::select! {
-                () = tokio::time::sleep_until(end) => return,
-                changed = changes.changed() => if changed.is_err() { return },
+            Err(failure) => {
+                cadence.failed(now, failure.class, self.ground.clock.random());
+                self.count(NotesPush::Failed);
+                self.head = None;
+                self.tell(failure);
             }
         }
     }

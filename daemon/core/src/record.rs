@@ -4,6 +4,9 @@
 //! (`ledger`). May touch: values handed to it. Must never do: hold a value of a Secret, read a clock, decide by records.
 
 pub mod batch;
+pub mod cadence;
+#[cfg(test)]
+pub(crate) mod example;
 pub mod farewell;
 pub mod kind;
 pub mod landing;

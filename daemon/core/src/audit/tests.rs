@@ -3,30 +3,14 @@
 use std::fmt::Write as _;
 
 use super::{anchor::Whereabouts, *};
-use crate::record::{Record, RecordKind, line::Origin};
+use crate::record::example;
 
 fn commit(number: usize) -> CommitId {
     CommitId::parse(&format!("{number:040x}")).expect("an id")
 }
 
 fn text(environment: &str, sequence: u64, about: &CommitId) -> String {
-    let record = Record::new(
-        jiff::Timestamp::UNIX_EPOCH,
-        crate::environment::EnvironmentName::new("team", environment),
-        Some(crate::commit::Revision {
-            reference: None,
-            commit: about.clone(),
-            author: "Ann <ann@example.com>".to_owned(),
-            committed: jiff::Timestamp::UNIX_EPOCH,
-            subject: "A commit".to_owned(),
-            signer: None,
-        }),
-        RecordKind::Applied,
-        format!("record {sequence}"),
-    );
-    let origin =
-        Origin { cluster: "eu-1".to_owned(), environment: environment.to_owned(), repository: "repo".to_owned() };
-    Line::of(&record, &origin, sequence).expect("a line").text()
+    example::line(environment, about.clone(), sequence).text()
 }
 
 /// A chain in the making: one commit is annotated, and each link appends lines.

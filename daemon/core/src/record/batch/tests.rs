@@ -3,30 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{
-    commit::Revision,
-    environment::EnvironmentName,
-    record::{Record, RecordKind, line::Origin},
-};
+use crate::record::example;
 
 fn line(environment: &str, commit: char, sequence: u64) -> Line {
-    let record = Record::new(
-        jiff::Timestamp::UNIX_EPOCH,
-        EnvironmentName::new("team", environment),
-        Some(Revision {
-            reference: None,
-            commit: CommitId::parse(&commit.to_string().repeat(40)).expect("an id"),
-            author: "Ann <ann@example.com>".to_owned(),
-            committed: jiff::Timestamp::UNIX_EPOCH,
-            subject: "More".to_owned(),
-            signer: None,
-        }),
-        RecordKind::Applied,
-        format!("{environment} {sequence}"),
-    );
-    let origin =
-        Origin { cluster: "lab".to_owned(), environment: format!("uid-{environment}"), repository: "repo".to_owned() };
-    Line::of(&record, &origin, sequence).expect("a line")
+    let commit = CommitId::parse(&commit.to_string().repeat(40)).expect("an id");
+    example::line(environment, commit, sequence)
 }
 
 #[test]
@@ -35,7 +16,7 @@ fn lines_go_to_their_commits_in_the_order_of_their_numbers() {
         Batch::of([line("b", 'a', 2), line("a", 'a', 7), line("b", 'a', 1), line("b", 'c', 3), line("b", 'c', 3)]);
     let order: Vec<&str> = batch.notes.values().flatten().map(|line| line.message.as_str()).collect();
     assert_eq!(order, ["a 7", "b 1", "b 2", "b 3"]);
-    assert_eq!((batch.len(), batch.sequences("uid-b")), (4, BTreeSet::from([1, 2, 3])));
+    assert_eq!((batch.len(), batch.sequences("b")), (4, BTreeSet::from([1, 2, 3])));
 }
 
 #[test]

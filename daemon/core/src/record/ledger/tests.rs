@@ -6,30 +6,16 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    commit::{CommitId, Revision},
-    environment::EnvironmentName,
-    record::RecordKind,
+    commit::CommitId,
+    record::{RecordKind, example},
 };
 
 fn record(message: &str) -> Record {
-    Record::new(
-        jiff::Timestamp::UNIX_EPOCH,
-        EnvironmentName::new("team", "shop"),
-        Some(Revision {
-            reference: None,
-            commit: CommitId::parse(&"1".repeat(40)).expect("an id"),
-            author: "Ann <ann@example.com>".to_owned(),
-            committed: jiff::Timestamp::UNIX_EPOCH,
-            subject: "A commit".to_owned(),
-            signer: None,
-        }),
-        RecordKind::Applied,
-        message.to_owned(),
-    )
+    example::record("shop", CommitId::parse(&"1".repeat(40)).expect("an id"), message)
 }
 
 fn origin(repository: &str) -> Origin {
-    Origin { cluster: "eu-1".to_owned(), environment: "env".to_owned(), repository: repository.to_owned() }
+    example::origin("env", repository)
 }
 
 fn sequences(ledger: &Ledger, repository: &str) -> Vec<(u64, u64)> {

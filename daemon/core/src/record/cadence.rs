@@ -1,0 +1,140 @@
+//! When what waits is published: in one push every ten seconds for each repository, at once after a rollback.
+//!
+//! Times are those of a clock that never goes back, since some beginning.
+
+use std::time::Duration;
+
+use super::RecordKind;
+use crate::{backoff, class::Class};
+
+/// Pushes to one repository are at least this far apart: records of an operation come in bursts, and each push costs the
+/// server a connection, a hook and a webhook.
+pub const PUSH_EVERY: Duration = Duration::from_secs(10);
+
+/// The pace of pushes to one repository.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cadence {
+    /// No push before, except for what is urgent.
+    rests_until: Duration,
+    /// Pushes in a row that failed.
+    failures: u32,
+}
+
+/// What is to be done now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Everything that waits is pushed.
+    Push,
+    /// It is looked at again then, or when more waits.
+    At(Duration),
+    /// Nothing waits.
+    Nothing,
+}
+
+impl Cadence {
+    /// Returns what is to be done about records of these kinds, which wait. What is urgent takes everything else with it;
+    /// where pushes fail it waits like the rest, since what fails does not get better by haste.
+    pub fn next(&self, now: Duration, waiting: impl IntoIterator<Item = RecordKind>) -> Next {
+        let mut waiting = waiting.into_iter().peekable();
+        if waiting.peek().is_none() {
+            return Next::Nothing;
+        }
+        if now >= self.rests_until || self.failures == 0 && waiting.any(RecordKind::is_urgent) {
+            return Next::Push;
+        }
+        Next::At(self.rests_until)
+    }
+
+    /// Takes down that a push went well.
+    pub fn pushed(&mut self, now: Duration) {
+        *self = Self { rests_until: now + PUSH_EVERY, failures: 0 };
+    }
+
+    /// Takes down that one failed; `seed` spreads the next try.
+    pub fn failed(&mut self, now: Duration, class: Class, seed: u64) {
+        let failures = self.failures.saturating_add(1);
+        *self = Self { rests_until: now + backoff::delay(class, failures, seed).max(PUSH_EVERY), failures };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_rollback_is_told_at_once_and_all_else_every_ten_seconds() {
+        use RecordKind::{Applied, DriftCorrected, Held};
+        let at = |seconds: u32| SECOND * seconds;
+        let mut cadence = Cadence::default();
+        assert_eq!(cadence.next(at(100), []), Next::Nothing);
+        assert_eq!(cadence.next(at(100), [Applied]), Next::Push);
+        cadence.pushed(at(100));
+        assert_eq!(cadence.next(at(101), []), Next::Nothing);
+        assert_eq!(cadence.next(at(101), [Applied]), Next::At(at(110)));
+        assert_eq!(cadence.next(at(102), [Applied, DriftCorrected, Held]), Next::Push);
+        cadence.pushed(at(102));
+        assert_eq!(cadence.next(at(111), [Applied]), Next::At(at(112)));
+        assert_eq!(cadence.next(at(112), [Applied]), Next::Push);
+        cadence.failed(at(112), Class::Wait, 7);
+        assert_eq!(cadence.next(at(113), [Held]), Next::At(at(122)), "a remote that refuses is not pressed");
+        assert_eq!(cadence.next(at(122), [Held]), Next::Push);
+        for _ in 0..20 {
+            cadence.failed(at(200), Class::Wait, 7);
+        }
+        let Next::At(again) = cadence.next(at(201), [Held]) else { panic!("it is tried again and again") };
+        assert!(again <= at(200) + SECOND * 330, "{again:?}");
+        cadence.pushed(at(600));
+        assert_eq!(cadence.next(at(600), [Held]), Next::Push, "what failed before is over");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        /// Any records at any times, pushed as the cadence says, each push taking a moment.
+        #[test]
+        fn nothing_urgent_waits_and_nothing_else_costs_more_than_a_push_in_ten_seconds(
+            records in prop::collection::vec((0_u64..120_000, any::<bool>()), 0..60),
+            took in 0_u64..3_000,
+        ) {
+            let kind = |urgent| if urgent { RecordKind::Held } else { RecordKind::DriftFound };
+            let mut records: Vec<(Duration, RecordKind)> =
+                records.into_iter().map(|(at, urgent)| (Duration::from_millis(at), kind(urgent))).collect();
+            records.sort_by_key(|(at, _)| *at);
+            let mut coming = records.iter().copied().peekable();
+            let (mut cadence, mut now, mut waiting) = (Cadence::default(), Duration::ZERO, Vec::new());
+            let (mut usual, mut told): (Vec<Duration>, usize) = (Vec::new(), 0);
+            loop {
+                while let Some((at, kind)) = coming.next_if(|(at, _)| *at <= now) {
+                    waiting.push((at, kind));
+                }
+                match cadence.next(now, waiting.iter().map(|(_, kind)| *kind)) {
+                    Next::Push => {
+                        if waiting.iter().any(|(_, kind)| kind.is_urgent()) {
+                            let late = waiting.iter().filter(|(_, kind)| kind.is_urgent()).map(|(at, _)| now - *at).max();
+                            prop_assert!(late <= Some(Duration::from_millis(took)), "only a push under way holds it up");
+                        } else {
+                            usual.push(now);
+                        }
+                        told += waiting.len();
+                        waiting.clear();
+                        now += Duration::from_millis(took);
+                        cadence.pushed(now);
+                    }
+                    Next::At(at) => {
+                        prop_assert!(at > now);
+                        now = coming.peek().map_or(at, |(more, _)| at.min(*more)).max(now);
+                    }
+                    Next::Nothing => match coming.peek() {
+                        Some((at, _)) => now = *at,
+                        None => break,
+                    },
+                }
+            }
+            prop_assert_eq!(told, records.len());
+            prop_assert!(usual.windows(2).all(|pair| pair[1] - pair[0] >= PUSH_EVERY), "{:?}", usual);
+        }
+    }
+}
