@@ -37,6 +37,7 @@ use plumb_core::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    abandonment,
     act::{Actor, Deeds, failure},
     chain::chain,
     context::Context,
@@ -75,7 +76,7 @@ pub(crate) async fn prepare(context: &Context, pass: &mut Pass) {
     let present = is_held(metadata);
     let wanted = match (pass.resource.spec.deletion, &pass.keeping) {
         (Deletion::Prune, _) | (Deletion::Orphan, Keeping::Notes(_)) if !present => Finalizer::Present,
-        (Deletion::Orphan, Keeping::Nowhere) if present => Finalizer::Absent,
+        (Deletion::Orphan, Keeping::Nowhere(_)) if present => Finalizer::Absent,
         (Deletion::Prune | Deletion::Orphan, _) => return,
     };
     set(context, pass, wanted).await;
@@ -115,6 +116,7 @@ pub(crate) async fn depart(context: &Context, mut pass: Pass, stop: &Cancellatio
     if pass.memory.leaving.released.is_some() {
         return part(context, pass).await;
     }
+    abandonment::abandon(context, &mut pass).await;
     pass.stir = context.claims().leave(&pass.settings.name, context.clock.uptime());
     let gathered = match gather(context, &mut pass).await {
         Ok(gathered) => gathered,

@@ -55,20 +55,13 @@ impl Journal {
     /// Takes one record down.
     pub(crate) fn record(&self, record: Record, environment_uid: &str, tenure: &Tenure) {
         self.metrics.record(&record);
-        let environment = record.environment.to_string();
-        let commit = record.revision.as_ref().map(|revision| revision.commit.as_str()).unwrap_or_default();
-        let took_ms = record.took.map(|took| took.as_millis() as u64);
-        let kind = record.kind.label();
-        // One record is one line, whoever reads it.
-        let line = record.message.replace('\n', "; ");
-        if record.kind.warns() {
-            tracing::warn!(environment, commit, kind, took_ms, "{line}");
-        } else {
-            tracing::info!(environment, commit, kind, took_ms, "{line}");
-        }
-        let name = &record.environment;
+        let Record { environment, revision, took, .. } = &record;
+        let about = Some(environment.to_string());
+        let commit = revision.as_ref().map(|revision| revision.commit.as_str()).unwrap_or_default();
+        let took_ms = took.map(|took| took.as_millis() as u64);
+        log(record.kind, (about.as_deref(), None), commit, took_ms, &record.message);
         self.send(Entry {
-            regarding: resources::key::<Environment>(&name.namespace, &name.name),
+            regarding: resources::key::<Environment>(&environment.namespace, &environment.name),
             api_version: resources::kind::<Environment>().gvk.api_version(),
             uid: environment_uid.to_owned(),
             tenure: tenure.clone(),
@@ -78,7 +71,8 @@ impl Journal {
         });
     }
 
-    /// Takes down that a Repository's newest commit is not applied, because no trusted key has signed it.
+    /// Takes down that a Repository's newest commit is not applied, because no trusted key has signed it. It is about no
+    /// Environment, so that it has no number and is in no note.
     pub(crate) fn untrusted(
         &self,
         (namespace, name): (&str, &str),
@@ -89,8 +83,7 @@ impl Journal {
     ) {
         let kind = RecordKind::Untrusted;
         self.metrics.count(kind);
-        let repository = format!("{namespace}/{name}");
-        tracing::warn!(repository, kind = kind.label(), "{}", message.replace('\n', "; "));
+        log(kind, (None, Some(&format!("{namespace}/{name}"))), "", None, &message);
         self.send(Entry {
             regarding: resources::key::<Repository>(namespace, name),
             api_version: resources::kind::<Repository>().gvk.api_version(),
@@ -107,6 +100,22 @@ impl Journal {
             let entry = full.into_inner();
             tracing::debug!(about = %entry.regarding, "too many Events at once: this one is left out");
         }
+    }
+}
+
+/// Writes the line of a fact: one line, whoever reads it.
+fn log(
+    kind: RecordKind,
+    (environment, repository): (Option<&str>, Option<&str>),
+    commit: &str,
+    took_ms: Option<u64>,
+    message: &str,
+) {
+    let (warns, kind, line) = (kind.warns(), kind.label(), message.replace('\n', "; "));
+    if warns {
+        tracing::warn!(environment, repository, commit, kind, took_ms, "{line}");
+    } else {
+        tracing::info!(environment, repository, commit, kind, took_ms, "{line}");
     }
 }
 
@@ -133,3 +142,6 @@ async fn write(mut queue: mpsc::Receiver<Entry>, events: Events, stop: Cancellat
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,8 @@
 //!
 //! Owns: what is kept between a record and the status that holds it. Must never do: number a record twice that has arrived.
 
+use std::collections::BTreeSet;
+
 use plumb_api::environment::{FormerRepository, RecordsStatus};
 use plumb_core::record::{
     Record, landing,
@@ -18,8 +20,8 @@ const FRESH_MAX: usize = 256;
 pub(crate) enum Keeping {
     /// They go into the status, and from there into notes.
     Notes(Origin),
-    /// They are Events, counters and log lines only.
-    Nowhere,
+    /// They are Events, counters and log lines only: the Repository with this UID wants no notes.
+    Nowhere(String),
     /// The Repository, which would say so, is not known: what is there stays as it is.
     Unknown,
 }
@@ -33,6 +35,8 @@ pub(crate) struct Book {
     fresh: Vec<Record>,
     /// What was last tried to be written, and how many of them are in it.
     attempted: Option<(Ledger, usize)>,
+    /// UIDs of Repositories that publish nothing any more.
+    abandoned: BTreeSet<String>,
 }
 
 impl Book {
@@ -50,12 +54,33 @@ impl Book {
         }
     }
 
+    /// Takes the newest record back: what it tells of was to happen with a write that failed. If that write arrives all the
+    /// same, so does the record.
+    pub(crate) fn take_back(&mut self, record: &Record) {
+        self.fresh.pop_if(|newest| newest == record);
+    }
+
+    /// Returns whether a record only repeats one that waits for the status to be written.
+    pub(crate) fn tells(&self, record: &Record) -> bool {
+        self.fresh.iter().any(|earlier| record.repeats(earlier))
+    }
+
+    /// Returns the UIDs of the Repositories for which something waits.
+    pub(crate) fn awaited(&self) -> BTreeSet<String> {
+        ledger(self.known.as_ref()).awaited()
+    }
+
+    /// Takes down that these Repositories publish nothing any more: what waits for them goes with the next write.
+    pub(crate) fn abandon(&mut self, repositories: BTreeSet<String>) {
+        self.abandoned.extend(repositories);
+    }
+
     /// Takes in what the cluster says: whoever publishes has taken lines out, or a write has arrived whose answer was lost.
     pub(crate) fn see(&mut self, read: Option<&RecordsStatus>) {
         if let Some((attempted, records)) = self.attempted.take() {
             // What was read may be older than that write: it is asked again of what is read next.
             if let Some(landed) = landing::landed(&attempted, records, &ledger(read)) {
-                self.fresh.drain(..landed);
+                self.fresh.drain(..landed.min(self.fresh.len()));
                 self.attempted = Some((attempted, records - landed));
             }
         }
@@ -65,29 +90,43 @@ impl Book {
     /// Returns what the status shall say now.
     pub(crate) fn draft(&mut self, keeping: &Keeping) -> Option<RecordsStatus> {
         let mut ledger = ledger(self.known.as_ref());
-        match keeping {
+        let unwanted = match keeping {
+            Keeping::Nowhere(repository) => Some(repository),
+            Keeping::Notes(_) | Keeping::Unknown => None,
+        };
+        for repository in self.abandoned.iter().chain(unwanted) {
+            let lost = ledger.abandon(repository).len();
+            if lost > 0 {
+                tracing::warn!(
+                    "{lost} record(s) will not be notes: their Repository is gone, or its spec.records is None"
+                );
+            }
+        }
+        let records = match keeping {
             Keeping::Notes(origin) => {
                 self.fresh.retain(|record| ledger.append(record, origin) != Kept::Nowhere);
+                self.fresh.len()
             }
-            Keeping::Nowhere => {
-                let lost = ledger.pending.len() + usize::from(ledger.overflow.is_some());
-                if lost > 0 {
-                    tracing::warn!("{lost} record(s) will not be notes: the Repository's spec.records is None");
-                }
-                (ledger.pending, ledger.overflow) = (Vec::new(), None);
+            Keeping::Nowhere(_) => {
+                self.fresh.clear();
+                0
             }
-            Keeping::Unknown => {}
-        }
+            Keeping::Unknown => 0,
+        };
         let status = status(&ledger, self.known.as_ref().and_then(|known| known.head.clone()));
-        self.attempted = Some((ledger, self.fresh.len()));
+        self.attempted = Some((ledger, records));
         status
     }
 
-    /// Takes down that the last draft was written.
-    pub(crate) fn written(&mut self, status: Option<&RecordsStatus>) {
+    /// Takes down that the last draft was written; returns whether records are only counted from now on.
+    pub(crate) fn written(&mut self, status: Option<&RecordsStatus>) -> bool {
+        let counts = |records: Option<&RecordsStatus>| records.is_some_and(|records| records.overflow.is_some());
+        let rolls_up = counts(status) && !counts(self.known.as_ref());
+        let (_, records) = self.attempted.take().unwrap_or_default();
+        self.fresh.drain(..records.min(self.fresh.len()));
+        self.abandoned.clear();
         self.known = status.cloned();
-        self.fresh.clear();
-        self.attempted = None;
+        rolls_up
     }
 }
 
@@ -110,5 +149,7 @@ pub(crate) fn status(ledger: &Ledger, head: Option<String>) -> Option<RecordsSta
     Some(RecordsStatus { head, repository, next, pending, overflow, former })
 }
 
+#[cfg(test)]
+pub(crate) mod example;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod run;
 
+mod abandonment;
 mod act;
 mod backlog;
 mod bootstrap;

@@ -40,7 +40,7 @@ use crate::{
     source::Source,
 };
 use environments::Sweeping;
-use tracked::{Tracked, keeping, source};
+use tracked::{Tracked, keeping, source, unpublished};
 use watched::{Taken, Watched};
 
 /// Passes under way at once: what limits the work is the turns at the API server; a pass that hangs at a webhook or a
@@ -393,6 +393,7 @@ impl Loop {
                 gate::held((&settings, &resource, &memory.status), newest, &self.dependencies, synced, wall)
             });
             let keeping = keeping(self.repositories.get(&watched.repository()), &self.ground, &resource);
+            let unpublished = unpublished(memory.book.awaited(), self.repositories.values());
             let pass = Pass {
                 settings,
                 resource,
@@ -403,6 +404,7 @@ impl Loop {
                 synced,
                 memory,
                 keeping,
+                unpublished,
                 reverted,
                 tenure: tenure.clone(),
                 unwritten: None,

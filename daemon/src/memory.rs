@@ -121,8 +121,6 @@ pub(crate) struct Memory {
     pub(crate) immutable: BTreeMap<ObjectKey, Immutable>,
     /// The wave of which it has been recorded that it does not become healthy in time.
     pub(crate) late: Option<WaitingStatus>,
-    /// The release of a commit that was recorded, until the status says it.
-    pub(crate) released: Option<String>,
     /// The state of the branch of which it was recorded that the revert for it has arrived.
     pub(crate) reverted: Option<CommitId>,
     /// Refusals that have a record already.
@@ -167,10 +165,11 @@ impl Memory {
             return false;
         }
         version.clone_into(&mut self.resource_version);
-        // Whoever publishes takes out what is published; the rest of the status is written by passes alone.
-        let records = environment.status.as_ref().and_then(|status| status.records.clone());
-        self.book.see(records.as_ref());
-        self.status.records = records;
+        // Whoever publishes takes out what is published; the rest is written by passes alone, and may be a write whose answer
+        // was lost.
+        let status = environment.status.clone().unwrap_or_default();
+        self.book.see(status.records.as_ref());
+        self.status = status;
         let found = annotated(environment);
         let intact = match (&self.recorded, &found) {
             (Some(recorded), Some(found)) => found.covers(recorded),

@@ -32,6 +32,7 @@ use plumb_core::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    abandonment,
     act::{Actor, Deeds},
     context::Context,
     departure, drift,
@@ -63,6 +64,8 @@ pub(crate) struct Pass {
     pub(crate) memory: Memory,
     /// What becomes of its records.
     pub(crate) keeping: Keeping,
+    /// UIDs of Repositories for which records wait, and that are not known to publish them.
+    pub(crate) unpublished: BTreeSet<String>,
     /// What became of a revert since the last pass.
     pub(crate) reverted: Option<rollback::Reverted>,
     /// The right to write, while it lasts.
@@ -164,6 +167,7 @@ impl Pass {
 pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &CancellationToken) -> Finished {
     let started = context.clock.now();
     departure::prepare(context, &mut pass).await;
+    abandonment::abandon(context, &mut pass).await;
     let acting = match context.acting_for(&pass.settings, &pass.tenure) {
         Ok(acting) => acting,
         Err(error) => return give_up(context, pass, NotGathered::Identity(service_account::invalid(&error))).await,

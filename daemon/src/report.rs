@@ -19,7 +19,7 @@ use plumb_core::{
     contention::Quarrel,
     object::ObjectKey,
     plan::Plan,
-    record::RecordKind,
+    record::{Record, RecordKind},
     rollback::hold::{Hold, Rollback},
     standing::{self, Facts},
     wave::Waiting,
@@ -101,23 +101,28 @@ pub(crate) async fn released(
 ) -> bool {
     let mut status = pass.memory.status.clone();
     rollback::state::write(&mut status, released, pass.memory.watch.as_ref());
-    if let Some(asked) = asked {
-        status.handled.insert(request::RETRY.to_owned(), asked.id);
+    if let Some(asked) = &asked {
+        status.handled.insert(request::RETRY.to_owned(), asked.id.clone());
     }
-    // Where it could not be written it was recorded all the same.
-    let told = pass.memory.released.as_ref() == Some(&message);
-    if pass.memory.status.rollback.held.is_some() && !told {
-        let revision = pass.source.as_ref().ok().map(|source| source.revision.clone());
-        let mut scribe = Scribe { context, pass, revision, now: context.clock.now() };
-        if let Some(hold) = reverted {
-            scribe.reverted(&hold, format!("{} was taken back in Git, as the branch shows", hold.commit.short()));
-        }
-        scribe.record(RecordKind::Released, Vec::new(), message.clone(), |_| {});
-        pass.memory.released = Some(message);
+    let now = context.clock.now();
+    let name = pass.settings.name.clone();
+    let revision = pass.source.as_ref().ok().map(|source| source.revision.clone());
+    let mut records = Vec::new();
+    if let Some(hold) = reverted {
+        let message = format!("{} was taken back in Git, as the branch shows", hold.commit.short());
+        let about = Some(rollbacks::rolled_back(&hold));
+        records.push(Record::new(now, name.clone(), about, RecordKind::Reverted, message));
     }
-    let written = state::put(context, pass, status).await;
+    let released = Record::new(now, name, revision, RecordKind::Released, message);
+    records.push(Record { who: asked.map(|asked| asked.user), ..released });
+    let mut scribe = Scribe { context, pass, revision: None, now };
+    // They are true from that write on, and ride on it.
+    records.iter().for_each(|record| scribe.keep(record));
+    let written = state::put(context, scribe.pass, status).await;
     if written {
-        pass.memory.released = None;
+        records.into_iter().for_each(|record| scribe.tell(record));
+    } else {
+        records.iter().rev().for_each(|record| scribe.pass.memory.book.take_back(record));
     }
     written
 }

@@ -79,4 +79,36 @@ impl Record {
             took: None,
         }
     }
+
+    /// Returns whether it says once more what an earlier record says: the status that was to hold that one could not be
+    /// written, so the same state was found again. What was done to objects is done once, and never found again.
+    pub fn repeats(&self, earlier: &Self) -> bool {
+        let commit = |record: &Self| record.revision.as_ref().map(|revision| revision.commit.clone());
+        let same = self.kind == earlier.kind && commit(self) == commit(earlier);
+        match self.kind {
+            RecordKind::Applied
+            | RecordKind::Restored
+            | RecordKind::Held
+            | RecordKind::Reverted
+            | RecordKind::Released => same,
+            RecordKind::Failed | RecordKind::HealthLost | RecordKind::Allowed => {
+                same && self.message == earlier.message
+            }
+            RecordKind::Refused
+            | RecordKind::Untrusted
+            | RecordKind::Blocked
+            | RecordKind::Pruned
+            | RecordKind::Adopted
+            | RecordKind::HandedOver
+            | RecordKind::DriftFound
+            | RecordKind::DriftCorrected
+            | RecordKind::Contended
+            | RecordKind::Suspended
+            | RecordKind::Resumed
+            | RecordKind::LetGo
+            | RecordKind::Superseded
+            | RecordKind::Replaced
+            | RecordKind::RolledUp => false,
+        }
+    }
 }

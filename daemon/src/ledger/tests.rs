@@ -1,33 +1,15 @@
 //! Every way in which a write can go wrong: the records are in the status once, their numbers without a gap.
 
-use plumb_core::{
-    commit::{CommitId, Revision},
-    environment::EnvironmentName,
-    record::{RecordKind, line::Line},
-};
+use plumb_core::record::{RecordKind, ledger::PENDING_MAX, line::Line};
 use proptest::prelude::*;
 
-use super::*;
-
-fn record(message: &str) -> Record {
-    Record::new(
-        jiff::Timestamp::UNIX_EPOCH,
-        EnvironmentName::new("team", "shop"),
-        Some(Revision {
-            reference: None,
-            commit: CommitId::parse(&"a".repeat(40)).expect("an id"),
-            author: "Ann <ann@example.com>".to_owned(),
-            committed: jiff::Timestamp::UNIX_EPOCH,
-            subject: "More".to_owned(),
-            signer: None,
-        }),
-        RecordKind::Applied,
-        message.to_owned(),
-    )
-}
+use super::{
+    example::{origin, record},
+    *,
+};
 
 fn notes() -> Keeping {
-    Keeping::Notes(Origin { cluster: "lab".to_owned(), environment: "env".to_owned(), repository: "repo".to_owned() })
+    Keeping::Notes(origin("repo"))
 }
 
 /// What happens on the way to the cluster and back.
@@ -158,7 +140,7 @@ proptest! {
 fn without_notes_there_is_neither_a_number_nor_a_list() {
     let mut book = Book::default();
     book.add(record("1"));
-    assert_eq!(book.draft(&Keeping::Nowhere), None);
+    assert_eq!(book.draft(&Keeping::Nowhere("repo".to_owned())), None);
     book.written(None);
     assert_eq!(book.draft(&notes()), None, "it was not kept for later");
 }
@@ -170,6 +152,91 @@ fn a_repository_that_is_not_known_loses_nothing() {
     let kept = book.draft(&notes());
     book.written(kept.as_ref());
     assert_eq!(book.draft(&Keeping::Unknown), kept);
-    let counted = book.draft(&Keeping::Nowhere).expect("going back to notes goes on counting");
+    let counted = book.draft(&Keeping::Nowhere("repo".to_owned())).expect("going back to notes goes on counting");
     assert_eq!((counted.next, counted.pending), (2, Vec::new()));
+}
+
+#[test]
+fn what_is_new_waits_while_the_repository_is_not_known() {
+    let mut book = Book::default();
+    book.add(record("1"));
+    assert_eq!(book.draft(&Keeping::Unknown), None);
+    book.written(None);
+    // A watch that lags behind shows what is written already.
+    book.see(None);
+    let kept = book.draft(&notes()).expect("it is kept now");
+    assert_eq!((kept.next, kept.pending.len()), (2, 1));
+}
+
+#[test]
+fn a_record_that_rides_on_a_write_that_failed_is_taken_back_with_it() {
+    let tried = |arrives: bool| {
+        let mut book = Book::default();
+        book.add(record("before"));
+        let released = record("released");
+        book.add(released.clone());
+        let draft = book.draft(&notes());
+        book.take_back(&released);
+        book.see(draft.as_ref().filter(|_| arrives));
+        let next = book.draft(&notes()).expect("there is one before it");
+        (next.next, next.pending.len())
+    };
+    assert_eq!(tried(false), (2, 1));
+    // The answer was lost: it is there with all that it rode on, and nothing is numbered anew.
+    assert_eq!(tried(true), (3, 2));
+    let mut book = Book::default();
+    book.add(record("other"));
+    book.take_back(&record("released"));
+    assert!(book.tells(&record("other")), "only that record is taken back");
+}
+
+#[test]
+fn what_could_not_be_written_is_not_told_again() {
+    let mut book = Book::default();
+    book.add(record("0123456: 2 created"));
+    assert!(book.tells(&record("0123456: nothing to do")), "the commit was applied once");
+    let failed = |message: &str| Record { kind: RecordKind::Failed, ..record(message) };
+    book.add(failed("a webhook"));
+    assert!(book.tells(&failed("a webhook")) && !book.tells(&failed("a quota")));
+    let drift = Record { kind: RecordKind::DriftCorrected, ..record("put back") };
+    book.add(drift.clone());
+    assert!(!book.tells(&drift), "what was done twice happened twice");
+    let written = book.draft(&notes());
+    book.written(written.as_ref());
+    assert!(!book.tells(&record("0123456: nothing to do")), "later it is news");
+}
+
+#[test]
+fn what_waits_for_a_repository_that_publishes_no_more_goes_and_the_rest_stays() {
+    let notes = |repository: &str| Keeping::Notes(origin(repository));
+    let mut book = Book::default();
+    for repository in ["gone", "other", "repo"] {
+        book.add(record(repository));
+        let kept = book.draft(&notes(repository));
+        book.written(kept.as_ref());
+    }
+    let names = ["gone", "other", "repo"].map(str::to_owned);
+    assert_eq!(book.awaited(), BTreeSet::from(names));
+    book.abandon(BTreeSet::from(["gone".to_owned()]));
+    let left = book.draft(&notes("repo"));
+    assert_eq!(ledger(left.as_ref()).awaited(), BTreeSet::from(["other".to_owned(), "repo".to_owned()]));
+    // Not written: it is tried again.
+    assert_eq!(book.draft(&notes("repo")), left);
+    book.written(left.as_ref());
+    // What this Repository does not want another one may.
+    let left = book.draft(&Keeping::Nowhere("repo".to_owned()));
+    assert_eq!(ledger(left.as_ref()).awaited(), BTreeSet::from(["other".to_owned()]));
+}
+
+#[test]
+fn that_records_are_only_counted_is_told_once() {
+    let mut book = Book::default();
+    let mut told = Vec::new();
+    for number in 0..PENDING_MAX + 3 {
+        book.add(record(&number.to_string()));
+        let kept = book.draft(&notes());
+        told.push(book.written(kept.as_ref()));
+    }
+    assert_eq!(told.iter().position(|told| *told), Some(PENDING_MAX));
+    assert_eq!(told.iter().filter(|told| **told).count(), 1);
 }

@@ -1,6 +1,6 @@
 //! One Repository as the loop sees it: its resource, who follows it, and what was last seen of it.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use plumb_api::{Environment, Repository, repository::Records};
 use plumb_core::{class::Class, operation::Failure, record::line::Origin};
@@ -54,13 +54,26 @@ impl Tracked {
 pub(super) fn keeping(repository: Option<&Tracked>, ground: &Ground, environment: &Environment) -> Keeping {
     let Some(repository) = repository else { return Keeping::Unknown };
     match repository.resource.spec.records {
-        Records::None => Keeping::Nowhere,
+        Records::None => Keeping::Nowhere(repository.resource.metadata.uid.clone().unwrap_or_default()),
         Records::Notes => Keeping::Notes(Origin {
             cluster: ground.cluster_name.clone(),
             environment: environment.metadata.uid.clone().unwrap_or_default(),
             repository: repository.resource.metadata.uid.clone().unwrap_or_default(),
         }),
     }
+}
+
+/// Returns the UIDs among these of Repositories that are not known to publish records.
+pub(super) fn unpublished<'a>(
+    awaited: BTreeSet<String>,
+    repositories: impl Iterator<Item = &'a Tracked> + Clone,
+) -> BTreeSet<String> {
+    let publishes = |uid: &String| {
+        repositories.clone().any(|known| {
+            known.resource.metadata.uid.as_ref() == Some(uid) && known.resource.spec.records == Records::Notes
+        })
+    };
+    awaited.into_iter().filter(|uid| !publishes(uid)).collect()
 }
 
 /// Returns the newest commit for an environment of which these are known, or why there is none.

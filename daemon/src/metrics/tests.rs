@@ -4,15 +4,10 @@ use std::collections::BTreeSet;
 
 use plumb_api::environment::RecordsStatus;
 use plumb_cluster::traffic::{Outcome, Verb};
-use plumb_core::{
-    commit::{CommitId, Revision},
-    record::{
-        ledger::{Ledger, PENDING_MAX},
-        line::Origin,
-    },
-};
+use plumb_core::record::ledger::{Ledger, PENDING_MAX};
 
 use super::*;
+use crate::ledger::example;
 
 fn name() -> EnvironmentName {
     EnvironmentName::new("shop", "staging")
@@ -24,22 +19,10 @@ fn repository() -> (String, String) {
 
 /// What waits of an environment: one line, and one that stands for others.
 fn waiting() -> RecordsStatus {
-    let record = |second| {
-        let at = jiff::Timestamp::from_second(second).expect("a time");
-        let revision = Revision {
-            reference: None,
-            commit: CommitId::parse(&"1".repeat(40)).expect("an id"),
-            author: "Ann <ann@example.com>".to_owned(),
-            committed: at,
-            subject: "More".to_owned(),
-            signer: None,
-        };
-        Record::new(at, name(), Some(revision), RecordKind::Applied, String::new())
-    };
-    let origin = Origin { cluster: "lab".to_owned(), environment: "env".to_owned(), repository: "repo".to_owned() };
     let mut ledger = Ledger::default();
     for second in 0..=PENDING_MAX + 2 {
-        ledger.append(&record(70 + second as i64), &origin);
+        let at = jiff::Timestamp::from_second(70 + second as i64).expect("a time");
+        ledger.append(&Record { at, ..example::record("x") }, &example::origin("repo"));
     }
     crate::ledger::status(&ledger, None).expect("there are records")
 }
@@ -48,20 +31,8 @@ fn waiting() -> RecordsStatus {
 fn busy() -> Metrics {
     let metrics = Metrics::new().unwrap();
     for kind in RecordKind::ALL {
-        metrics.record(&Record {
-            at: jiff::Timestamp::UNIX_EPOCH,
-            environment: name(),
-            revision: None,
-            kind,
-            objects: Vec::new(),
-            message: String::new(),
-            who: None,
-            attribution: None,
-            related: None,
-            count: None,
-            class: None,
-            took: Some(Duration::from_millis(7)),
-        });
+        let took = Some(Duration::from_millis(7));
+        metrics.record(&Record { kind, environment: name(), took, ..example::record("x") });
     }
     metrics.write("apply", true);
     metrics.pass(Duration::from_millis(3), None);

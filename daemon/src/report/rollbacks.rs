@@ -49,7 +49,7 @@ impl Scribe<'_> {
 }
 
 /// Returns the commit that was rolled back, as far as a hold knows it.
-fn rolled_back(hold: &Hold) -> Revision {
+pub(super) fn rolled_back(hold: &Hold) -> Revision {
     Revision {
         reference: None,
         commit: hold.commit.clone(),

@@ -48,14 +48,23 @@ impl Scribe<'_> {
         let (environment, revision) = (self.pass.settings.name.clone(), self.revision.clone());
         let mut record = Record { objects, ..Record::new(self.now, environment, revision, kind, message) };
         more(&mut record);
+        if !self.pass.memory.book.tells(&record) {
+            self.keep(&record);
+            self.tell(record);
+        }
+    }
+
+    /// Has the next write of the status hold a record, where records become notes.
+    pub(super) fn keep(&mut self, record: &Record) {
         if matches!(self.pass.keeping, Keeping::Notes(_)) {
             self.pass.memory.book.add(record.clone());
         }
-        self.context.journal.record(
-            record,
-            self.pass.resource.metadata.uid.as_deref().unwrap_or_default(),
-            &self.pass.tenure,
-        );
+    }
+
+    /// Tells everybody else of a record.
+    pub(super) fn tell(&self, record: Record) {
+        let uid = self.pass.resource.metadata.uid.as_deref().unwrap_or_default();
+        self.context.journal.record(record, uid, &self.pass.tenure);
     }
 
     /// Records every refusal once, until it goes away.

@@ -13,6 +13,7 @@ use plumb_core::{
     environment::EnvironmentName,
     inventory::Inventory,
     live::Live,
+    record::{Record, RecordKind},
     source::Inputs,
     standing::Standing,
     wave::{Waiting, Wave},
@@ -156,15 +157,16 @@ pub(super) async fn put(context: &Context, pass: &mut Pass, mut status: Environm
         book.written(status.records.as_ref());
         return true;
     }
+    let now = context.clock.now();
     let EnvironmentName { namespace, name } = &pass.settings.name;
-    let uid = pass.resource.metadata.uid.as_deref().unwrap_or_default();
+    let uid = pass.resource.metadata.uid.clone().unwrap_or_default();
     let cluster = context.cluster.during(&pass.tenure);
     let version = &mut pass.memory.resource_version;
     let before = version.clone();
     let written = status::write::<Environment, _>(
         &cluster,
         (namespace, name),
-        uid,
+        &uid,
         &before,
         |newest: Option<&serde_json::Value>| {
             if let Some(newest) = newest {
@@ -180,7 +182,14 @@ pub(super) async fn put(context: &Context, pass: &mut Pass, mut status: Environm
     match written.await {
         Ok(Some(version)) => {
             pass.memory.resource_version = version;
-            pass.memory.book.written(status.records.as_ref());
+            if pass.memory.book.written(status.records.as_ref()) {
+                // What stands for them in the end has no number before it is published.
+                let message =
+                    "more happens than can be kept until it is published: from now on records are only counted";
+                let name = pass.settings.name.clone();
+                let record = Record::new(now, name, None, RecordKind::RolledUp, message.to_owned());
+                context.journal.record(record, &uid, &pass.tenure);
+            }
             pass.memory.status = status;
             true
         }

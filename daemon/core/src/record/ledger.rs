@@ -81,6 +81,12 @@ impl Ledger {
         gone
     }
 
+    /// Returns the UIDs of the Repositories for which something waits.
+    pub fn awaited(&self) -> BTreeSet<String> {
+        let lines = self.pending.iter().chain(&self.overflow).filter_map(|text| Line::parse(text).ok());
+        lines.map(|line| line.repository).collect()
+    }
+
     /// Returns the lines that wait for one Repository, in the order of their numbers.
     pub fn of(&self, repository: &str) -> Vec<Line> {
         let lines = self.pending.iter().filter_map(|text| Line::parse(text).ok());
