@@ -99,6 +99,8 @@ pub fn said(daemon: &Daemon, site: &Site, environments: &[&str]) -> Vec<Said> {
         let text = site.kubectl(&["get", kinds, "--output", "yaml", "--show-managed-fields"]).expect("an answer");
         said.push(Said::new(format!("kubectl get {kinds}"), text));
     }
+    let notes = site.repository.git(&["log", "--all", "--notes=plumb/*", "--format=%N"]).expect("a log");
+    said.push(Said::new("the notes", notes));
     for environment in environments {
         for command in ["status", "tree", "drift"] {
             for format in ["table", "yaml", "json"] {

@@ -11,7 +11,7 @@ use system_tests::{
 };
 
 /// Makes a site whose Repository wants notes; `more` is merged into its spec.
-fn site(plane: &'static ControlPlane, name: &str, more: Value) -> Site {
+pub(super) fn site(plane: &'static ControlPlane, name: &str, more: Value) -> Site {
     let site = Site::new(plane, name);
     repository(&site, more);
     site
@@ -31,7 +31,7 @@ fn repository(site: &Site, more: Value) {
 }
 
 /// Returns the notes ref, if there is one.
-fn notes_ref(site: &Site) -> Option<(String, String)> {
+pub(super) fn notes_ref(site: &Site) -> Option<(String, String)> {
     let refs = site.repository.git(&["for-each-ref", "--format=%(refname) %(objectname)", "refs/notes/plumb"]);
     let refs = refs.expect("git");
     refs.split_once(' ').map(|(name, id)| (name.to_owned(), id.to_owned()))
@@ -44,7 +44,7 @@ fn records(site: &Site, commit: &str) -> Vec<Value> {
     lines.map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
 }
 
-fn kinds(records: &[Value]) -> Vec<String> {
+pub(super) fn kinds(records: &[Value]) -> Vec<String> {
     records.iter().map(|record| record["kind"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
@@ -57,7 +57,7 @@ fn wait_for_kind(site: &Site, commit: &str, kind: &str) -> Value {
 }
 
 /// Waits until nothing waits to be published.
-fn wait_published(site: &Site, environment: &str) -> Value {
+pub(super) fn wait_published(site: &Site, environment: &str) -> Value {
     wait::until(&format!("all records of {environment} to be published"), || {
         let records = site.status(environment)["records"].clone();
         let waits = records.is_null() || records.get("pending").is_some() || records.get("overflow").is_some();
@@ -66,8 +66,9 @@ fn wait_published(site: &Site, environment: &str) -> Value {
 }
 
 /// Checks that the numbers of all records of an environment are there once, from 1, up to what its status says.
-fn check_gapless(site: &Site, commits: &[&str], status: &Value) {
+pub(super) fn check_gapless(site: &Site, (commits, environment): (&[&str], &str), status: &Value) {
     let all: Vec<Value> = commits.iter().flat_map(|commit| records(site, commit)).collect();
+    let all: Vec<Value> = all.into_iter().filter(|record| record["environment"]["name"] == environment).collect();
     let mut numbers: Vec<u64> = all
         .iter()
         .flat_map(|record| {
@@ -104,7 +105,7 @@ fn what_happens_to_a_commit_is_a_note_on_it() {
     site.wait_applied("app", &second);
     wait_for_kind(&site, &second, "Applied");
     let status = wait_published(&site, "app");
-    check_gapless(&site, &[&first, &second], &status);
+    check_gapless(&site, (&[&first, &second], "app"), &status);
     let (name, head) = notes_ref(&site).expect("a notes ref");
     assert_eq!(status["head"], head, "{name}");
     let paths = site.repository.git(&["ls-tree", "-r", "--name-only", &head]).expect("a tree");
@@ -178,7 +179,7 @@ fn killed_at_any_moment_no_record_is_lost_or_doubled() {
         }
         daemon.start_again();
         let status = wait_published(&site, "app");
-        check_gapless(&site, &[&commit], &status);
+        check_gapless(&site, (&[&commit], "app"), &status);
         let shown = site.repository.git(&["notes", "--ref=plumb/lab", "show", &commit]).expect("a note");
         for line in pending {
             assert_eq!(shown.lines().filter(|found| *found == line).count(), 1, "{killed:?}: {line}\n{shown}");
@@ -196,7 +197,7 @@ fn unpublished(site: &Site) -> Option<Value> {
 #[test]
 fn a_remote_that_refuses_notes_costs_a_condition_and_a_bounded_backlog() {
     const OBJECTS: usize = 25;
-    daemon::shared();
+    let plumb = daemon::shared();
     let site = site(lab::shared(), "records-refused", json!({}));
     let hook = site.repository.path().join("hooks/pre-receive");
     let files: Vec<(String, String)> = (0..OBJECTS)
@@ -230,6 +231,17 @@ fn a_remote_that_refuses_notes_costs_a_condition_and_a_bounded_backlog() {
     assert!((50..=64).contains(&pending), "{pending} wait");
     let overflow: Value = serde_json::from_str(records["overflow"].as_str().expect("an overflow")).expect("a record");
     assert_eq!(overflow["kind"], "RolledUp");
+    let told = site.kubectl(&["get", "events", "--field-selector=reason=RolledUp", "--output=name"]).expect("events");
+    assert_eq!(told.lines().count(), 1, "it is told when it begins: {told}");
+    let page = plumb.metrics();
+    let counted =
+        format!("plumb_records_pending{{form=\"counted\",namespace=\"{}\",repository=\"repo\"}}", site.namespace);
+    let counted = page.lines().find_map(|line| line.strip_prefix(counted.as_str())).unwrap_or_default();
+    assert!(counted.trim().parse::<u64>().is_ok_and(|counted| counted > 0), "{counted}");
+    assert!(page.contains(&format!(
+        "plumb_record_pushes_total{{namespace=\"{}\",repository=\"repo\",result=\"failed\"}}",
+        site.namespace
+    )));
     assert!(overflow["message"].as_str().unwrap_or_default().contains("DriftCorrected"), "{overflow}");
     assert_eq!(notes_ref(&site), None);
 
@@ -237,7 +249,7 @@ fn a_remote_that_refuses_notes_costs_a_condition_and_a_bounded_backlog() {
     // A change of the Repository has it tried at once.
     repository(&site, json!({ "timeout": "50s" }));
     let status = wait_published(&site, "app");
-    check_gapless(&site, &[&commit], &status);
+    check_gapless(&site, (&[&commit], "app"), &status);
     wait::until("the condition to be gone", || match unpublished(&site) {
         None => Ok(()),
         Some(condition) => Err(condition.to_string()),
@@ -347,7 +359,47 @@ fn only_one_of_two_replicas_publishes_and_the_other_goes_on_where_it_was_killed(
     first.kill();
     fs::remove_file(&lock).expect("a lock");
     let status = wait_published(&site, "app");
-    check_gapless(&site, &[&commit], &status);
+    check_gapless(&site, (&[&commit], "app"), &status);
     assert_eq!(kinds(&records(&site, &commit)).last().map(String::as_str), Some("DriftCorrected"));
     drop(second);
+}
+
+#[test]
+fn what_waits_for_a_repository_that_is_gone_is_given_up_and_what_can_not_be_known_is_not() {
+    daemon::shared();
+    let site = site(lab::shared(), "records-gone", json!({}));
+    let commit = site.push(&[("app/a.yaml", &config_map("a", "k", "true"))], "One");
+    site.environment("app", "app", json!({}));
+    site.wait_applied("app", &commit);
+    let next = wait_published(&site, "app")["next"].as_u64().expect("a number");
+    let (name, _) = notes_ref(&site).expect("a notes ref");
+    let lock = site.repository.path().join(format!("{name}.lock"));
+    fs::write(&lock, "").expect("a lock");
+    site.kubectl(&["patch", "configmap", "a", "--type=merge", "--patch", r#"{"data":{"k":"2"}}"#]).expect("a drift");
+    wait::until("its record to wait", || {
+        let records = site.status("app")["records"].clone();
+        let waits = records["pending"].as_array().is_some_and(|pending| pending.len() == 1);
+        if waits { Ok(()) } else { Err(records.to_string()) }
+    });
+    // Suspended and unable to publish, the Repository is there all the same.
+    repository(&site, json!({ "suspend": true }));
+    site.sync("app");
+    assert_eq!(site.status("app")["records"]["pending"].as_array().map(Vec::len), Some(1));
+    site.kubectl(&["delete", "repositories.plumb.dev", "repo"]).expect("a deletion");
+    wait::until("what waits for it to be given up", || {
+        let records = site.status("app")["records"].clone();
+        if records.get("pending").is_none() && records.is_object() { Ok(()) } else { Err(records.to_string()) }
+    });
+    assert_eq!(site.status("app")["records"]["next"], next + 1, "the numbers are kept");
+    fs::remove_file(&lock).expect("a lock");
+    // One of the same name is another one, and counts from 1.
+    repository(&site, json!({}));
+    site.wait_applied("app", &commit);
+    site.kubectl(&["patch", "configmap", "a", "--type=merge", "--patch", r#"{"data":{"k":"3"}}"#]).expect("a drift");
+    let status = wait::until("a record for the new Repository", || {
+        let status = wait_published(&site, "app");
+        if status["former"].is_array() { Ok(status) } else { Err(status.to_string()) }
+    });
+    assert_eq!(status["former"][0]["next"], next + 1, "{status}");
+    assert!(status["next"].as_u64() >= Some(2), "{status}");
 }

@@ -46,7 +46,7 @@ fn wait_drifts(site: &Site, environment: &str, count: usize) {
 fn what_happens_to_a_secret_tells_none_of_its_values() {
     let plane = lab::own();
     let mut daemon = Daemon::start_with(plane, &["--log-format", "json"]);
-    let site = Site::new(plane, "secret-values");
+    let site = super::records::site(plane, "secret-values", json!({}));
     let canaries: [Canary; 8] = std::array::from_fn(|_| Canary::new());
     let [data, text, before, theirs, foreign, next, copied, late] = &canaries;
     // One that kubectl has applied is taken over: its annotation holds all that it was.
@@ -108,7 +108,10 @@ fn what_happens_to_a_secret_tells_none_of_its_values() {
     site.wait_applied("app", &second);
     patch("data", json!({ "data": { "password": encoded(theirs) } }));
     wait_drifts(&site, "app", 5);
+    super::records::wait_published(&site, "app");
     all.extend(everything(&daemon, &site, &["app"]));
+    let noted = all.iter().rfind(|said| said.place == "the notes").expect("notes");
+    assert!(String::from_utf8_lossy(&noted.text).matches("DriftCorrected").count() >= 5, "{}", noted.place);
     canaries.iter().for_each(|canary| canary.expect_unsaid(&all));
 }
 
