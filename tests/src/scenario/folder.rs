@@ -50,6 +50,12 @@ impl Scenario {
         self.lines.iter().any(|line| line.steps.contains(&Step::Kill))
     }
 
+    /// Returns whether plumb reaches its repository by http: something happens to the server.
+    pub fn is_served(&self) -> bool {
+        let served = |step: &Step| matches!(step, Step::Server(_) | Step::Protect);
+        self.lines.iter().any(|line| line.steps.iter().any(served))
+    }
+
     /// Copies its files with placeholders filled in.
     ///
     /// # Errors

@@ -4,12 +4,13 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     process::{Command, ExitStatus, Output, Stdio},
 };
 
 use lab::{
     ControlPlane,
-    git::{BareRepository, WorkingCopy},
+    git::{BareRepository, HttpServer, WorkingCopy},
 };
 use plumb_core::environment::EnvironmentName;
 use serde_json::{Value, json};
@@ -63,7 +64,9 @@ struct Player<'a> {
     transcript: Transcript,
     /// Counts the requests to look again.
     looks: u32,
-    _repository: BareRepository,
+    /// By which plumb comes where something happens to it.
+    server: Option<HttpServer>,
+    repository: BareRepository,
 }
 
 impl<'a> Player<'a> {
@@ -71,6 +74,14 @@ impl<'a> Player<'a> {
         let namespace = lab::namespace("s");
         let repository = BareRepository::create().map_err(|error| error.to_string())?;
         let working = WorkingCopy::clone(&repository.url()).map_err(|error| error.to_string())?;
+        let (mut server, mut url) = (None, repository.url());
+        if scenario.is_served() {
+            let (root, name) = (repository.path().parent(), repository.path().file_stem());
+            let root = root.ok_or("a repository without a folder")?;
+            let started = HttpServer::start(root, None).map_err(|error| error.to_string())?;
+            url = started.url(&name.unwrap_or_default().to_string_lossy());
+            server = Some(started);
+        }
         let player = Self {
             plane,
             daemon,
@@ -81,14 +92,15 @@ impl<'a> Player<'a> {
             transcript: Transcript::default(),
             looks: 0,
             namespace,
-            _repository: repository,
+            server,
+            repository,
         };
         player.done(&["create", "namespace", &player.namespace])?;
         player.apply(&json!({
             "apiVersion": "plumb.dev/v1alpha1",
             "kind": "Repository",
             "metadata": { "name": "repo" },
-            "spec": { "url": player._repository.url(), "interval": "5s" },
+            "spec": { "url": url, "interval": if player.server.is_some() { "1s" } else { "5s" } },
         }))?;
         Ok(player)
     }
@@ -109,6 +121,14 @@ impl<'a> Player<'a> {
     fn step(&mut self, step: &Step) -> Result<(), String> {
         match step {
             Step::Push(number) => self.push(*number),
+            Step::Commit(number) => self.commit(*number).map(drop),
+            Step::Git(words) => self.git(words),
+            Step::Publish(number) => self.publish(*number),
+            Step::Server(behaviour) => {
+                let server = self.server.as_ref().ok_or("there is no server")?;
+                server.set(*behaviour).map_err(|error| error.to_string())
+            }
+            Step::Protect => self.protect(),
             Step::Pull(number) => self.pull(*number),
             Step::Environments => self.environments(),
             Step::Kubectl(words) => self.kubectl(words)?.map(drop),
@@ -137,15 +157,49 @@ impl<'a> Player<'a> {
     }
 
     fn push(&mut self, number: u32) -> Result<(), String> {
+        self.commit(number)?;
+        self.working.push().map_err(|error| error.to_string())?;
+        self.seen(number)
+    }
+
+    /// Commits an overlay, and keeps it.
+    fn commit(&mut self, number: u32) -> Result<(), String> {
         self.copy.overlay(number, self.working.path())?;
-        let message = self.copy.message(number);
-        let commit = self.working.commit_and_push(&[], &message).map_err(|error| error.to_string())?;
-        self.names.commits.insert(number, commit.clone());
+        let commit = self.working.commit(&[], &self.copy.message(number)).map_err(|error| error.to_string())?;
+        self.names.commits.insert(number, commit);
+        Ok(())
+    }
+
+    fn git(&self, words: &[String]) -> Result<(), String> {
+        let words = words.iter().map(|word| self.fill_in(word)).collect::<Result<Vec<_>, _>>()?;
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        self.working.git(&words).map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Pushes what the working copy has, whatever the branch held.
+    fn publish(&mut self, number: u32) -> Result<(), String> {
+        let head = self.working.force_push().and_then(|()| self.working.head());
+        self.names.commits.insert(number, head.map_err(|error| error.to_string())?);
+        self.seen(number)
+    }
+
+    fn seen(&self, number: u32) -> Result<(), String> {
+        let commit = &self.names.commits[&number];
         wait::reach("plumb to see the commit", || {
             let repository = self.observer.object("Repository", "repo")?.unwrap_or_default();
             let seen = repository["status"]["revision"]["commit"] == commit.as_str();
             if seen { Ok(()) } else { Err(format!("{:#}", repository["status"])) }
         })
+    }
+
+    /// Has the server refuse what comes by http, as one does where a branch is protected.
+    fn protect(&self) -> Result<(), String> {
+        let hook = self.repository.path().join("hooks/update");
+        let text = "#!/bin/sh\ntest -z \"$REQUEST_METHOD\" || { echo \"$1 is protected\" >&2; exit 1; }\n";
+        let written = fs::create_dir_all(hook.parent().ok_or("a hook without a folder")?)
+            .and_then(|()| fs::write(&hook, text))
+            .and_then(|()| fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)));
+        written.map_err(|error| format!("{}: {error}", hook.display()))
     }
 
     /// Waits until somebody else has pushed, and shows the new commits, oldest first.

@@ -3,7 +3,13 @@
 //!
 //! ```text
 //! push 2                                   commits repository/2 and waits until plumb has seen the commit
+//! commit 2                                 commits repository/2 and keeps it for `publish`
+//! git …                                    Git, as a person in a working copy, for what is more than one commit after the other
+//! publish 3                                pushes what that has made, with force, as commit 3, and waits as `push` does
 //! pull 3                                   waits for a commit of somebody else, names it 3 and shows it
+//! server down, server up                   the Git server refuses connections, and takes them again; in such a scenario plumb
+//!                                          comes by http, and people, as ever, by file
+//! protect                                  from here on the server takes no push that comes by http
 //! environments                             applies environments.yaml
 //! kubectl …                                as an administrator, in the scenario's namespace and folder; `kubectl edit` makes
 //!                                          `after-the-edit` of `before-the-edit`
@@ -24,6 +30,8 @@
 //! kill, start, restart                     SIGKILL, and again; such a scenario has a daemon and a control plane of its own
 //! ```
 
+use lab::git::Behaviour;
+
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -31,6 +39,16 @@ pub enum Step {
     Push(u32),
     /// Takes over what somebody else has pushed, as the commit with this number.
     Pull(u32),
+    /// Commits an overlay.
+    Commit(u32),
+    /// Runs Git in the working copy.
+    Git(Vec<String>),
+    /// Pushes whatever the working copy has, as the commit with this number.
+    Publish(u32),
+    /// Has the Git server refuse connections, or take them.
+    Server(Behaviour),
+    /// Has the Git server refuse pushes.
+    Protect,
     /// Makes the Environments.
     Environments,
     /// Runs kubectl.
@@ -142,6 +160,12 @@ fn steps(words: &[String]) -> Option<Vec<Step>> {
     let step = match (first.as_str(), texts.as_slice()) {
         ("push", [number]) => Step::Push(number.parse().ok()?),
         ("pull", [number]) => Step::Pull(number.parse().ok()?),
+        ("commit", [number]) => Step::Commit(number.parse().ok()?),
+        ("git", [_, ..]) => Step::Git(rest.to_vec()),
+        ("publish", [number]) => Step::Publish(number.parse().ok()?),
+        ("server", ["down"]) => Step::Server(Behaviour::Refuse),
+        ("server", ["up"]) => Step::Server(Behaviour::Serve),
+        ("protect", []) => Step::Protect,
         ("environments", []) => Step::Environments,
         ("kubectl", [_, ..]) => Step::Kubectl(rest.to_vec()),
         ("fails", ["kubectl", _, ..]) => Step::FailingKubectl(rest[1..].to_vec()),

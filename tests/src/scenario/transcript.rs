@@ -110,7 +110,7 @@ impl Transcript {
     /// Takes down what a step showed.
     pub fn shown(&mut self, text: &str) {
         for line in text.lines() {
-            self.text.push_str(&format!("  {line}\n"));
+            self.text.push_str(&format!("  {}\n", self.varied(line)));
         }
     }
 
@@ -119,12 +119,16 @@ impl Transcript {
         self.varying.push(beginning.to_owned());
     }
 
+    /// Returns a line without what varies in it.
+    fn varied(&self, line: &str) -> String {
+        let varying = self.varying.iter().find(|beginning| line.starts_with(*beginning));
+        varying.map_or_else(|| line.to_owned(), |beginning| format!("{beginning} …"))
+    }
+
     /// Takes down what differs from what was seen before.
     pub fn view(&mut self, mut lines: Vec<String>) {
         for line in &mut lines {
-            if let Some(beginning) = self.varying.iter().find(|beginning| line.starts_with(*beginning)) {
-                *line = format!("{beginning} …");
-            }
+            *line = self.varied(line);
         }
         // How many there are may vary as well.
         lines.dedup_by(|line, before| line == before && line.ends_with(" …"));
