@@ -25,6 +25,9 @@ impl Mirror {
     /// Returns the first-parent commits from one back to another, without that one, newest first, each with those of some
     /// paths that it changed; nothing if the other is not among the first so many.
     ///
+    /// *Guarantees:* none of them is older than the newest one that has the paths as the other has them. What led there was taken
+    /// back already, by whomever, and is not again.
+    ///
     /// *Errors:* one of them is not in the mirror.
     pub fn first_parents(
         &self,
@@ -35,17 +38,22 @@ impl Mirror {
     ) -> Result<Option<Vec<Step>>, GitError> {
         self.with_commit(until, |_, _| Ok(()))?;
         self.with_commit(head, |repository, found| {
-            let mut steps = Vec::new();
+            let state = repository.find_commit(Oid::from_str(until.as_str())?)?.tree()?;
+            let (mut steps, mut restored, mut looked) = (Vec::new(), false, 0);
             let mut next = Some(repository.find_commit(found.id())?);
             while let Some(commit) = next {
                 if commit.id().to_string() == until.as_str() {
                     return Ok(Some(steps));
                 }
-                if steps.len() == most {
+                if looked == most {
                     return Ok(None);
                 }
+                looked += 1;
                 let parent = commit.parents().next();
-                steps.push(step(&commit, parent.as_ref(), paths)?);
+                restored = restored || is_alike(&commit.tree()?, &state, paths)?;
+                if !restored {
+                    steps.push(step(&commit, parent.as_ref(), paths)?);
+                }
                 next = parent;
             }
             Ok(None)
@@ -108,6 +116,16 @@ impl Mirror {
             TreeId::parse(&tree.to_string()).map_err(|error| git2::Error::from_str(&error.to_string()))
         })
     }
+}
+
+/// Returns whether two trees have some paths alike.
+fn is_alike(one: &Tree<'_>, other: &Tree<'_>, paths: &BTreeSet<RepoPath>) -> Result<bool, git2::Error> {
+    for path in paths {
+        if entry(one, path)? != entry(other, path)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn step(commit: &Commit<'_>, parent: Option<&Commit<'_>>, paths: &BTreeSet<RepoPath>) -> Result<Step, git2::Error> {

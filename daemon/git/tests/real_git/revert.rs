@@ -95,13 +95,37 @@ async fn a_merge_is_one_unit_and_what_the_branch_had_before_stays() {
     let mirror = mirrored(&source).await;
     let steps = mirror.first_parents(&merge, &healthy, &paths(&["app"]), 10).expect("a history").expect("an ancestor");
     let seen: Vec<_> = steps.iter().map(|step| (step.merge, step.changed.len())).collect();
-    assert_eq!(seen, [(true, 1), (false, 0)]);
+    assert_eq!(seen, [(true, 1)], "what came before has the paths as they were");
     let tip = write(&mirror, &merge, &steps);
     let snapshot = |commit: &CommitId| mirror.snapshot(commit).expect("a snapshot");
     let app = RepoPath::parse("app").expect("a path");
     assert_eq!(snapshot(&tip).tree_id(&app), snapshot(&healthy).tree_id(&app));
     let docs = RepoPath::parse("docs").expect("a path");
     assert_eq!(snapshot(&tip).tree_id(&docs), snapshot(&merge).tree_id(&docs));
+}
+
+#[tokio::test]
+async fn what_was_taken_back_already_is_not_again() {
+    let source = TestRepository::new();
+    let healthy = source.change("app/web.yaml", "good");
+    let bad = source.change("app/web.yaml", "bad");
+    let reverted = source.change("app/web.yaml", "good");
+    source.change("docs/text", "kept");
+    let worse = source.change("app/web.yaml", "worse");
+    let mirror = mirrored(&source).await;
+    let steps = |head: &CommitId| {
+        let steps =
+            mirror.first_parents(head, &healthy, &paths(&["app"]), 10).expect("a history").expect("an ancestor");
+        steps.into_iter().map(|step| step.commit).collect::<Vec<_>>()
+    };
+    assert_eq!(steps(&worse), std::slice::from_ref(&worse));
+    assert_eq!(steps(&reverted), [], "it is as it was");
+    assert_eq!(steps(&bad), std::slice::from_ref(&bad));
+    let all = mirror.first_parents(&worse, &healthy, &paths(&["app"]), 10).expect("a history").expect("an ancestor");
+    let tip = write(&mirror, &worse, &all);
+    let snapshot = |commit: &CommitId| mirror.snapshot(commit).expect("a snapshot");
+    let app = RepoPath::parse("app").expect("a path");
+    assert_eq!(snapshot(&tip).tree_id(&app), snapshot(&healthy).tree_id(&app));
 }
 
 #[tokio::test]

@@ -164,3 +164,14 @@ fn a_person_gets_the_exact_commands() {
     );
     assert_eq!(Stalled::TooOften.story(&input_of(&steps)), expected);
 }
+
+#[test]
+fn a_revert_says_whose_it_is() {
+    let plan = planned(Mode::Revert, &[step('2', '1', &["envs/app"])], |_| {});
+    let RevertPlan::Push(reverts) = plan else { panic!("a push") };
+    let message = &reverts[0].message;
+    let of = |name: &str| is_of(message, &EnvironmentName::new("team", name));
+    assert!(is_own(message) && of("app") && !of("ap") && !of("app2"));
+    let by_a_person = "Revert \"web: 2\"\n\nThis reverts commit 2.\n";
+    assert!(!is_own(by_a_person) && !is_of(by_a_person, &EnvironmentName::new("team", "app")));
+}
