@@ -18,6 +18,8 @@ use system_tests::{
     wait,
 };
 
+use crate::replicas::{SHORT, wait_holds};
+
 /// More effects than a rollback has: past it, something goes in circles.
 const EFFECTS_MAX: u32 = 100;
 const CLUSTER: [&str; 2] = ["--cluster-name", "lab"];
@@ -189,6 +191,33 @@ fn check(moment: &str) {
     let places: Vec<String> = places.iter().map(|(number, place)| format!("{number}: {place}")).collect();
     assert!(faults.is_empty(), "{}\n--- the effects:\n{}", faults.join("\n"), places.join("\n"));
     assert!(places.last().is_some_and(|last| last.ends_with("the end")), "{}", places.join("\n"));
+}
+
+/// Aborts the one of three replicas that writes, at its first effect of this description.
+fn check_replicas(moment: &str, effect: &str) {
+    let plane = lab::own();
+    let flags = [CLUSTER, SHORT].concat();
+    let mut leader = Daemon::start_with(plane, &flags);
+    wait_holds(&leader);
+    let _others = [Daemon::start_with(plane, &flags), Daemon::start_with(plane, &flags)];
+    let mut rollback = Rollback::new(plane, moment);
+    wait::until("the good commit", || rollback.is_at(&rollback.good));
+    leader.crash(moment, 1, &[effect]);
+    rollback.break_it();
+    wait::until("the crash", || if leader.has_ended() { Ok(()) } else { rollback.is_over() });
+    assert!(leader.has_ended(), "it came to its end without {effect:?}");
+    wait::until("the end of the rollback", || rollback.is_over());
+    assert_eq!(rollback.faults(), Vec::<String>::new());
+}
+
+#[test]
+fn when_the_replica_that_writes_dies_before_it_pushes_a_revert_another_does() {
+    check_replicas("before", "refs/heads/main");
+}
+
+#[test]
+fn when_the_replica_that_writes_dies_after_it_pushed_a_revert_no_other_does() {
+    check_replicas("after", "refs/heads/main");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use system_tests::{
 };
 
 /// A short lease, so that tests do not wait for long.
-const SHORT: [&str; 2] = ["--lease-duration", "3s"];
+pub(crate) const SHORT: [&str; 2] = ["--lease-duration", "3s"];
 /// A lease that no test sees expire.
 const LONG: [&str; 2] = ["--lease-duration", "1h"];
 /// Objects of a commit that is still being applied when something happens to whoever applies it.
@@ -32,7 +32,7 @@ fn holds(daemon: &Daemon, shard: u32) -> bool {
     daemon.metrics().contains(&format!("plumb_shard_held{{shard=\"{shard}\"}} 1"))
 }
 
-fn wait_holds(daemon: &Daemon) {
+pub(crate) fn wait_holds(daemon: &Daemon) {
     wait::until_equal("the replica to write", &true, || holds(daemon, 0));
 }
 
