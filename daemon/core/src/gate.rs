@@ -9,6 +9,9 @@ use serde::Serialize;
 
 use crate::{commit::CommitId, dependency::Unmet, rollback::hold::Hold, window::Opening};
 
+/// The reason of a condition while a rollback keeps an environment where it is.
+pub const ROLLED_BACK: &str = "RolledBack";
+
 /// What a new commit waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Wait {
@@ -56,7 +59,7 @@ impl Wait {
         match self {
             Self::Dependency(_) => "DependencyNotReady",
             Self::Window(_) => "WindowClosed",
-            Self::RolledBack(_) | Self::Quarantined(_) => "RolledBack",
+            Self::RolledBack(_) | Self::Quarantined(_) => ROLLED_BACK,
         }
     }
 

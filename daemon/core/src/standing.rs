@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{
     class::Class,
     commit::{CommitId, Revision},
-    gate::Wait,
+    gate::{ROLLED_BACK, Wait},
     health::HealthStatus,
     operation::Failure,
     plan::Refusal,
@@ -189,7 +189,7 @@ fn trouble(facts: &Facts) -> Trouble {
     add("Deleting", true, facts.departing.clone());
     let story = facts.gated.as_ref().map(|gated| gated.story(facts)).unwrap_or_default();
     let rolled_back = !story.is_empty();
-    add("RolledBack", false, story);
+    add(ROLLED_BACK, false, story);
     let source_retries = facts.source.as_ref().is_some_and(|failure| failure.class == Class::Retry);
     add("SourceNotReady", source_retries, facts.source.iter().map(|failure| failure.message.clone()).collect());
     add("InvalidFiles", facts.problems_unknown, facts.problems.iter().map(ToString::to_string).collect());

@@ -12,7 +12,8 @@ mod source;
 use std::path::PathBuf;
 
 use clap::Args;
-use plumb_core::{desired, environment::EnvironmentName, kinds::Kinds};
+use plumb_api::{EnvironmentStatus, condition::READY};
+use plumb_core::{commit::CommitId, desired, environment::EnvironmentName, gate::ROLLED_BACK, kinds::Kinds};
 
 use self::{report::Report, source::Source};
 use super::{
@@ -20,7 +21,7 @@ use super::{
     connection::{ConnectionArgs, Session, Written, with_session},
     error::CliError,
     format::FormatArgs,
-    render, screen,
+    render, screen, standing,
 };
 use crate::{
     rollback::state,
@@ -71,6 +72,24 @@ impl Subject<'_> {
     }
 }
 
+/// The commit at which a rollback keeps an Environment.
+struct Kept {
+    /// Why.
+    story: String,
+    commit: CommitId,
+    /// It is what was rolled back to; else what came after that, while the rolled back content is there once more.
+    held: bool,
+}
+
+fn kept(status: &EnvironmentStatus) -> Option<Kept> {
+    if let Some(hold) = state::rollback(status).held {
+        return Some(Kept { story: hold.to_string(), commit: hold.healthy, held: true });
+    }
+    let ready = standing::find(&status.conditions, READY)?;
+    let commit = CommitId::parse(&status.last_attempted.as_ref()?.commit).ok()?;
+    (ready.reason == ROLLED_BACK).then(|| Kept { story: ready.message.clone(), commit, held: false })
+}
+
 /// Prints the differences.
 pub(crate) fn perform(arguments: &DiffArgs) -> Result<Outcome, CliError> {
     with_session(&arguments.connection, |session| async move {
@@ -83,18 +102,18 @@ pub(crate) fn perform(arguments: &DiffArgs) -> Result<Outcome, CliError> {
             screen::remark("note: the Environment is suspended, so nothing happens until plumb resume")?;
             settings.policy.suspended = false;
         }
-        let held = state::rollback(&environment.status.clone().unwrap_or_default()).held;
         // Of a commit that a person names, all is shown.
-        let held = held.filter(|_| arguments.path.is_none() && arguments.revision.is_none());
-        if let Some(hold) = &held {
+        let kept = kept(&environment.status.clone().unwrap_or_default());
+        let kept = kept.filter(|_| arguments.path.is_none() && arguments.revision.is_none());
+        if let Some(Kept { story, commit, held }) = &kept {
             screen::remark(&format!(
                 "note: {}; this compares with {}, --revision with another commit",
-                screen::first_line(&hold.to_string()),
-                hold.healthy.short()
+                screen::first_line(story),
+                commit.short()
             ))?;
-            settings.policy.rolled_back = true;
+            settings.policy.rolled_back = *held;
         }
-        let revision = held.map(|hold| hold.healthy.to_string()).or_else(|| arguments.revision.clone());
+        let revision = kept.map(|kept| kept.commit.to_string()).or_else(|| arguments.revision.clone());
         let source = match &arguments.path {
             Some(path) => Source::from_directory(path)?,
             None => Source::from_repository(&session, &environment, &settings, revision.as_deref()).await?,
