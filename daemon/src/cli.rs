@@ -21,6 +21,7 @@ mod install;
 mod notes;
 mod place;
 mod render;
+mod rollback;
 mod run;
 mod screen;
 mod standing;
@@ -29,6 +30,7 @@ mod suspend;
 mod sync;
 mod table;
 mod tree;
+mod waiting;
 mod writers;
 mod yaml;
 
@@ -85,6 +87,7 @@ enum Command {
     Tree(tree::TreeArgs),
     Drift(drift::DriftArgs),
     History(history::HistoryArgs),
+    Rollback(rollback::RollbackArgs),
     Suspend(suspend::SuspendArgs),
     Resume(suspend::ResumeArgs),
     Allow(allow::AllowArgs),
@@ -130,6 +133,7 @@ fn perform(command: Command) -> Result<Outcome, CliError> {
         Command::Tree(arguments) => tree::perform(&arguments),
         Command::Drift(arguments) => drift::perform(&arguments),
         Command::History(arguments) => history::perform(&arguments),
+        Command::Rollback(arguments) => rollback::perform(&arguments),
         Command::Suspend(arguments) => suspend::suspend(&arguments),
         Command::Resume(arguments) => suspend::resume(&arguments),
         Command::Allow(arguments) => allow::perform(&arguments),

@@ -113,7 +113,9 @@ impl Book {
             }
             Keeping::Unknown => 0,
         };
-        let status = status(&ledger, self.known.as_ref().and_then(|known| known.head.clone()));
+        // A head is that of the Repository which counts.
+        let same = self.known.as_ref().filter(|known| known.repository == ledger.repository);
+        let status = status(&ledger, same.and_then(|known| known.head.clone()));
         self.attempted = Some((ledger, records));
         status
     }

@@ -121,8 +121,6 @@ pub(crate) struct Memory {
     pub(crate) immutable: BTreeMap<ObjectKey, Immutable>,
     /// The wave of which it has been recorded that it does not become healthy in time.
     pub(crate) late: Option<WaitingStatus>,
-    /// The state of the branch of which it was recorded that the revert for it has arrived.
-    pub(crate) reverted: Option<CommitId>,
     /// Refusals that have a record already.
     pub(crate) refused: BTreeSet<String>,
     /// How far it has come with its departure.

@@ -244,9 +244,14 @@ impl Publish {
     }
 
     fn notes_ref(&self) -> Result<RefName, Failure> {
-        let name = format!("refs/notes/plumb/{}", self.ground.cluster_name);
-        RefName::parse(&name).map_err(|error| Failure { class: Class::Wait, message: error.to_string() })
+        RefName::parse(&notes_ref(&self.ground.cluster_name))
+            .map_err(|error| Failure { class: Class::Wait, message: error.to_string() })
     }
+}
+
+/// Returns the ref that the notes of a cluster are at.
+pub(crate) fn notes_ref(cluster: &str) -> String {
+    format!("refs/notes/plumb/{cluster}")
 }
 
 /// Returns how a Repository is reached, for pushes.

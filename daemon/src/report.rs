@@ -12,15 +12,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use plumb_api::{
+    EnvironmentStatus,
     environment::WaitingStatus,
     request::{self, Request},
+    rollback::RefusedStatus,
 };
 use plumb_core::{
     contention::Quarrel,
     object::ObjectKey,
     plan::Plan,
     record::{Record, RecordKind},
-    rollback::hold::{Hold, Rollback},
+    rollback::{hold::Rollback, pushing},
     standing::{self, Facts},
     wave::Waiting,
 };
@@ -31,7 +33,7 @@ use crate::{
     drift::{Found, What},
     let_go::Released,
     reconcile::Pass,
-    rollback::{self, Judged},
+    rollback::{self, Judged, Reverted},
 };
 use scribe::Scribe;
 
@@ -97,7 +99,7 @@ pub(crate) async fn released(
     pass: &mut Pass,
     released: &Rollback,
     message: String,
-    (asked, reverted): (Option<Request>, Option<Hold>),
+    asked: Option<Request>,
 ) -> bool {
     let mut status = pass.memory.status.clone();
     rollback::state::write(&mut status, released, pass.memory.watch.as_ref());
@@ -108,15 +110,54 @@ pub(crate) async fn released(
     let name = pass.settings.name.clone();
     let revision = pass.source.as_ref().ok().map(|source| source.revision.clone());
     let mut records = Vec::new();
-    if let Some(hold) = reverted {
-        let message = format!("{} was taken back in Git, as the branch shows", hold.commit.short());
-        let about = Some(rollbacks::rolled_back(&hold));
-        records.push(Record::new(now, name.clone(), about, RecordKind::Reverted, message));
+    let held = rollback::state::rollback(&pass.memory.status);
+    let answer = pass.reverted.take().filter(|answer| pushing::is_open(held.reverting.as_ref(), &answer.head));
+    if let Some(Reverted { outcome: pushing::Outcome::Pushed { message, taken }, .. }) = answer {
+        rollbacks::mark(&taken, &mut status);
+        records = rollbacks::reverted(now, &name, (&message, &taken), held.held.as_ref());
     }
     let released = Record::new(now, name, revision, RecordKind::Released, message);
     records.push(Record { who: asked.map(|asked| asked.user), ..released });
-    let mut scribe = Scribe { context, pass, revision: None, now };
-    // They are true from that write on, and ride on it.
+    put_with(context, pass, status, records).await
+}
+
+/// Records what came of a person's wish to roll back, and writes it before anything is done about it; returns whether it was
+/// written.
+pub(crate) async fn rolled_back_by_hand(
+    context: &Context,
+    pass: &mut Pass,
+    asked: &Request,
+    answer: Result<Rollback, String>,
+) -> bool {
+    let mut status = pass.memory.status.clone();
+    let now = context.clock.now();
+    let revision = pass.source.as_ref().ok().map(|source| source.revision.clone());
+    let (kind, message) = match answer {
+        Ok(rollback) => {
+            status.rollback.refused = None;
+            rollback::state::write(&mut status, &rollback, None);
+            pass.memory.watch = None;
+            let hold = rollback.held.as_ref();
+            if let (Some(hold), Some(revision)) = (hold, &revision) {
+                let entry = rollbacks::by_hand(hold, revision, now);
+                Scribe { context, pass, revision: None, now }.enter(&mut status, entry);
+            }
+            (RecordKind::Held, hold.map(ToString::to_string).unwrap_or_default())
+        }
+        Err(message) => {
+            let told = format!("{} asked for a rollback: {message}", asked.user);
+            status.rollback.refused = Some(RefusedStatus { id: asked.id.clone(), message });
+            (RecordKind::Refused, told)
+        }
+    };
+    status.handled.insert(request::ROLLBACK.to_owned(), asked.id.clone());
+    let record = Record::new(now, pass.settings.name.clone(), revision, kind, message);
+    put_with(context, pass, status, vec![Record { who: Some(asked.user.clone()), ..record }]).await
+}
+
+/// Writes a status with records that are true from that write on, and ride on it; returns whether it was written.
+async fn put_with(context: &Context, pass: &mut Pass, status: EnvironmentStatus, records: Vec<Record>) -> bool {
+    let mut scribe = Scribe { context, pass, revision: None, now: context.clock.now() };
     records.iter().for_each(|record| scribe.keep(record));
     let written = state::put(context, scribe.pass, status).await;
     if written {

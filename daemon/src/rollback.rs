@@ -1,13 +1,17 @@
 //! Rolling back: gathers what `core::rollback` decides on, and carries its word into the pass.
 //!
-//! Before a pass gathers: may the newest commit be applied, or does the environment stay at an older one (`admission.rs`)?
+//! Before a pass gathers: may the newest commit be applied, or does the environment stay at an older one (`admission.rs`),
+//! also because a person asks for that (`by_hand.rs`)?
 //! At its end: is the commit to blame for what is not healthy (`judging.rs`)? What is taken back
-//! in Git is planned there, too, and pushed by a task of its own (`reverting.rs`). What was decided is in the status before
+//! in Git is planned there, too, and pushed by a task of its own (`reverting.rs`); where nobody has heard its answer, Git has
+//! it (`arriving.rs`). What was decided is in the status before
 //! anything is written to the cluster because of it (`state.rs`).
 
 pub(crate) mod state;
 
 mod admission;
+mod arriving;
+mod by_hand;
 mod judging;
 mod reverting;
 

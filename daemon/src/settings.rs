@@ -159,15 +159,20 @@ pub(crate) fn understand(environment: &Environment, compiled: &Compiled) -> (Set
 fn rollback_policy(Rollback { mode, fail_fast, observe }: &Rollback, timeout: Duration) -> RollbackPolicy {
     let FailFast { after, reasons } = fail_fast;
     RollbackPolicy {
-        mode: match mode {
-            RollbackMode::None => Mode::None,
-            RollbackMode::Restore => Mode::Restore,
-            RollbackMode::Revert => Mode::Revert,
-            RollbackMode::Branch => Mode::Branch,
-        },
+        mode: self::mode(*mode),
         fail_fast: rollback::FailFast { after: after.get(), reasons: reasons.iter().cloned().collect() },
         timeout,
         observe: observe.get(),
+    }
+}
+
+/// Returns what an Environment wants to become of a commit that is to blame.
+pub(crate) fn mode(mode: RollbackMode) -> Mode {
+    match mode {
+        RollbackMode::None => Mode::None,
+        RollbackMode::Restore => Mode::Restore,
+        RollbackMode::Revert => Mode::Revert,
+        RollbackMode::Branch => Mode::Branch,
     }
 }
 

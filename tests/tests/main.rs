@@ -43,6 +43,8 @@ mod replaced;
 mod replicas;
 #[path = "main/repositories.rs"]
 mod repositories;
+#[path = "main/reverted.rs"]
+mod reverted;
 #[path = "main/secret_values.rs"]
 mod secret_values;
 #[path = "main/served.rs"]

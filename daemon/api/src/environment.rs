@@ -475,4 +475,7 @@ pub struct HistoryEntry {
     pub result: String,
     /// What was done, in words: `3 created, 1 changed, 1 pruned`.
     pub summary: String,
+    /// The commit that takes it back in Git, on its branch or on one for review.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back_by: Option<String>,
 }

@@ -12,6 +12,8 @@ pub const SYNC: &str = "plumb.dev/sync";
 pub const ALLOW_PRUNE: &str = "plumb.dev/allow-prune";
 /// Asks for a content to be applied once more that was rolled back.
 pub const RETRY: &str = "plumb.dev/retry";
+/// Asks for an older commit to be applied again, and the commits since to be reverted as `spec.rollback.mode` says.
+pub const ROLLBACK: &str = "plumb.dev/rollback";
 /// Suspends the environment while it is there.
 pub const SUSPENDED: &str = "plumb.dev/suspended";
 
@@ -32,7 +34,7 @@ pub struct Request {
     /// Whether the newest commit begins at once, whatever the sync windows say.
     #[serde(default, skip_serializing_if = "is_false")]
     pub now: bool,
-    /// The commit that the request is about, for `plumb allow`.
+    /// The commit that the request is about: for `plumb allow` and `plumb rollback`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
 }

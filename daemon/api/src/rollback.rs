@@ -102,6 +102,9 @@ pub struct RollbackStatus {
     /// Pushes of reverts within the last six hours, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pushes: Vec<PushStatus>,
+    /// The newest request of `plumb rollback`, if it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusedStatus>,
     /// The commits applied since the environment was healthy, while it is judged whether they are to blame.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<WatchStatus>,
@@ -130,6 +133,22 @@ pub struct HeldStatus {
     pub reason: String,
     /// Since when (RFC 3339).
     pub since: String,
+    /// Where the notes ref ended then, as `<ref> <commit>`: the trailer `Plumb-Records` of the reverts says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<String>,
+    /// The person who asked for it with `plumb rollback`, as the request claims; absent: plumb decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// A request that was refused.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedStatus {
+    /// Its id.
+    pub id: String,
+    /// Why.
+    pub message: String,
 }
 
 /// A content that is not applied again.

@@ -30,6 +30,9 @@ pub struct Row {
     pub result: Option<RecordKind>,
     /// Drifts while it was in force.
     pub drifts: u64,
+    /// The commit that takes it back in Git, on its branch or on one for review.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rolled_back_by: Option<CommitId>,
 }
 
 /// Returns a row for each commit, the latest first.
@@ -55,12 +58,16 @@ impl Row {
             took_ms: None,
             result: None,
             drifts: 0,
+            rolled_back_by: None,
         }
     }
 
     fn add(&mut self, line: &Line) {
         if is_result(line.kind) {
             (self.at, self.took_ms, self.result) = (line.time, line.took_ms, Some(line.kind));
+        }
+        if line.kind == RecordKind::Reverted {
+            self.rolled_back_by.clone_from(&line.related);
         }
         self.drifts += match line.kind {
             RecordKind::DriftFound | RecordKind::DriftCorrected => line.count.unwrap_or(1),
@@ -114,6 +121,21 @@ mod tests {
             commit.to_string().repeat(40)
         );
         Line::parse(&text).expect("a line")
+    }
+
+    #[test]
+    fn a_commit_says_what_took_it_back() {
+        let by = |digit: char| format!(r#","related":"{}""#, digit.to_string().repeat(40));
+        let lines = [
+            line('a', 1, "Applied", ""),
+            line('b', 2, "Applied", ""),
+            line('b', 3, "Held", ""),
+            line('b', 4, "Reverted", &by('e')),
+            line('b', 5, "Superseded", &by('d')),
+        ];
+        let rows = rows(&lines);
+        let shown: Vec<_> = rows.iter().map(|row| row.rolled_back_by.as_ref().map(CommitId::short)).collect();
+        assert_eq!(shown, [Some("eeeeeee"), None]);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Commits as signatures cover them: their bytes, and which of them are new.
 
 use git2::{ObjectType, Oid, Sort};
-use plumb_core::commit::CommitId;
+use jiff::Timestamp;
+use plumb_core::{commit::CommitId, rollback::arrival::Later};
 
 use crate::{error::GitError, mirror::Mirror};
 
@@ -45,6 +46,30 @@ impl Mirror {
                 }
             }
             Ok(false)
+        })
+    }
+
+    /// Returns the newest commits that can be reached from one and not from another with their messages, merged branches
+    /// included, newest first; at most so many.
+    ///
+    /// *Errors:* one of the two is not in the mirror.
+    pub fn later(&self, head: &CommitId, since: &CommitId, most: usize) -> Result<Vec<Later>, GitError> {
+        self.with_commit(since, |_, _| Ok(()))?;
+        self.with_commit(head, |repository, found| {
+            let mut walk = repository.revwalk()?;
+            walk.set_sorting(Sort::TOPOLOGICAL)?;
+            walk.push(found.id())?;
+            walk.hide(Oid::from_str(since.as_str())?)?;
+            let later = |id: Result<Oid, git2::Error>| {
+                let found = repository.find_commit(id?)?;
+                let commit = CommitId::parse(&found.id().to_string());
+                Ok(Later {
+                    commit: commit.map_err(|error| git2::Error::from_str(&error.to_string()))?,
+                    committed: Timestamp::from_second(found.time().seconds()).unwrap_or(Timestamp::MIN),
+                    message: String::from_utf8_lossy(found.message_bytes()).into_owned(),
+                })
+            };
+            walk.take(most).map(later).collect()
         })
     }
 

@@ -60,7 +60,7 @@ impl Mirror {
         })
     }
 
-    /// Writes reverts on top of a commit, one after the other, and returns the last one; no ref is moved.
+    /// Writes reverts on top of a commit, one after the other, and returns them; no ref is moved.
     ///
     /// *Guarantees:* the same arguments make the same commits (with a signature that does not vary), so that what was pushed
     /// by a process that died is known again.
@@ -73,7 +73,8 @@ impl Mirror {
         person: &Person,
         at: Timestamp,
         sign: Option<&Sign<'_>>,
-    ) -> Result<CommitId, GitError> {
+    ) -> Result<Vec<CommitId>, GitError> {
+        let mut written = Vec::with_capacity(reverts.len());
         let mut tip = head.clone();
         for revert in reverts {
             let tree = self.tree_with(&tip, &revert.paths, revert.state.as_ref())?;
@@ -86,8 +87,9 @@ impl Mirror {
                 message: revert.message.clone(),
             };
             tip = self.write_commit(&draft, sign)?;
+            written.push(tip.clone());
         }
-        Ok(tip)
+        Ok(written)
     }
 
     /// Writes the tree of a commit with some paths as another commit has them; without one they go.

@@ -7,12 +7,12 @@ mod cascade;
 mod change;
 mod predict;
 mod report;
-mod source;
+pub(super) mod source;
 
 use std::path::PathBuf;
 
 use clap::Args;
-use plumb_api::{EnvironmentStatus, condition::READY};
+use plumb_api::{Environment, EnvironmentStatus, condition::READY};
 use plumb_core::{commit::CommitId, desired, environment::EnvironmentName, gate::ROLLED_BACK, kinds::Kinds};
 
 use self::{report::Report, source::Source};
@@ -118,15 +118,39 @@ pub(crate) fn perform(arguments: &DiffArgs) -> Result<Outcome, CliError> {
             Some(path) => Source::from_directory(path)?,
             None => Source::from_repository(&session, &environment, &settings, revision.as_deref()).await?,
         };
-        let rendered = render::rendered(&source.shown, &source.tree)?;
-        let kinds = session.cluster.kinds().await?.with_definitions(&rendered.manifests);
-        let id = settings.name.applyset_id();
-        let desired = desired::resolve(&rendered.manifests, &kinds, &id, settings.namespace.as_deref());
-        let desired = predict::ignoring(&session, &settings, &kinds, &desired).await;
-        let subject = Subject { session: &session, settings: &settings, kinds: &kinds, source: &source };
-        let gathered = predict::gather(&subject, &environment, &desired).await?;
-        let report = Report::make(&subject, &gathered, &desired).await?;
+        let report = compare(&session, &environment, &settings, &source).await?;
         arguments.format.print(&report, || report.text())?;
         report.outcome()
     })
+}
+
+/// Returns what files would change in the cluster, in words.
+///
+/// # Errors
+/// The cluster would not take them, or can't be asked.
+pub(super) async fn shown(
+    session: &Session,
+    environment: &Environment,
+    settings: &Settings,
+    source: &Source,
+) -> Result<String, CliError> {
+    let report = compare(session, environment, settings, source).await?;
+    report.outcome()?;
+    Ok(report.text())
+}
+
+async fn compare(
+    session: &Session,
+    environment: &Environment,
+    settings: &Settings,
+    source: &Source,
+) -> Result<Report, CliError> {
+    let rendered = render::rendered(&source.shown, &source.tree)?;
+    let kinds = session.cluster.kinds().await?.with_definitions(&rendered.manifests);
+    let id = settings.name.applyset_id();
+    let desired = desired::resolve(&rendered.manifests, &kinds, &id, settings.namespace.as_deref());
+    let desired = predict::ignoring(session, settings, &kinds, &desired).await;
+    let subject = Subject { session, settings, kinds: &kinds, source };
+    let gathered = predict::gather(&subject, environment, &desired).await?;
+    Report::make(&subject, &gathered, &desired).await
 }

@@ -3,7 +3,10 @@
 use std::{io, path::PathBuf};
 
 use plumb_cluster::{client::ConnectError, error::ApiError};
-use plumb_core::environment::{EnvironmentName, InvalidEnvironmentName};
+use plumb_core::{
+    environment::{EnvironmentName, InvalidEnvironmentName},
+    rollback::by_hand::Refused,
+};
 use plumb_git::error::GitError;
 
 /// A command that was not carried out. `Display` says what happened; [`CliError::next`] says what to do.
@@ -61,6 +64,20 @@ pub(crate) enum CliError {
     SuspendedBySpec {
         /// The Environment.
         name: EnvironmentName,
+    },
+    /// Nothing that the status names can be gone back to.
+    #[error("{name} has nothing healthy to go back to")]
+    NothingBefore {
+        /// The Environment.
+        name: EnvironmentName,
+    },
+    /// The Environment can't be rolled back as asked.
+    #[error("{name} is not rolled back: {why}")]
+    NotRolledBack {
+        /// The Environment.
+        name: EnvironmentName,
+        /// Why not.
+        why: Refused,
     },
     /// The Environment itself is wrong.
     #[error("the Environment {name} is not valid: {message}")]
@@ -166,6 +183,13 @@ impl CliError {
             Self::NoCommit { known, .. } if known.is_empty() => "write all 40 digits: git rev-parse HEAD".to_owned(),
             Self::NoCommit { known, .. } => format!("name one of {}, or write all 40 digits", known.join(", ")),
             Self::SuspendedBySpec { .. } => "set spec.suspend to false where the Environment is declared".to_owned(),
+            Self::NothingBefore { .. } => {
+                "name a commit with --to, in full: git log --first-parent shows them, plumb history what became of each".to_owned()
+            }
+            Self::NotRolledBack { .. } => {
+                "plumb status ENV shows what is in force, plumb history ENV what was before; name another commit with --to"
+                    .to_owned()
+            }
             Self::InvalidSpec { .. } => {
                 "correct it where the Environment is declared; plumb check finds such mistakes".to_owned()
             }

@@ -122,8 +122,8 @@ fn is_of(line: &Line, written: &str, namespace: Option<&str>) -> bool {
     }
 }
 
-fn table(rows: Vec<[Cell; 7]>) -> String {
-    let mut table = Table::new(&["COMMIT", "AGE", "AUTHOR", "SUBJECT", "RESULT", "TOOK", "DRIFTS"]);
+fn table(rows: Vec<[Cell; 8]>) -> String {
+    let mut table = Table::new(&["COMMIT", "AGE", "AUTHOR", "SUBJECT", "RESULT", "TOOK", "DRIFTS", "ROLLED BACK BY"]);
     let empty = rows.is_empty();
     for row in rows {
         table.row(row);
@@ -131,22 +131,23 @@ fn table(rows: Vec<[Cell; 7]>) -> String {
     if empty { String::new() } else { table.text() }
 }
 
-fn of_entry(entry: &HistoryEntry, now: Timestamp) -> [Cell; 7] {
-    let HistoryEntry { revision, at, took_ms, result, summary: _ } = entry;
-    let short = CommitId::parse(&revision.commit).map_or(revision.commit.clone(), |commit| commit.short().to_owned());
+fn of_entry(entry: &HistoryEntry, now: Timestamp) -> [Cell; 8] {
+    let HistoryEntry { revision, at, took_ms, result, summary: _, rolled_back_by } = entry;
+    let short = |id: &String| CommitId::parse(id).map_or(id.clone(), |commit| commit.short().to_owned());
     [
-        Cell::from(short),
+        Cell::from(short(&revision.commit)),
         Cell::from(age::since(at, now).unwrap_or_default()),
         Cell::from(&revision.author),
         Cell::from(&revision.subject),
         Cell::toned(result, tone(result)),
         Cell::from(age::took(*took_ms)),
         Cell::from(""),
+        Cell::from(rolled_back_by.as_ref().map(short).unwrap_or_default()),
     ]
 }
 
-fn of_row(row: &Row, now: Timestamp) -> [Cell; 7] {
-    let Row { commit, author, subject, at, took_ms, result, drifts } = row;
+fn of_row(row: &Row, now: Timestamp) -> [Cell; 8] {
+    let Row { commit, author, subject, at, took_ms, result, drifts, rolled_back_by } = row;
     let result = result.map_or("", RecordKind::label);
     [
         Cell::from(commit.short()),
@@ -156,6 +157,7 @@ fn of_row(row: &Row, now: Timestamp) -> [Cell; 7] {
         Cell::toned(result, tone(result)),
         Cell::from(took_ms.map(|took| age::took(u32::try_from(took).unwrap_or(u32::MAX))).unwrap_or_default()),
         Cell::from(drifts.to_string()),
+        Cell::from(rolled_back_by.as_ref().map(CommitId::short).unwrap_or_default()),
     ]
 }
 

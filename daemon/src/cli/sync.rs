@@ -1,6 +1,6 @@
 //! `plumb sync`: look now, and say how it went.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use clap::Args;
 use plumb_api::{
@@ -9,21 +9,17 @@ use plumb_api::{
     duration::DurationText,
     request,
 };
-use plumb_core::{class::Class, environment::EnvironmentName};
-use tokio::time::Instant;
+use plumb_core::environment::EnvironmentName;
 
 use super::{
     Outcome,
     asking::{self, Wish},
     connection::{ConnectionArgs, Session, Written, with_session},
     error::CliError,
-    screen::{self, Tone},
-    standing, writers,
+    screen, standing,
+    waiting::{self, Progress},
+    writers,
 };
-use crate::chain::chain;
-
-/// How often the status is read while waiting: a sync takes some hundred milliseconds, and one GET costs next to nothing.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Reconcile Environments now
 ///
@@ -62,7 +58,7 @@ pub(crate) struct SyncArgs {
 /// Writes the requests and waits if that is wanted.
 pub(crate) fn perform(arguments: &SyncArgs) -> Result<Outcome, CliError> {
     with_session(&arguments.connection, |session| async move {
-        let mut waiting = BTreeMap::new();
+        let mut asked = BTreeMap::new();
         for written in &arguments.environments {
             let name = session.name(written)?;
             let wish = Wish { reason: arguments.reason.clone(), now: arguments.now, ..Wish::default() };
@@ -74,75 +70,14 @@ pub(crate) fn perform(arguments: &SyncArgs) -> Result<Outcome, CliError> {
             if !arguments.wait {
                 screen::print(&format!("{name}: asked to sync; plumb status {name} shows how it goes\n"))?;
             }
-            waiting.insert(name, id);
+            asked.insert(name, id);
         }
         writers::remark(&session).await?;
         if !arguments.wait {
             return Ok(Outcome::Yes);
         }
-        wait(&session, waiting, arguments.timeout.get()).await
+        waiting::wait(asked, arguments.timeout.get(), async |name, id| look(&session, name, id).await).await
     })
-}
-
-/// How far an environment is with a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Progress {
-    /// The request is not carried out yet, or its effects are on their way.
-    Underway(String),
-    /// All is as it should be.
-    Ready(String),
-    /// A person has to act.
-    Stuck(String),
-}
-
-async fn wait(
-    session: &Session,
-    mut waiting: BTreeMap<EnvironmentName, String>,
-    timeout: Duration,
-) -> Result<Outcome, CliError> {
-    let deadline = Instant::now() + timeout;
-    let mut said: BTreeMap<EnvironmentName, String> = BTreeMap::new();
-    let mut outcome = Outcome::Yes;
-    loop {
-        for (name, id) in waiting.clone() {
-            let progress = match look(session, &name, &id).await {
-                // An API server that restarts, or a connection that broke: the request stands.
-                Err(CliError::Api(error)) if error.class() == Class::Retry => Progress::Underway(chain(&error)),
-                looked => looked?,
-            };
-            match progress {
-                Progress::Underway(message) => {
-                    if said.get(&name) != Some(&message) {
-                        screen::remark(&format!("{name}: {}", Tone::Waiting.paint(&screen::plain(&message))))?;
-                        said.insert(name, message);
-                    }
-                    continue;
-                }
-                Progress::Ready(message) => {
-                    screen::print(&format!("{name}: {} {}\n", Tone::Good.paint("ready:"), screen::plain(&message)))?;
-                }
-                Progress::Stuck(message) => {
-                    outcome = Outcome::No;
-                    screen::print(&format!("{name}: {} {}\n", Tone::Bad.paint("not ready:"), screen::plain(&message)))?;
-                }
-            }
-            waiting.remove(&name);
-        }
-        if waiting.is_empty() {
-            return Ok(outcome);
-        }
-        if Instant::now() >= deadline {
-            for name in waiting.keys() {
-                let last = said.get(name).map(String::as_str).unwrap_or_default();
-                screen::print(&format!("{name}: {} {}\n", Tone::Bad.paint("not ready in time:"), screen::plain(last)))?;
-            }
-            screen::remark(
-                "next: plumb status ENV shows every problem, plumb tree ENV the health of each object; see that plumb runs",
-            )?;
-            return Ok(Outcome::No);
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
 }
 
 /// Reads how far a request is.

@@ -129,9 +129,10 @@ impl Watched {
         let asked = |environment: &Environment, name: &str| {
             environment.metadata.annotations.as_ref().and_then(|annotations| annotations.get(name).cloned())
         };
-        let request = [request::ALLOW_PRUNE, request::RETRY, request::SUSPENDED, request::ADOPT_FROM]
-            .iter()
-            .any(|name| asked(&before, name) != asked(&environment, name));
+        let request =
+            [request::ALLOW_PRUNE, request::RETRY, request::ROLLBACK, request::SUSPENDED, request::ADOPT_FROM]
+                .iter()
+                .any(|name| asked(&before, name) != asked(&environment, name));
         let synced = asked(&before, request::SYNC) != asked(&environment, request::SYNC);
         let leaves = before.metadata.deletion_timestamp != environment.metadata.deletion_timestamp;
         let records = |environment: &Environment| Some(environment.status.as_ref()?.records.clone());
@@ -435,7 +436,7 @@ mod tests {
         watched.reverted(Reverted {
             environment: EnvironmentName::new("team", "app"),
             head: CommitId::parse(&"1".repeat(40)).expect("an id"),
-            outcome: Outcome::Pushed("reverted".to_owned()),
+            outcome: Outcome::Pushed { message: "reverted".to_owned(), taken: Vec::new() },
             class: None,
         });
         assert!(!watched.may_revert(), "the pass that asks began before the answer");

@@ -36,7 +36,9 @@ pub(super) async fn clear(
             if let Ok(records) = serde_json::from_value::<RecordsStatus>(status["records"].clone()) {
                 let mut ledger = ledger::ledger(Some(&records));
                 ledger.published(repository, sequences);
-                cleared = ledger::status(&ledger, head.map(ToString::to_string));
+                // Another Repository than the one that counts has another ref.
+                let end = head.map(ToString::to_string).filter(|_| records.repository == repository);
+                cleared = ledger::status(&ledger, end.or(records.head));
                 status["records"] = json!(cleared);
             }
             status

@@ -2,15 +2,24 @@
 
 use std::time::Duration;
 
-use plumb_api::EnvironmentStatus;
+use jiff::Timestamp;
+use plumb_api::{EnvironmentStatus, environment::HistoryEntry};
 use plumb_core::{
     class::Class,
     commit::Revision,
-    record::RecordKind,
-    rollback::{blame::Verdict, hold::Hold, pushing},
+    environment::EnvironmentName,
+    record::{Record, RecordKind},
+    rollback::{
+        blame::Verdict,
+        hold::Hold,
+        pushing::{self, Taken},
+    },
 };
 
 use super::{Outcome, ending::Ending, scribe::Scribe, state::history_entry};
+
+/// Commits of one rollback that get a record each, the newest first: the status has room for these beside others.
+const REVERTED_MAX: usize = 20;
 
 impl Scribe<'_> {
     /// Records what was decided about the commit in force, and puts it into the status.
@@ -18,10 +27,13 @@ impl Scribe<'_> {
         let judged = &outcome.judged;
         judged.write(status);
         match &judged.answered {
-            Some(pushing::Outcome::Pushed(message)) => match &judged.rollback.held {
-                Some(hold) => self.reverted(hold, message.clone()),
-                None => self.record(RecordKind::Reverted, Vec::new(), message.clone(), |_| {}),
-            },
+            Some(pushing::Outcome::Pushed { message, taken }) => {
+                mark(taken, status);
+                let (name, hold) = (self.pass.settings.name.clone(), judged.rollback.held.as_ref());
+                for record in reverted(self.now, &name, (message, taken), hold) {
+                    self.write_down(record);
+                }
+            }
             Some(pushing::Outcome::Refused(message)) => {
                 self.record(RecordKind::Failed, Vec::new(), message.clone(), |record| record.class = Some(Class::Wait));
             }
@@ -41,21 +53,33 @@ impl Scribe<'_> {
             Verdict::NotTheCommit { .. } | Verdict::Idle | Verdict::Wait { .. } => {}
         }
     }
-
-    /// Records what was taken back: it is about what was rolled back, not about what is in force.
-    pub(super) fn reverted(&mut self, hold: &Hold, message: String) {
-        self.record(RecordKind::Reverted, Vec::new(), message, |record| record.revision = Some(rolled_back(hold)));
-    }
 }
 
-/// Returns the commit that was rolled back, as far as a hold knows it.
-pub(super) fn rolled_back(hold: &Hold) -> Revision {
-    Revision {
-        reference: None,
-        commit: hold.commit.clone(),
-        author: hold.author.clone(),
-        committed: hold.since,
-        subject: hold.subject.clone(),
-        signer: None,
+/// Returns a record for each commit that was taken back in Git, which names what takes it back.
+pub(super) fn reverted(
+    now: Timestamp,
+    environment: &EnvironmentName,
+    (message, taken): (&str, &[Taken]),
+    hold: Option<&Hold>,
+) -> Vec<Record> {
+    let of = |Taken { revision, by }: &Taken| {
+        let (name, about) = (environment.clone(), Some(revision.clone()));
+        let record = Record::new(now, name, about, RecordKind::Reverted, message.to_owned());
+        Record { related: Some(by.clone()), who: hold.and_then(|hold| hold.by.clone()), ..record }
+    };
+    taken.iter().take(REVERTED_MAX).map(of).collect()
+}
+
+/// Returns what the history says of a rollback that a person asked for.
+pub(super) fn by_hand(hold: &Hold, revision: &Revision, now: Timestamp) -> HistoryEntry {
+    history_entry(revision, now, Duration::ZERO, Ending::RolledBack, hold.reason.clone())
+}
+
+/// Says in the history what takes commits back.
+pub(super) fn mark(taken: &[Taken], status: &mut EnvironmentStatus) {
+    for Taken { revision, by } in taken {
+        for entry in status.history.iter_mut().filter(|entry| entry.revision.commit == revision.commit.as_str()) {
+            entry.rolled_back_by = Some(by.to_string());
+        }
     }
 }

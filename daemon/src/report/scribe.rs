@@ -48,6 +48,11 @@ impl Scribe<'_> {
         let (environment, revision) = (self.pass.settings.name.clone(), self.revision.clone());
         let mut record = Record { objects, ..Record::new(self.now, environment, revision, kind, message) };
         more(&mut record);
+        self.write_down(record);
+    }
+
+    /// Keeps and tells a record, unless it only repeats one that waits for the status to be written.
+    pub(super) fn write_down(&mut self, record: Record) {
         if !self.pass.memory.book.tells(&record) {
             self.keep(&record);
             self.tell(record);

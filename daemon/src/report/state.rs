@@ -83,6 +83,7 @@ pub(super) fn history_entry(
         took_ms: u32::try_from(took.as_millis()).unwrap_or(u32::MAX),
         result: ending.label().to_owned(),
         summary,
+        rolled_back_by: None,
     }
 }
 

@@ -14,13 +14,11 @@ use plumb_core::{
     rollback::{
         Mode,
         hold::{self, Admission, Hold, Quarantined, Release, Retry, Rollback},
-        pushing::Progress,
-        revert,
     },
 };
 use plumb_git::{error::GitError, mirror::Mirror};
 
-use super::state;
+use super::{arriving, by_hand, state};
 use crate::{
     context::Context,
     gather::{self, Held, NotGathered},
@@ -37,17 +35,19 @@ const MESSAGES_MAX: usize = 1000;
 /// # Errors
 /// The newest commit can't be read, or the release could not be written: then nothing is done.
 pub(crate) async fn admit(context: &Context, pass: &mut Pass) -> Result<(), NotGathered> {
+    by_hand::answer(context, pass).await?;
     let rollback = state::rollback(&pass.memory.status);
     let Ok(newest) = pass.source.clone() else { return Ok(()) };
     if rollback.is_empty() {
         return Ok(());
     }
-    if pass.settings.rollback.mode == Mode::None {
-        return release(context, pass, Rollback::default(), "spec.rollback.mode is None".to_owned(), (None, None))
-            .await;
+    // What a person holds is none of that mode's.
+    if pass.settings.rollback.mode == Mode::None && !rollback.is_by_hand() {
+        return release(context, pass, Rollback::default(), "spec.rollback.mode is None".to_owned(), None).await;
     }
     let known = if rollback.held.is_some() { &mut pass.memory.ahead } else { &mut pass.memory.wanted };
     let inputs = gather::inputs(context, &pass.settings, &newest, known).await?;
+    arriving::look(pass, &newest, &rollback).await;
     let asked = settings::request(&pass.resource, request::RETRY)
         .filter(|asked| pass.memory.status.handled.get(request::RETRY) != Some(&asked.id));
     let retry = match (rollback.quarantine_of(&inputs), &asked) {
@@ -59,11 +59,10 @@ pub(crate) async fn admit(context: &Context, pass: &mut Pass) -> Result<(), NotG
         Admission::Free => Ok(()),
         Admission::Released(why) => {
             let mut released = rollback;
-            let reverted = reverted(pass, &newest, &released).await;
             released.release(&inputs);
             let asked = asked.filter(|_| why == Release::Asked);
             let message = said(&newest.revision.commit, why, asked.as_ref());
-            release(context, pass, released, message, (asked, reverted)).await
+            release(context, pass, released, message, asked).await
         }
         Admission::Quarantined(quarantined) => {
             keep(pass, &newest, rollback.held, quarantined);
@@ -99,9 +98,9 @@ async fn release(
     pass: &mut Pass,
     released: Rollback,
     message: String,
-    (asked, reverted): (Option<Request>, Option<Hold>),
+    asked: Option<Request>,
 ) -> Result<(), NotGathered> {
-    if report::released(context, pass, &released, message, (asked, reverted)).await {
+    if report::released(context, pass, &released, message, asked).await {
         return Ok(());
     }
     let message = "the status could not be written; nothing is applied before it is".to_owned();
@@ -112,23 +111,6 @@ fn said(newest: &CommitId, why: Release, asked: Option<&Request>) -> String {
     let who = asked.map(|asked| format!(" by {}", asked.user)).unwrap_or_default();
     let reason = asked.and_then(|asked| asked.reason.as_ref()).map(|reason| format!(": {reason}")).unwrap_or_default();
     format!("{} may be applied: {}{who}{reason}", newest.short(), why.because())
-}
-
-/// Returns what was taken back in Git, where the branch shows that before it was known what became of the push: its answer is
-/// not there yet, or was lost with the process that waited for it.
-async fn reverted(pass: &mut Pass, newest: &Source, rollback: &Rollback) -> Option<Hold> {
-    let begun = rollback.reverting.as_ref().filter(|reverting| reverting.progress == Progress::Begun)?;
-    let (mirror, head, since) = (newest.mirror.clone(), newest.revision.commit.clone(), begun.head.clone());
-    let environment = pass.settings.name.clone();
-    let read = move || -> Result<bool, GitError> {
-        let is_ours = |message: &str| revert::is_of(message, &environment);
-        Mirror::open_or_create(&mirror)?.any_message(&head, &since, MESSAGES_MAX, is_ours)
-    };
-    if !matches!(tokio::task::spawn_blocking(read).await, Ok(Ok(true))) {
-        return None;
-    }
-    pass.memory.reverted = Some(begun.head.clone());
-    rollback.held.clone()
 }
 
 /// Returns whether a commit that came after the quarantined one asks for its content once more.

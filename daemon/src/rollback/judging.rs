@@ -8,6 +8,7 @@ use std::{
 use jiff::Timestamp;
 use plumb_api::{EnvironmentStatus, condition};
 use plumb_core::{
+    commit::{CommitId, RefName},
     health::{HealthStatus, pod},
     live::{Live, LiveObject},
     object::ObjectKey,
@@ -16,7 +17,7 @@ use plumb_core::{
     rollback::{
         Healthy, Mode, RollbackPolicy,
         blame::{self, Case, State, Symptom, Verdict},
-        hold::{Hold, Rollback},
+        hold::{Hold, RecordsEnd, Rollback},
         outage::{Outage, Reads, Wellbeing},
         pushing::Outcome,
         watch::Watch,
@@ -31,6 +32,8 @@ use crate::{
     chain::chain,
     context::Context,
     gather::{self, Gathered},
+    ledger::Keeping,
+    publisher,
     reconcile::Pass,
     report,
 };
@@ -164,7 +167,17 @@ fn hold(pass: &Pass, healthy: &Healthy, reason: &str, now: Timestamp) -> Hold {
         subject: revision.subject.clone(),
         reason: reason.to_owned(),
         since: now,
+        records: records_end(pass),
+        by: None,
     }
+}
+
+/// Returns where the records ended when they were last published; nothing where there are none.
+pub(super) fn records_end(pass: &Pass) -> Option<RecordsEnd> {
+    let Keeping::Notes(origin) = &pass.keeping else { return None };
+    let records = pass.memory.status.records.as_ref().filter(|records| records.repository == origin.repository)?;
+    let reference = RefName::parse(&publisher::notes_ref(&origin.cluster)).ok()?;
+    Some(RecordsEnd { reference, commit: CommitId::parse(records.head.as_deref()?).ok()? })
 }
 
 /// Returns how the environment is, after the pass has acted.

@@ -18,7 +18,7 @@ use plumb_core::{
     rollback::{
         Mode,
         hold::Hold,
-        pushing::{self, Outcome, Progress, Reverting},
+        pushing::{self, Outcome, Progress, Reverting, Taken},
         revert::{self, Input, Revert, RevertPlan, STEPS_MAX, Step},
     },
     source::Inputs,
@@ -75,16 +75,12 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
     let now = context.clock.now();
     if let Some(Reverted { head, outcome, .. }) = pass.reverted.take() {
         let rollback = &mut judged.rollback;
-        let known = rollback.reverting.as_ref();
-        let known = known.is_some_and(|known| known.head == head && known.progress != Progress::Begun);
-        if known || pass.memory.reverted.as_ref() == Some(&head) {
-            // The branch has shown it before its answer came.
-            return None;
-        }
+        // Where the branch has told it before, it is known and recorded.
+        let awaited = pushing::is_open(rollback.reverting.as_ref(), &head);
         let reverting = pushing::end(&mut rollback.pushes, &head, outcome.clone());
-        // Where it has arrived already, nothing is held any more.
-        rollback.reverting = reverting.filter(|_| rollback.held.is_some());
-        judged.answered = Some(outcome);
+        if awaited {
+            (rollback.reverting, judged.answered) = (reverting, Some(outcome));
+        }
         // The branch is looked at before anything else is pushed.
         return None;
     }
@@ -112,10 +108,11 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
         path: &pass.settings.path,
         healthy: &hold.healthy,
         reason: &hold.reason,
+        records: hold.records.as_ref(),
         branch: branch.as_ref(),
         steps: steps.as_deref(),
         content: &content,
-        pushes: &pushes,
+        pushes: if hold.by.is_some() { &[] } else { &pushes },
         now,
     };
     let (target, reverts) = match revert::plan(&input) {
@@ -186,17 +183,17 @@ async fn push(ground: &Ground, resource: &Arc<Repository>, tenure: &Tenure, job:
         .map_err(|error| Failure { class: Class::Wait, message: format!("spec.commit.author: {error}") })?;
     let (now, job) = (ground.clock.now(), Arc::new(job));
     let written = Arc::clone(&job);
-    let tip = tokio::task::spawn_blocking(move || -> Result<Result<CommitId, String>, GitError> {
+    let taken = tokio::task::spawn_blocking(move || -> Result<Result<Vec<Taken>, String>, GitError> {
         let sign = key.as_ref().map(|key| move |bytes: &[u8]| key.sign(bytes).map_err(|error| error.to_string()));
         write(&written, &person, now, sign.as_ref().map(|sign| sign as &Sign<'_>))
     });
-    let tip = tip.await.map_err(|error| Failure { class: Class::Bug, message: error.to_string() })?;
+    let taken = taken.await.map_err(|error| Failure { class: Class::Bug, message: error.to_string() })?;
     let by_hand = || {
         let branch = job.branch.as_str().trim_start_matches("refs/heads/");
         revert::commands(branch, &job.hold.healthy, &job.path)
     };
-    let tip = match tip.map_err(|error| Failure { class: error.class(), message: chain(&error) })? {
-        Ok(tip) => tip,
+    let taken = match taken.map_err(|error| Failure { class: error.class(), message: chain(&error) })? {
+        Ok(taken) => taken,
         Err(why) => {
             return Ok(Outcome::Refused(format!("not reverted in Git: {why}; to do it by hand: {}", by_hand())));
         }
@@ -204,6 +201,7 @@ async fn push(ground: &Ground, resource: &Arc<Repository>, tenure: &Tenure, job:
     if !tenure.is_valid() {
         return Err(Failure { class: Class::Retry, message: "another replica writes now".to_owned() });
     }
+    let tip = taken.last().map_or_else(|| job.head.clone(), |taken| taken.by.clone());
     let aside = job.target != job.branch;
     let expected = (!aside).then(|| job.head.clone());
     let update = RefUpdate { name: job.target.clone(), expected, target: tip.clone() };
@@ -211,9 +209,10 @@ async fn push(ground: &Ground, resource: &Arc<Repository>, tenure: &Tenure, job:
     let (branch, count) = (job.target.as_str().trim_start_matches("refs/heads/"), job.reverts.len());
     Ok(match pushed.map_err(|error| Failure { class: error.class(), message: chain(&error) })? {
         PushOutcome::Pushed if aside => {
-            Outcome::Pushed(format!("{count} revert(s) wait on branch {branch} for somebody to merge them"))
+            let message = format!("{count} revert(s) wait on branch {branch} for somebody to merge them");
+            Outcome::Pushed { message, taken }
         }
-        PushOutcome::Pushed => Outcome::Pushed(format!("reverted in Git by {} on {branch}", tip.short())),
+        PushOutcome::Pushed => Outcome::Pushed { message: done(&tip, branch), taken },
         PushOutcome::Raced { .. } if aside => Outcome::Refused(format!("branch {branch} is there already; look at it")),
         PushOutcome::Raced { .. } => Outcome::Raced,
         PushOutcome::Refused { name, message } => Outcome::Refused(format!(
@@ -223,16 +222,23 @@ async fn push(ground: &Ground, resource: &Arc<Repository>, tenure: &Tenure, job:
     })
 }
 
-/// Writes the reverts, and sees to it that they lead where they shall and are trusted; says why not.
+/// Returns what is said of reverts that are on the branch which is followed.
+pub(super) fn done(tip: &CommitId, branch: &str) -> String {
+    format!("reverted in Git by {} on {branch}", tip.short())
+}
+
+/// Writes the reverts, and sees to it that they lead where they shall and are trusted; returns what they take back, or says why
+/// not.
 fn write(
     job: &Job,
     person: &Person,
     now: Timestamp,
     sign: Option<&Sign<'_>>,
-) -> Result<Result<CommitId, String>, GitError> {
+) -> Result<Result<Vec<Taken>, String>, GitError> {
     let mirror = Mirror::open_or_create(&job.mirror)?;
     // The time of the rollback, so that they are the same commits each time.
-    let tip = mirror.write_reverts(&job.head, &job.reverts, person, job.hold.since, sign)?;
+    let written = mirror.write_reverts(&job.head, &job.reverts, person, job.hold.since, sign)?;
+    let tip = written.last().unwrap_or(&job.head).clone();
     let (after, healthy) = (mirror.snapshot(&tip)?, mirror.snapshot(&job.hold.healthy)?);
     for path in &job.paths {
         if after.tree_id(path)? != healthy.tree_id(path)? {
@@ -241,7 +247,11 @@ fn write(
     }
     let revision = mirror.revision(&tip)?;
     Ok(match job.demand.judge(&job.mirror, &revision, now) {
-        Ok(_) => Ok(tip),
+        Ok(_) => {
+            let both = job.reverts.iter().zip(written);
+            let taken = both.map(|(revert, by)| Ok(Taken { revision: mirror.revision(&revert.commit)?, by }));
+            Ok(taken.collect::<Result<_, GitError>>()?)
+        }
         Err(doubt) => Err(format!("the revert would not be trusted: {}", doubt.failure().message)),
     })
 }

@@ -14,7 +14,7 @@ use plumb_core::{
     commit::CommitId,
     rollback::{
         Healthy,
-        hold::{Hold, Quarantined, Rollback},
+        hold::{Hold, Quarantined, RecordsEnd, Rollback},
         pushing::{Progress, Push, Reverting},
         watch::{Observed, Watch},
     },
@@ -24,7 +24,7 @@ use plumb_core::{
 
 /// Returns what is held and quarantined.
 pub(crate) fn rollback(status: &EnvironmentStatus) -> Rollback {
-    let RollbackStatus { held, quarantined, reverting, pushes, watch: _ } = &status.rollback;
+    let RollbackStatus { held, quarantined, reverting, pushes, refused: _, watch: _ } = &status.rollback;
     let pushes = pushes
         .iter()
         .filter_map(|push| Some(Push { head: CommitId::parse(&push.head).ok()?, at: push.at.parse().ok()? }));
@@ -48,7 +48,7 @@ fn reverting(RevertingStatus { head, progress, message }: &RevertingStatus) -> O
     Some(Reverting { head: CommitId::parse(head).ok()?, progress, message: message.clone() })
 }
 
-fn hold(HeldStatus { healthy, commit, author, subject, reason, since }: &HeldStatus) -> Option<Hold> {
+fn hold(HeldStatus { healthy, commit, author, subject, reason, since, records, by }: &HeldStatus) -> Option<Hold> {
     Some(Hold {
         healthy: CommitId::parse(healthy).ok()?,
         commit: CommitId::parse(commit).ok()?,
@@ -56,6 +56,8 @@ fn hold(HeldStatus { healthy, commit, author, subject, reason, since }: &HeldSta
         subject: subject.clone(),
         reason: reason.clone(),
         since: since.parse().ok()?,
+        records: records.as_deref().and_then(RecordsEnd::parse),
+        by: by.clone(),
     })
 }
 
@@ -104,13 +106,15 @@ pub(crate) fn write(status: &mut EnvironmentStatus, rollback: &Rollback, watch: 
         inputs: inputs.0.clone(),
     });
     status.rollback = RollbackStatus {
-        held: held.as_ref().map(|Hold { healthy, commit, author, subject, reason, since }| HeldStatus {
+        held: held.as_ref().map(|Hold { healthy, commit, author, subject, reason, since, records, by }| HeldStatus {
             healthy: healthy.to_string(),
             commit: commit.to_string(),
             author: author.clone(),
             subject: subject.clone(),
             reason: reason.clone(),
             since: since.to_string(),
+            records: records.as_ref().map(ToString::to_string),
+            by: by.clone(),
         }),
         quarantined: quarantined.collect(),
         reverting: reverting.as_ref().map(|Reverting { head, progress, message }| RevertingStatus {
@@ -126,6 +130,8 @@ pub(crate) fn write(status: &mut EnvironmentStatus, rollback: &Rollback, watch: 
             .iter()
             .map(|Push { head, at }| PushStatus { head: head.to_string(), at: at.to_string() })
             .collect(),
+        // A person has yet to read it.
+        refused: status.rollback.refused.take(),
         watch: watch.map(written),
     };
 }
@@ -177,6 +183,8 @@ mod tests {
             subject: text("web: new"),
             reason: text("Deployment shop/web: sick"),
             since: at(5),
+            records: RecordsEnd::parse(&format!("refs/notes/plumb/eu-1 {}", commit("4"))),
+            by: Some(text("ann")),
         };
         let rollback = Rollback {
             held: Some(held),

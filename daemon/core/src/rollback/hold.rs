@@ -9,7 +9,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::pushing::{Push, Reverting};
-use crate::{commit::CommitId, source::InputsDigest};
+use crate::{
+    commit::{CommitId, RefName},
+    source::InputsDigest,
+};
 
 /// Contents that are kept in quarantine; the oldest leaves it first.
 pub const QUARANTINED_MAX: usize = 20;
@@ -35,6 +38,19 @@ pub struct Hold {
     pub reason: String,
     /// Since when.
     pub since: Timestamp,
+    /// Where the records ended then: reverts say it, and have to be the same commits each time.
+    pub records: Option<RecordsEnd>,
+    /// The person who asked for it, as the request claims; absent: it is plumb's own verdict.
+    pub by: Option<String>,
+}
+
+/// The commit at which a notes ref ended once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RecordsEnd {
+    /// The ref.
+    pub reference: RefName,
+    /// The commit.
+    pub commit: CommitId,
 }
 
 /// A content that is not applied again.
@@ -115,6 +131,26 @@ impl Rollback {
         self.reverting = None;
     }
 
+    /// Holds the environment because a person says so: besides what is newest, what is in force goes into quarantine, and
+    /// what the person goes back to leaves it.
+    pub fn roll_back_by_hand(
+        &mut self,
+        hold: Hold,
+        newest: InputsDigest,
+        (commit, in_force): (CommitId, InputsDigest),
+        target: &InputsDigest,
+    ) {
+        self.quarantined.retain(|quarantined| quarantined.inputs != in_force);
+        self.quarantined.insert(0, Quarantined { commit, inputs: in_force });
+        self.roll_back(hold, newest);
+        self.prove(target);
+    }
+
+    /// Returns whether a person holds the environment.
+    pub fn is_by_hand(&self) -> bool {
+        self.held.as_ref().is_some_and(|hold| hold.by.is_some())
+    }
+
     /// Judges the newest commit, whose content is `inputs`.
     pub fn admit(&self, inputs: &InputsDigest, retry: Retry) -> Admission {
         match (self.quarantine_of(inputs), retry) {
@@ -152,8 +188,22 @@ impl Release {
 
 impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { healthy, commit, author, subject, reason, since: _ } = self;
+        let Self { healthy, commit, author, subject, reason, since: _, records: _, by: _ } = self;
         write!(f, "{} {subject:?} by {author} was rolled back to {}: {reason}", commit.short(), healthy.short())
+    }
+}
+
+impl RecordsEnd {
+    /// Reads what `Display` writes: the ref, a blank, the commit.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (reference, commit) = text.split_once(' ')?;
+        Some(Self { reference: RefName::parse(reference).ok()?, commit: CommitId::parse(commit).ok()? })
+    }
+}
+
+impl fmt::Display for RecordsEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.reference, self.commit)
     }
 }
 
@@ -184,7 +234,16 @@ mod tests {
     fn hold(number: usize) -> Hold {
         let (author, subject) = ("Ada <ada@example.com>".to_owned(), "web: new".to_owned());
         let since = Timestamp::UNIX_EPOCH;
-        Hold { healthy: commit(1), commit: commit(number), author, subject, reason: "web: sick".to_owned(), since }
+        Hold {
+            healthy: commit(1),
+            commit: commit(number),
+            author,
+            subject,
+            reason: "web: sick".to_owned(),
+            since,
+            records: None,
+            by: None,
+        }
     }
 
     #[test]
@@ -208,6 +267,20 @@ mod tests {
         rollback.release(&inputs(2));
         check(&rollback, 2, Retry::No, &Admission::Free);
         assert!(rollback.is_empty());
+    }
+
+    #[test]
+    fn what_a_person_leaves_is_quarantined_and_what_they_go_back_to_is_not() {
+        let mut rollback = Rollback::default();
+        rollback.roll_back(hold(2), inputs(2));
+        let by_hand = Hold { by: Some("ann".to_owned()), healthy: commit(2), ..hold(4) };
+        assert!(!rollback.is_by_hand());
+        // The newest commit waits for its window, and the one before it is in force.
+        rollback.roll_back_by_hand(by_hand, inputs(4), (commit(3), inputs(3)), &inputs(2));
+        assert!(rollback.is_by_hand());
+        let known: Vec<_> = rollback.quarantined.iter().map(|known| (&known.commit, &known.inputs)).collect();
+        assert_eq!(known, [(&commit(4), &inputs(4)), (&commit(3), &inputs(3))]);
+        assert_eq!(rollback.admit(&inputs(2), Retry::No), Admission::Released(Release::OtherContent));
     }
 
     #[test]

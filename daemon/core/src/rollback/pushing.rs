@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::revert::{PUSHES_MAX, PUSHES_WITHIN};
-use crate::commit::CommitId;
+use crate::commit::{CommitId, Revision};
 
 /// A push that was begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -40,11 +40,25 @@ pub enum Progress {
     Stalled,
 }
 
+/// A commit that is taken back in Git.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Taken {
+    /// The commit.
+    pub revision: Revision,
+    /// Its revert.
+    pub by: CommitId,
+}
+
 /// What became of a push.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Outcome {
     /// It was taken.
-    Pushed(String),
+    Pushed {
+        /// In words.
+        message: String,
+        /// What it takes back.
+        taken: Vec<Taken>,
+    },
     /// Somebody else was faster: nothing was pushed.
     Raced,
     /// It will not be taken.
@@ -65,10 +79,15 @@ pub fn begin(pushes: &mut Vec<Push>, head: &CommitId, now: Timestamp) -> Reverti
     Reverting { head: head.clone(), progress: Progress::Begun, message: "the revert is being pushed".to_owned() }
 }
 
+/// Returns whether it is not known yet what became of the push for this state of the branch.
+pub fn is_open(reverting: Option<&Reverting>, head: &CommitId) -> bool {
+    reverting.is_some_and(|reverting| reverting.progress == Progress::Begun && reverting.head == *head)
+}
+
 /// Takes down what became of a push; nothing is left where it has to be planned anew.
 pub fn end(pushes: &mut Vec<Push>, head: &CommitId, outcome: Outcome) -> Option<Reverting> {
     let (progress, message) = match outcome {
-        Outcome::Pushed(message) => (Progress::Pushed, message),
+        Outcome::Pushed { message, taken: _ } => (Progress::Pushed, message),
         Outcome::Refused(message) => (Progress::Stalled, message),
         Outcome::Failed(message) => (Progress::Begun, message),
         Outcome::Raced => (Progress::Begun, String::new()),
@@ -122,7 +141,7 @@ mod tests {
             assert_eq!((!pushes.is_empty(), reverting.map(|reverting| reverting.progress)), (counts, expected));
         }
         let said = || "said".to_owned();
-        check(Outcome::Pushed(said()), true, Some(Progress::Pushed));
+        check(Outcome::Pushed { message: said(), taken: Vec::new() }, true, Some(Progress::Pushed));
         check(Outcome::Refused(said()), false, Some(Progress::Stalled));
         check(Outcome::Failed(said()), true, Some(Progress::Begun));
         check(Outcome::Raced, false, None);

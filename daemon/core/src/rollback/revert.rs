@@ -13,7 +13,7 @@ use std::{collections::BTreeSet, fmt, time::Duration};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Mode;
+use super::{Mode, hold::RecordsEnd};
 use crate::{
     commit::{CommitId, RefName, RepoPath},
     environment::EnvironmentName,
@@ -33,7 +33,12 @@ pub const STEPS_MAX: usize = 5000;
 /// The trailer by which a revert of plumb's own is known: whose it is.
 pub const ENVIRONMENT_TRAILER: &str = "Plumb-Environment";
 const REASON_TRAILER: &str = "Plumb-Reason";
-const HEALTHY_TRAILER: &str = "Plumb-Healthy";
+/// The trailer that names what a revert goes back to.
+pub(super) const HEALTHY_TRAILER: &str = "Plumb-Healthy";
+/// The trailer by which `plumb audit verify` knows how far the records have been: `<ref> <commit>`.
+pub const RECORDS_TRAILER: &str = "Plumb-Records";
+/// What stands before the commit that a revert takes back, as Git writes it.
+pub(super) const REVERTS: &str = "This reverts commit ";
 
 /// Characters of a reason that a trailer holds: it is one line.
 const REASON_MAX: usize = 200;
@@ -66,6 +71,8 @@ pub struct Input<'a> {
     pub healthy: &'a CommitId,
     /// What failed, in words.
     pub reason: &'a str,
+    /// Where the records ended as the rollback was decided.
+    pub records: Option<&'a RecordsEnd>,
     /// The branch that is followed; absent: it is none.
     pub branch: Option<&'a RefName>,
     /// The first-parent commits from the newest one back to the healthy one, newest first; absent: the healthy one is none of them.
@@ -192,15 +199,6 @@ pub fn is_own(message: &str) -> bool {
     message.lines().any(|line| line.split_once(':').is_some_and(|(key, _)| key == ENVIRONMENT_TRAILER))
 }
 
-/// Returns whether a message is that of a revert of plumb's own for this environment.
-pub fn is_of(message: &str, environment: &EnvironmentName) -> bool {
-    let of = |line: &str| {
-        line.split_once(':')
-            .is_some_and(|(key, whose)| key == ENVIRONMENT_TRAILER && whose.trim() == environment.to_string())
-    };
-    message.lines().any(of)
-}
-
 fn revert(step: &Step, input: &Input<'_>) -> Revert {
     Revert {
         commit: step.commit.clone(),
@@ -219,13 +217,14 @@ fn message(step: &Step, input: &Input<'_>) -> String {
     };
     let what = match &step.parent {
         Some(parent) if step.merge => {
-            format!("This reverts commit {}, reversing\nchanges made to {parent}.", step.commit)
+            format!("{REVERTS}{}, reversing\nchanges made to {parent}.", step.commit)
         }
-        _ => format!("This reverts commit {}.", step.commit),
+        _ => format!("{REVERTS}{}.", step.commit),
     };
     let reason: String = input.reason.chars().map(|c| if c.is_control() { ' ' } else { c }).take(REASON_MAX).collect();
+    let records = input.records.map(|end| format!("{RECORDS_TRAILER}: {end}\n")).unwrap_or_default();
     format!(
-        "{title}\n\n{what}\n\n{ENVIRONMENT_TRAILER}: {}\n{REASON_TRAILER}: {reason}\n{HEALTHY_TRAILER}: {}\n",
+        "{title}\n\n{what}\n\n{ENVIRONMENT_TRAILER}: {}\n{REASON_TRAILER}: {reason}\n{HEALTHY_TRAILER}: {}\n{records}",
         input.environment, input.healthy
     )
 }

@@ -298,8 +298,8 @@ impl World {
             self.is_right(target, healthy);
             let since = at(self.now);
             let (author, subject, reason) = (String::new(), String::new(), reason.clone());
-            let hold =
-                Hold { healthy: healthy.commit.clone(), commit: commit_id(target), author, subject, reason, since };
+            let (healthy, commit) = (healthy.commit.clone(), commit_id(target));
+            let hold = Hold { healthy, commit, author, subject, reason, since, records: None, by: None };
             status.rollback.roll_back(hold, inputs(content));
         }
         if let Some(healthy) = judgement.healthy.as_ref().filter(|healthy| healthy.lost.is_none())

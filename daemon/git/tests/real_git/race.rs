@@ -75,6 +75,7 @@ impl Reverter<'_> {
             path: &self.path,
             healthy,
             reason: "it fails",
+            records: None,
             branch: Some(&self.branch),
             steps: steps.as_deref(),
             content: &BTreeSet::new(),
@@ -83,7 +84,7 @@ impl Reverter<'_> {
         });
         let RevertPlan::Push(reverts) = plan else { panic!("{plan:?}") };
         let person = Person::parse("plumb <plumb@example.com>").expect("a person");
-        mirror.write_reverts(head, &reverts, &person, since, None).expect("reverts")
+        mirror.write_reverts(head, &reverts, &person, since, None).expect("reverts").pop().expect("a revert")
     }
 
     /// Takes back what was judged, until it is pushed or another content is there.

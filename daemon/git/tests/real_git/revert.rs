@@ -46,7 +46,7 @@ async fn mirrored(source: &TestRepository) -> Mirror {
 
 fn write(mirror: &Mirror, head: &CommitId, steps: &[Step]) -> CommitId {
     let at = Timestamp::from_second(1_800_000_000).expect("a time");
-    mirror.write_reverts(head, &reverts(steps), &person(), at, None).expect("reverts")
+    mirror.write_reverts(head, &reverts(steps), &person(), at, None).expect("reverts").pop().expect("a revert")
 }
 
 #[tokio::test]

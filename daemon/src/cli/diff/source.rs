@@ -8,13 +8,18 @@ use std::{
 use k8s_openapi::api::core::v1::Secret;
 use plumb_api::{Environment, Repository};
 use plumb_cluster::resources;
-use plumb_core::{commit::CommitId, source::SourceTree};
+use plumb_core::{
+    commit::{CommitId, RefName, RepoPath},
+    source::SourceTree,
+};
+
 use plumb_git::{
     error::GitError,
     mirror::Mirror,
-    remote::{FileUrls, RefSelector, Remote, RemoteUrl, Wanted},
+    remote::{Advertised, FileUrls, RefSelector, Remote, RemoteUrl, Wanted},
     workers::Workers,
 };
+use tempfile::TempDir;
 
 use crate::{
     cli::{allow, connection::Session, error::CliError, render},
@@ -23,12 +28,72 @@ use crate::{
 };
 
 /// Files, and what they are called.
-pub(super) struct Source {
-    pub(super) tree: SourceTree,
+pub(in crate::cli) struct Source {
+    pub(in crate::cli) tree: SourceTree,
     /// The path that problems are shown below.
-    pub(super) shown: PathBuf,
+    pub(in crate::cli) shown: PathBuf,
     /// The commit; nothing for a directory.
-    pub(super) commit: Option<CommitId>,
+    pub(in crate::cli) commit: Option<CommitId>,
+}
+
+/// A Repository as it was just fetched, into a mirror that goes with this value.
+pub(in crate::cli) struct Fetched {
+    _place: TempDir,
+    pub(in crate::cli) mirror: Mirror,
+    /// The commit that was looked for, and the ref that it was found at.
+    pub(in crate::cli) commit: CommitId,
+    pub(in crate::cli) reference: Option<RefName>,
+    /// The Repository's namespace and name.
+    name: String,
+}
+
+impl Fetched {
+    /// Fetches what a Repository follows, or a commit or branch that was written.
+    pub(in crate::cli) async fn new(
+        session: &Session,
+        settings: &Settings,
+        commit: Option<&CommitId>,
+        revision: Option<&str>,
+    ) -> Result<Self, CliError> {
+        let (namespace, name) = (&settings.name.namespace, &settings.repository);
+        let found = resources::get::<Repository>(&session.cluster, namespace, name).await?;
+        let name = format!("{namespace}/{name}");
+        let repository = found
+            .ok_or_else(|| CliError::Repository { name: name.clone(), message: "it does not exist".to_owned() })?;
+        let remote = remote(session, namespace, &repository).await?;
+        let wanted = match commit {
+            Some(commit) => Wanted::Commit(commit.clone()),
+            // What is no commit that is known can only be a branch.
+            None => wanted(&repository, revision)?,
+        };
+        let git = |source: GitError| CliError::Git { name: name.clone(), source: Box::new(source) };
+        let place = tempfile::tempdir().map_err(CliError::Scratch)?;
+        let mirror = Mirror::open_or_create(&place.path().join("mirror.git")).map_err(git)?;
+        let command = crate::run::worker_command(place.path(), &[]).map_err(CliError::Worker)?;
+        let workers = Workers::new(command.spawner(), 1);
+        let fetched = match wanted {
+            Wanted::Ref(selector) => {
+                let advertised = workers.advertised(&remote, &selector).await.map_err(git)?;
+                workers.fetch(&remote, mirror.path(), &advertised).await
+            }
+            Wanted::Commit(commit) => workers.pin(&remote, mirror.path(), &commit).await,
+        };
+        let Advertised { commit, reference, .. } = fetched.map_err(git)?;
+        Ok(Self { _place: place, mirror, commit, reference, name })
+    }
+
+    /// Reads a path of a commit.
+    pub(in crate::cli) fn read(&self, commit: &CommitId, path: &RepoPath) -> Result<Source, CliError> {
+        let tree = self.mirror.snapshot(commit).and_then(|snapshot| snapshot.read(path));
+        let tree = tree.map_err(|source| self.unreadable(source))?;
+        let shown = PathBuf::from(tree.root.as_str());
+        Ok(Source { tree, shown, commit: Some(commit.clone()) })
+    }
+
+    /// Returns the error for what can't be read of it.
+    pub(in crate::cli) fn unreadable(&self, source: GitError) -> CliError {
+        CliError::Git { name: self.name.clone(), source: Box::new(source) }
+    }
 }
 
 impl Source {
@@ -44,37 +109,10 @@ impl Source {
         settings: &Settings,
         revision: Option<&str>,
     ) -> Result<Self, CliError> {
-        let (namespace, name) = (&settings.name.namespace, &settings.repository);
-        let found = resources::get::<Repository>(&session.cluster, namespace, name).await?;
-        let repository = found.ok_or_else(|| CliError::Repository {
-            name: format!("{namespace}/{name}"),
-            message: "it does not exist".to_owned(),
-        })?;
-        let remote = remote(session, namespace, &repository).await?;
         let status = environment.status.clone().unwrap_or_default();
         let commit = revision.and_then(|written| allow::resolve(written, &status).ok());
-        let wanted = match &commit {
-            Some(commit) => Wanted::Commit(commit.clone()),
-            // What is no commit that is known can only be a branch.
-            None => wanted(&repository, revision)?,
-        };
-        let git = |source: GitError| CliError::Git { name: format!("{namespace}/{name}"), source: Box::new(source) };
-        let place = tempfile::tempdir().map_err(CliError::Scratch)?;
-        let mirror = Mirror::open_or_create(&place.path().join("mirror.git")).map_err(git)?;
-        let command = crate::run::worker_command(place.path(), &[]).map_err(CliError::Worker)?;
-        let workers = Workers::new(command.spawner(), 1);
-        let fetched = match wanted {
-            Wanted::Ref(selector) => {
-                let advertised = workers.advertised(&remote, &selector).await.map_err(git)?;
-                workers.fetch(&remote, mirror.path(), &advertised).await
-            }
-            Wanted::Commit(commit) => workers.pin(&remote, mirror.path(), &commit).await,
-        };
-        let fetched = fetched.map_err(git)?;
-        let commit = commit.unwrap_or(fetched.commit);
-        let tree = mirror.snapshot(&commit).and_then(|snapshot| snapshot.read(&settings.path)).map_err(git)?;
-        let shown = PathBuf::from(tree.root.as_str());
-        Ok(Self { tree, shown, commit: Some(commit) })
+        let fetched = Fetched::new(session, settings, commit.as_ref(), revision).await?;
+        fetched.read(commit.as_ref().unwrap_or(&fetched.commit), &settings.path)
     }
 }
 

@@ -1,0 +1,58 @@
+//! Whether a push of reverts has arrived of which nobody has heard: the process that made it was killed, or a look at the branch was
+//! faster than its answer.
+
+use plumb_core::{
+    commit::{CommitId, RefName},
+    environment::EnvironmentName,
+    rollback::{
+        arrival,
+        hold::{Hold, Rollback},
+        pushing::{self, Outcome, Taken},
+    },
+};
+use plumb_git::{error::GitError, mirror::Mirror};
+
+use super::Reverted;
+use crate::{chain::chain, reconcile::Pass, source::Source};
+
+/// Commits that are looked at for reverts: more than anybody pushes between a push and the next start of plumb.
+const LATER_MAX: usize = 1000;
+
+/// Takes what the branch tells for the answer to a push that was begun, unless there is a better one.
+pub(super) async fn look(pass: &mut Pass, newest: &Source, rollback: &Rollback) {
+    let (Some(reverting), Some(hold)) = (&rollback.reverting, &rollback.held) else { return };
+    let head = reverting.head.clone();
+    let answered = matches!(&pass.reverted, Some(Reverted { outcome: Outcome::Pushed { .. }, .. }));
+    if answered || newest.revision.commit == head || !pushing::is_open(Some(reverting), &head) {
+        return;
+    }
+    let (source, hold, environment) = (newest.clone(), hold.clone(), pass.settings.name.clone());
+    let since = head.clone();
+    let read = tokio::task::spawn_blocking(move || taken(&source, &hold, &environment, &since)).await;
+    let taken = match read {
+        Ok(Ok(taken)) => taken,
+        Ok(Err(error)) => {
+            tracing::warn!(environment = %pass.settings.name, "whether reverts have arrived can't be read: {}", chain(&error));
+            return;
+        }
+        Err(_) => return,
+    };
+    let Some(tip) = taken.last().map(|taken| taken.by.clone()) else { return };
+    let branch = newest.revision.reference.as_ref().map_or("", RefName::as_str).trim_start_matches("refs/heads/");
+    let message = super::reverting::done(&tip, branch);
+    let (environment, outcome) = (pass.settings.name.clone(), Outcome::Pushed { message, taken });
+    pass.reverted = Some(Reverted { environment, head, outcome, class: None });
+}
+
+/// Returns what was taken back since by reverts of this rollback, in the order in which they were made.
+fn taken(
+    source: &Source,
+    hold: &Hold,
+    environment: &EnvironmentName,
+    since: &CommitId,
+) -> Result<Vec<Taken>, GitError> {
+    let mirror = Mirror::open_or_create(&source.mirror)?;
+    let later = mirror.later(&source.revision.commit, since, LATER_MAX)?;
+    let pairs = arrival::arrived(&later, environment, hold).into_iter();
+    pairs.rev().map(|(commit, by)| Ok(Taken { revision: mirror.revision(&commit)?, by })).collect()
+}
