@@ -53,6 +53,8 @@ mod served;
 mod signatures;
 #[path = "main/standing.rs"]
 mod standing;
+#[path = "main/tampered.rs"]
+mod tampered;
 #[path = "main/tenancy.rs"]
 mod tenancy;
 #[path = "main/traversal.rs"]

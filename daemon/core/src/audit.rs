@@ -76,8 +76,10 @@ struct Series {
 }
 
 /// Judges a chain of notes; links are handed to it from the oldest to the newest.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Audit {
+    /// The name of the cluster whose notes they are to be.
+    cluster: String,
     series: BTreeMap<(String, String), Series>,
     links: Vec<CommitId>,
     signatures: Signatures,
@@ -88,6 +90,20 @@ pub struct Audit {
 }
 
 impl Audit {
+    /// Starts with the notes of a cluster: what stands there of another one was brought there by somebody else, and may be
+    /// signed by the same key.
+    pub fn of(cluster: &str) -> Self {
+        Self {
+            cluster: cluster.to_owned(),
+            series: BTreeMap::new(),
+            links: Vec::new(),
+            signatures: Signatures::default(),
+            findings: Vec::new(),
+            records: 0,
+            strange: 0,
+        }
+    }
+
     /// Takes the next link.
     pub fn link(&mut self, link: Link) {
         let Link { id, parents, seal, changes } = link;
@@ -144,6 +160,10 @@ impl Audit {
             let why = format!("it adds {}, which is about commit {}", title(text), line.commit);
             self.find(Tampering::Forged, link, Some(commit), why);
         }
+        if line.cluster != self.cluster {
+            let why = format!("it adds {}, which is of cluster {:?}", title(text), line.cluster);
+            self.find(Tampering::Forged, link, Some(commit), why);
+        }
         if line.first() == 0 || line.first() > line.sequence {
             let why = format!("it adds {}, whose numbers are impossible", title(text));
             return self.find(Tampering::Forged, link, Some(commit), why);
@@ -184,7 +204,7 @@ impl Audit {
     pub fn finish(mut self, anchors: &[Anchor], counts: &[Count]) -> Verdict {
         self.judge_numbers(counts);
         let anchored = self.judge_anchors(anchors);
-        let Self { series, links, signatures, findings, records, strange } = self;
+        let Self { cluster: _, series, links, signatures, findings, records, strange } = self;
         Verdict { environments: series.len(), links, records, strange, signatures, anchored, findings }
     }
 

@@ -20,15 +20,15 @@ use plumb_core::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-const NOTES: &str = "refs/notes/plumb/eu-1";
+pub(super) const NOTES: &str = "refs/notes/plumb/eu-1";
 const EMAIL: &str = "plumb@example.com";
 
 /// A clone with environments in it, and with notes that are made on a branch of their own.
-struct Clone {
+pub(super) struct Clone {
     _origin: lab::git::BareRepository,
-    copy: WorkingCopy,
+    pub(super) copy: WorkingCopy,
     /// Keys that are trusted.
-    keys: TempDir,
+    pub(super) keys: TempDir,
     /// The key that signs, whose file goes with it.
     _key: SigningKey,
     commits: Vec<CommitId>,
@@ -92,7 +92,7 @@ impl Clone {
     }
 
     /// Makes notes as plumb does: three links, five records.
-    fn with_notes() -> Self {
+    pub(super) fn with_notes() -> Self {
         let mut clone = Self::new();
         clone.link(&[(0, &[1])]);
         clone.link(&[(0, &[2]), (1, &[3])]);
@@ -135,7 +135,7 @@ impl Clone {
         self.copy.git(&["update-ref", NOTES, "HEAD"]).expect("a ref");
     }
 
-    fn head(&self) -> String {
+    pub(super) fn head(&self) -> String {
         self.copy.head().expect("a commit")
     }
 
@@ -145,12 +145,12 @@ impl Clone {
         self.publish();
     }
 
-    fn run(&self, words: &[&str]) -> Output {
+    pub(super) fn run(&self, words: &[&str]) -> Output {
         plumb(self.copy.path(), words)
     }
 
     /// Verifies with the trusted keys; returns the tampering that was found, each once.
-    fn verify(&self, more: &[&str]) -> Vec<String> {
+    pub(super) fn verify(&self, more: &[&str]) -> Vec<String> {
         let report = self.report(more);
         let findings = report["findings"].as_array().expect("a list");
         let mut found: Vec<String> = findings.iter().map(|finding| text(&finding["what"])).collect();
@@ -159,12 +159,12 @@ impl Clone {
         found
     }
 
-    fn verify_signed(&self, more: &[&str]) -> Vec<String> {
+    pub(super) fn verify_signed(&self, more: &[&str]) -> Vec<String> {
         let keys = self.keys.path().to_str().expect("a path in UTF-8");
         self.verify(&[&["--keys", keys], more].concat())
     }
 
-    fn report(&self, more: &[&str]) -> Value {
+    pub(super) fn report(&self, more: &[&str]) -> Value {
         let output = self.run(&[&["audit", "verify", "-o", "json"], more].concat());
         let reports: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
             panic!("{error}: {}", String::from_utf8_lossy(&output.stderr));
@@ -186,7 +186,7 @@ fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
 }
 
-fn sentences(report: &Value, field: &str) -> String {
+pub(super) fn sentences(report: &Value, field: &str) -> String {
     report[field].as_array().expect("a list").iter().map(|line| text(line) + "\n").collect()
 }
 

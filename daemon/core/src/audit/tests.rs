@@ -24,7 +24,7 @@ const ABOUT: usize = 0xabc;
 
 impl Chain {
     fn new() -> Self {
-        Self { audit: Audit::default(), note: String::new(), links: 0 }
+        Self { audit: Audit::of("eu-1"), note: String::new(), links: 0 }
     }
 
     fn appends(self, sequences: &[u64]) -> Self {

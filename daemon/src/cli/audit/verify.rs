@@ -116,7 +116,7 @@ fn judge(archive: &Archive, chains: &[Chain], evidence: &Evidence<'_>) -> Result
     let trailers = archive.trailers(TRAILER)?;
     let mut reports = Vec::new();
     for chain in chains {
-        let mut audit = Audit::default();
+        let mut audit = Audit::of(&chain.cluster);
         archive.walk(&chain.head, |RawLink { id, parents, raw, changes }| {
             audit.link(Link { id, parents, seal: seal(&raw, keys.as_ref(), *now), changes });
         })?;
