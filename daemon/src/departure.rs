@@ -349,6 +349,10 @@ async fn leave(
     }
     let whys: BTreeMap<_, _> = leftovers.into_iter().map(|left| (left.key, left.why)).collect();
     report::departed(context, &mut pass, &released, &whys).await;
+    if pass.unwritten.is_some() && !impatient {
+        // Its records are in no status yet.
+        return finished(pass, Some(Class::Retry));
+    }
     pass.memory.leaving.released = Some(context.clock.now());
     part(context, pass).await
 }
