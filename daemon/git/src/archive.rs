@@ -19,6 +19,9 @@ const NOTES: &str = "refs/notes/plumb/";
 /// Depth of directories in a tree of notes: Git itself uses up to three, two characters each.
 const DEPTH_MAX: usize = 20;
 
+/// Entries of a tree that are passed over in search of the next one: links add a few notes to a folder, and take out none.
+const AHEAD_MAX: usize = 3;
+
 /// A local repository that is read for an audit.
 pub struct Archive {
     repository: Repository,
@@ -157,18 +160,31 @@ fn compare(
     if below.len() > DEPTH_MAX * 3 {
         return Err(git2::Error::from_str("the tree of notes is too deep"));
     }
+    let mut place = 0;
     for entry in after.iter().flat_map(|tree| tree.iter()) {
-        let old = before.and_then(|tree| tree.get_name_bytes(entry.name_bytes()));
+        let old = before.and_then(|tree| found(tree, &mut place, entry.name_bytes()));
         if old.as_ref().is_none_or(|old| old.id() != entry.id()) {
             differ(repository, old.as_ref(), Some(&entry), below, changes)?;
         }
     }
+    let mut place = 0;
     for entry in before.iter().flat_map(|tree| tree.iter()) {
-        if after.is_none_or(|tree| tree.get_name_bytes(entry.name_bytes()).is_none()) {
+        if after.is_none_or(|tree| found(tree, &mut place, entry.name_bytes()).is_none()) {
             differ(repository, Some(&entry), None, below, changes)?;
         }
     }
     Ok(())
+}
+
+/// Returns the entry of this name. Both trees have the same order, so it mostly follows the one that was found last.
+fn found<'a>(tree: &'a Tree<'_>, place: &mut usize, name: &[u8]) -> Option<TreeEntry<'a>> {
+    for next in *place..*place + AHEAD_MAX {
+        if let Some(entry) = tree.get(next).filter(|entry| entry.name_bytes() == name) {
+            *place = next + 1;
+            return Some(entry);
+        }
+    }
+    tree.get_name_bytes(name)
 }
 
 /// Collects what differs below two entries of one name, or at them.
