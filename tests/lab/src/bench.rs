@@ -14,6 +14,7 @@ mod floor;
 mod ground;
 mod idle;
 mod observer;
+mod records;
 mod rollback;
 mod server;
 mod site;
@@ -34,6 +35,7 @@ use ground::Ground;
 /// take-over: the replica that writes is killed; until another one corrects a drift.
 /// rollback: a commit with an image that can't be pulled; until the cluster is as before, and until Git is.
 /// audit: ten thousand records are verified.
+/// records: a first sync whose records become notes, beside one whose records do not.
 ///
 /// Figures to keep come from the release profile, on a machine that does nothing else:
 /// `cargo run --release -p lab -- bench`. The first build takes some minutes; the measurements take two or three.
@@ -61,6 +63,7 @@ enum Measurement {
     TakeOver,
     Rollback,
     Audit,
+    Records,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -86,6 +89,8 @@ struct Report {
     rollback: Option<rollback::Rollback>,
     #[serde(skip_serializing_if = "Option::is_none")]
     audit: Option<audit::Audit>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    records: Option<records::Records>,
 }
 
 impl Bench {
@@ -131,11 +136,14 @@ impl Bench {
         if asked(Measurement::Rollback) {
             report.rollback = Some(rollback::measure(&ground).await?);
         }
+        if asked(Measurement::Records) {
+            report.records = Some(records::measure(&ground, self.environments, self.rounds).await?);
+        }
         Ok(report)
     }
 
     fn print(&self, report: &Report) {
-        let Report { machine, first_sync, drift, idle, take_over, rollback, audit } = report;
+        let Report { machine, first_sync, drift, idle, take_over, rollback, audit, records } = report;
         println!("{}", shown(machine));
         let parts = [
             first_sync.as_ref().map(shown),
@@ -144,6 +152,7 @@ impl Bench {
             take_over.as_ref().map(shown),
             rollback.as_ref().map(shown),
             audit.as_ref().map(shown),
+            records.as_ref().map(shown),
         ];
         for part in parts.into_iter().flatten() {
             println!("\n{part}");

@@ -79,7 +79,9 @@ fn history() -> String {
     let mut note = String::new();
     let mut links = String::new();
     for sequence in 1..=RECORDS {
-        let commit = format!("{:040x}", (sequence - 1) / PER_NOTE + 1);
+        // Spread as ids are: else all notes are in one folder, which each link would write anew.
+        let number = u32::try_from((sequence - 1) / PER_NOTE + 1).expect("a small number");
+        let commit = format!("{:08x}{number:032x}", number.wrapping_mul(2_654_435_761));
         if (sequence - 1) % PER_NOTE == 0 {
             note.clear();
         }

@@ -20,7 +20,7 @@ use super::{
     ground::Ground,
     observer::Observer,
     server::Lines,
-    site::Site,
+    site::{Site, Specs},
 };
 
 /// Rounds that are measured, each with an environment of its own: two reverts in six hours are all that one gets.
@@ -93,8 +93,9 @@ struct Container {
 pub(super) async fn measure(ground: &Ground) -> anyhow::Result<Rollback> {
     step(&format!("rollback: {ROUNDS} times, after {} s of a Pod that can't pull its image", FAIL_FAST.as_secs()));
     let fail_fast = format!("{}s", FAIL_FAST.as_secs());
-    let more = json!({"rollback": {"mode": "Revert", "failFast": {"after": fail_fast}}});
-    let site = Site::lay_with(&ground.admin, "rollback", ROUNDS, &more).await?;
+    let environment = json!({"rollback": {"mode": "Revert", "failFast": {"after": fail_fast}}});
+    let specs = Specs { environment, ..Specs::default() };
+    let site = Site::lay_with(&ground.admin, "rollback", ROUNDS, specs).await?;
     let files: Vec<(String, String)> =
         site.environments.iter().map(|name| (path(name), deployment(name, GOOD))).collect();
     let borrowed: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();

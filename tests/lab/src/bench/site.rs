@@ -33,6 +33,15 @@ pub(super) struct Site {
     copy: WorkingCopy,
 }
 
+/// Fields beside those that every site has.
+#[derive(Default)]
+pub(super) struct Specs {
+    /// Of the Repository.
+    pub(super) repository: Value,
+    /// Of each Environment.
+    pub(super) environment: Value,
+}
+
 impl Site {
     /// Waits until plumb's resources can be made.
     pub(super) async fn can_be_laid(admin: &Server) -> anyhow::Result<()> {
@@ -46,15 +55,15 @@ impl Site {
 
     /// Makes a namespace, a Repository without manifests, and environments whose paths do not exist yet.
     pub(super) async fn lay(admin: &Server, prefix: &str, environments: u32) -> anyhow::Result<Self> {
-        Self::lay_with(admin, prefix, environments, &json!({})).await
+        Self::lay_with(admin, prefix, environments, Specs::default()).await
     }
 
-    /// Does the same, with more fields in the spec of each environment.
+    /// Does the same, with more fields in the specs.
     pub(super) async fn lay_with(
         admin: &Server,
         prefix: &str,
         environments: u32,
-        more: &Value,
+        specs: Specs,
     ) -> anyhow::Result<Self> {
         let namespace = namespace(prefix);
         let repository = BareRepository::create()?;
@@ -64,19 +73,20 @@ impl Site {
         copy.commit_and_push(&[("README.md", "Environments to measure with.\n")], "No manifests yet")?;
         let environments = (0..environments).map(|number| format!("e{number:04}")).collect();
         let site = Self { namespace, environments, repository, copy };
-        site.make(admin, more).await?;
+        site.make(admin, specs).await?;
         Ok(site)
     }
 
-    async fn make(&self, admin: &Server, more: &Value) -> anyhow::Result<()> {
+    async fn make(&self, admin: &Server, specs: Specs) -> anyhow::Result<()> {
         let Self { namespace, .. } = self;
         let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
         admin.apply(&format!("/api/v1/namespaces/{namespace}"), &object).await?;
-        let repository = json!({
+        let mut repository = json!({
             "apiVersion": "plumb.dev/v1alpha1", "kind": "Repository",
             "metadata": {"name": "environments", "namespace": namespace},
             "spec": {"url": self.repository.url(), "ref": {"branch": "main"}},
         });
+        merge(&mut repository["spec"], &specs.repository);
         admin.apply(&format!("{PLUMB_API}/namespaces/{namespace}/repositories/environments"), &repository).await?;
         let mut making = JoinSet::new();
         for name in &self.environments {
@@ -86,9 +96,7 @@ impl Site {
                 "spec": {"repository": "environments", "path": format!("environments/{name}"),
                          "target": {"namespace": namespace}},
             });
-            for (field, value) in more.as_object().into_iter().flatten() {
-                environment["spec"][field] = value.clone();
-            }
+            merge(&mut environment["spec"], &specs.environment);
             let (admin, path) = (admin.clone(), self.environment(name));
             making.spawn(async move { admin.apply(&path, &environment).await });
             if making.len() == MADE_AT_ONCE
@@ -159,11 +167,25 @@ impl Site {
         Ok(())
     }
 
+    /// Waits until no Environment is left: one whose records are notes goes when they are published.
+    pub(super) async fn is_empty(&self, admin: &Server) -> anyhow::Result<()> {
+        while !admin.get_value(&self.environments_path()).await?["items"].as_array().is_none_or(Vec::is_empty) {
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
     /// Removes what a later measurement would have to carry along.
     pub(super) async fn clear(&self, admin: &Server) -> anyhow::Result<()> {
         admin.delete_all(&self.environments_path()).await?;
         admin.delete_all(&format!("{PLUMB_API}/namespaces/{}/repositories", self.namespace)).await?;
         admin.delete_all(&self.objects_path()).await
+    }
+}
+
+fn merge(spec: &mut Value, more: &Value) {
+    for (field, value) in more.as_object().into_iter().flatten() {
+        spec[field] = value.clone();
     }
 }
 
