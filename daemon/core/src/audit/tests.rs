@@ -81,7 +81,7 @@ fn each_way_of_tampering_has_its_name() {
     let grown = || Chain::new().appends(&[1, 2, 3]);
     grown().edited(|lines| drop(lines.remove(2))).check(&[Removed]);
     grown().edited(Vec::clear).check(&[Removed, Removed, Removed]);
-    let other = text("shop", 2, &commit(ABOUT)).replace("record 2", "record two");
+    let other = text("shop", 2, &commit(ABOUT)).replace("shop 2", "record two");
     grown().edited(|lines| lines[1] = other).check(&[Edited]);
     grown().edited(|lines| lines.swap(0, 2)).check(&[Reordered]);
     grown().appends(&[3]).check(&[Doubled]);
