@@ -63,7 +63,8 @@ impl Row {
     }
 
     fn add(&mut self, line: &Line) {
-        if is_result(line.kind) {
+        // Of a commit that was applied before, the first time counts: that it was needed again is no news of it.
+        if is_result(line.kind) || line.kind == RecordKind::Restored && self.result.is_none() {
             (self.at, self.took_ms, self.result) = (line.time, line.took_ms, Some(line.kind));
         }
         if line.kind == RecordKind::Reverted {
@@ -147,12 +148,15 @@ mod tests {
             line('b', 4, "Failed", r#","tookMs":7"#),
             line('b', 5, "Applied", r#","tookMs":9"#),
             line('c', 6, "RolledUp", r#","from":6,"kinds":{"DriftFound":2,"Applied":1}"#),
+            line('a', 7, "Restored", r#","tookMs":3"#),
+            line('d', 8, "Restored", r#","tookMs":3"#),
         ];
         let rows = rows(&lines);
         let shown: Vec<_> = rows.iter().map(|row| (row.commit.short(), row.result, row.took_ms, row.drifts)).collect();
         assert_eq!(
             shown,
             [
+                ("ddddddd", Some(RecordKind::Restored), Some(3), 0),
                 ("ccccccc", None, None, 2),
                 ("bbbbbbb", Some(RecordKind::Applied), Some(9), 0),
                 ("aaaaaaa", Some(RecordKind::Applied), Some(40), 1),

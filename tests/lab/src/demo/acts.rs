@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use serde_json::Value;
 
-use super::stage::{Stage, good, shown, title};
+use super::stage::{CLUSTER, Stage, good, shown, title};
 
 /// Plays all acts.
 pub(super) fn all(stage: &Stage) -> anyhow::Result<()> {
@@ -162,11 +162,14 @@ fn an_audit(stage: &Stage) -> anyhow::Result<()> {
     title("7. The auditor's view: what happened, when, by whom and why, from a clone alone");
     let fetch = "git fetch --quiet origin 'refs/notes/plumb/*:refs/notes/plumb/*'";
     let log = "git log -3 --notes='plumb/*'";
+    let newest = format!("git notes --ref plumb/{CLUSTER} show HEAD");
     stage.until("the records of the rollback to be published", || {
         let shown = stage.ask(fetch).and_then(|_| stage.ask(log)).map_err(|error| error.to_string())?;
-        let is_missing = |kind: &&&str| !shown.contains(&format!("\"kind\":\"{kind}\""));
-        match ["Held", "Restored", "Released"].iter().find(is_missing) {
+        let newest = stage.ask(&newest).map_err(|error| error.to_string())?;
+        let has = |text: &str, kind: &str| text.contains(&format!("\"kind\":\"{kind}\""));
+        match ["Held", "Restored", "Reverted", "Released"].iter().find(|kind| !has(&shown, kind)) {
             Some(kind) => Err(format!("no record of the kind {kind} in\n{shown}")),
+            None if !has(&newest, "Applied") => Err(format!("the revert is not applied: {newest}")),
             None => Ok(()),
         }
     })?;

@@ -27,7 +27,7 @@ const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../manifests/exa
 const EXAMPLE_URL: &str = "https://git.example.com/platform/environments.git";
 
 /// The name of the cluster in the ref of its notes.
-const CLUSTER: &str = "demo";
+pub(super) const CLUSTER: &str = "demo";
 /// As much of a line as is shown: a record is one line of JSON.
 const COLUMNS: usize = 180;
 
