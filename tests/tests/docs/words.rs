@@ -57,6 +57,7 @@ fn every_reason_of_an_environment_is_described() {
     reasons.extend(quoted_after(&source, "reason:"));
     reasons.extend(quoted_after(&source, "if facts.suspended {"));
     let gate = read("daemon/core/src/gate.rs");
+    reasons.extend(quoted_after(&gate, "const ROLLED_BACK: &str ="));
     reasons.extend(quoted_after(between(&gate, "pub fn reason(", "pub fn passes("), "=>"));
     check("### Reasons of Environments", reasons);
 }
