@@ -86,8 +86,8 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
     }
     let held = pass.held.as_ref().filter(|held| matches!(held.wait, Wait::RolledBack(_)))?;
     let (hold, head) = (judged.rollback.held.clone()?, held.newest.clone());
-    let done = judged.rollback.reverting.as_ref();
-    if done.is_some_and(|done| done.head == head && done.progress != Progress::Begun) || judged.rolls_back() {
+    let earlier = judged.rollback.reverting.clone().filter(|earlier| earlier.head == head);
+    if earlier.as_ref().is_some_and(|earlier| earlier.progress != Progress::Begun) || judged.rolls_back() {
         return None;
     }
     let mode = pass.settings.rollback.mode;
@@ -125,7 +125,9 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
         RevertPlan::Push(reverts) => (branch.clone()?, reverts),
         RevertPlan::Branch { name, reverts, why: _ } => (name, reverts),
     };
-    judged.rollback.reverting = Some(pushing::begin(&mut judged.rollback.pushes, &head, now));
+    let begun = pushing::begin(&mut judged.rollback.pushes, &head, now);
+    // While it is tried again, what kept it from being pushed is still what there is to say.
+    judged.rollback.reverting = Some(earlier.unwrap_or(begun));
     Some(Job {
         environment: pass.settings.name.clone(),
         head,
