@@ -35,13 +35,22 @@ impl Site {
         let repository = BareRepository::create().expect("a repository");
         let copy = WorkingCopy::clone(&repository.url()).expect("a working copy");
         let site = Self { plane, namespace, repository, copy };
-        site.apply(&json!({
+        site.follow(json!({}));
+        site
+    }
+
+    /// Has the Repository `repo` follow it; `more` is merged into its spec.
+    pub fn follow(&self, more: Value) {
+        let mut spec = json!({ "url": self.repository.url(), "interval": "5s" });
+        for (key, value) in more.as_object().expect("a map") {
+            spec[key] = value.clone();
+        }
+        self.apply(&json!({
             "apiVersion": "plumb.dev/v1alpha1",
             "kind": "Repository",
-            "metadata": { "name": "repo", "namespace": site.namespace },
-            "spec": { "url": site.repository.url(), "interval": "5s" },
+            "metadata": { "name": "repo", "namespace": self.namespace },
+            "spec": spec,
         }));
-        site
     }
 
     /// Commits files and pushes; returns the commit.

@@ -24,12 +24,7 @@ fn verify(clone: &WorkingCopy, more: &[&str]) -> (Option<i32>, String) {
 fn notes_hold_against_the_cluster_until_somebody_cuts_them_off() {
     daemon::shared();
     let site = Site::new(lab::shared(), "audited");
-    site.apply(&json!({
-        "apiVersion": "plumb.dev/v1alpha1",
-        "kind": "Repository",
-        "metadata": { "name": "repo", "namespace": site.namespace },
-        "spec": { "url": site.repository.url(), "interval": "5s", "records": "Notes" },
-    }));
+    site.follow(json!({ "records": "Notes" }));
     let first = site.push(&[("app/a.yaml", &config_map("a", "value", "1"))], "First");
     site.environment("app", "app", json!({}));
     site.wait_applied("app", &first);

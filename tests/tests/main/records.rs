@@ -18,16 +18,11 @@ pub(super) fn site(plane: &'static ControlPlane, name: &str, more: Value) -> Sit
 }
 
 fn repository(site: &Site, more: Value) {
-    let mut spec = json!({ "url": site.repository.url(), "interval": "5s", "records": "Notes" });
+    let mut spec = json!({ "records": "Notes" });
     for (key, value) in more.as_object().expect("a map") {
         spec[key] = value.clone();
     }
-    site.apply(&json!({
-        "apiVersion": "plumb.dev/v1alpha1",
-        "kind": "Repository",
-        "metadata": { "name": "repo", "namespace": site.namespace },
-        "spec": spec,
-    }));
+    site.follow(spec);
 }
 
 /// Returns the notes ref, if there is one.

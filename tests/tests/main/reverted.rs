@@ -28,16 +28,7 @@ fn site(plane: &'static ControlPlane, name: &str, key: Option<&SigningKey>, more
         site.copy.sign_with(Some(key));
         trust(&site, key);
     }
-    let mut spec = json!({ "url": site.repository.url(), "interval": "5s" });
-    for (field, value) in more.as_object().expect("a map") {
-        spec[field] = value.clone();
-    }
-    site.apply(&json!({
-        "apiVersion": "plumb.dev/v1alpha1",
-        "kind": "Repository",
-        "metadata": { "name": "repo", "namespace": site.namespace },
-        "spec": spec,
-    }));
+    site.follow(more);
     let first = push(&site, GOOD);
     site.environment("app", "app", json!({ "rollback": { "mode": "Revert", "failFast": { "after": "1s" } } }));
     site.wait_applied("app", &first);

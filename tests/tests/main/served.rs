@@ -38,12 +38,7 @@ impl Served {
         for (key, value) in more.as_object().expect("a map") {
             spec[key] = value.clone();
         }
-        self.site.apply(&json!({
-            "apiVersion": "plumb.dev/v1alpha1",
-            "kind": "Repository",
-            "metadata": { "name": "repo", "namespace": self.site.namespace },
-            "spec": spec,
-        }));
+        self.site.follow(spec);
     }
 
     pub(crate) fn secret(&self, password: &str) {
