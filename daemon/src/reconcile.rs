@@ -228,8 +228,9 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     let seen = Seen { gathered: &gathered, plan: &plan, live: &live, waiting, started, ailing, cut: interrupted };
     let mut judged = rollback::judge(context, &mut pass, &seen).await;
     let answered = pass.reverted.clone();
+    let mode = pass.settings.rollback.mode;
     let job = if interrupted { None } else { rollback::plan(context, &mut pass, &mut judged).await };
-    let (acquitted, reverting) = (judged.acquittal(), judged.reverting());
+    let (acquitted, reverting) = (judged.acquittal(), judged.rollback.reverting(mode).cloned());
     let facts = Facts { acquitted, reverting, ..facts(context, &pass, &gathered, &plan, &live, waiting) };
     if interrupted {
         if defined_something(&gathered, &deeds) {
@@ -260,7 +261,7 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     // Only what the status says is begun.
     let begun = rollback::state::rollback(&pass.memory.status).reverting.map(|reverting| reverting.head);
     let job = job.filter(|job| begun.as_ref() == Some(&job.head));
-    let retry = retry.into_iter().chain(answered.and_then(|answered| answered.class)).min();
+    let retry = retry.into_iter().chain(answered.and_then(|answered| answered.outcome.class())).min();
     let look_in =
         left.filter(|left| !left.is_zero()).into_iter().chain(opens_in(context, &pass)).chain(judged_again).min();
     Finished { again, opened, claimed, unheard, unhealthy, look_in, job, ..finished(pass, retry) }
@@ -349,6 +350,7 @@ async fn give_up(context: &Context, mut pass: Pass, why: NotGathered) -> Finishe
         revision: pass.source.as_ref().ok().map(|source| source.revision.clone()),
         suspended: pass.settings.policy.suspended,
         gated: pass.gated(),
+        reverting: rollback::state::rollback(&pass.memory.status).reverting(pass.settings.rollback.mode).cloned(),
         ..Facts::default()
     };
     // What passes by itself is no reason to go by older wishes, nor is a commit that was not read.

@@ -112,9 +112,9 @@ pub(crate) async fn released(
     let mut records = Vec::new();
     let held = rollback::state::rollback(&pass.memory.status);
     let answer = pass.reverted.take().filter(|answer| pushing::is_open(held.reverting.as_ref(), &answer.head));
-    if let Some(Reverted { outcome: pushing::Outcome::Pushed { message, taken }, .. }) = answer {
+    if let Some(Reverted { outcome: pushing::Outcome::Pushed { branch, taken }, .. }) = answer {
         rollbacks::mark(&taken, &mut status);
-        records = rollbacks::reverted(now, &name, (&message, &taken), held.held.as_ref());
+        records = rollbacks::reverted(now, &name, (&branch, &taken), held.held.as_ref());
     }
     let released = Record::new(now, name, revision, RecordKind::Released, message);
     records.push(Record { who: asked.map(|asked| asked.user), ..released });

@@ -178,8 +178,12 @@ pub struct RevertingStatus {
 pub enum RevertProgress {
     /// It is being pushed, or that is tried again.
     Begun,
-    /// It was pushed.
+    /// It is tried again, but a person has to help first.
+    Hindered,
+    /// The branch that is followed has it.
     Pushed,
+    /// A branch of its own has it, for a person to merge.
+    Proposed,
     /// A person has to do it.
     Stalled,
 }

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{commit::CommitId, environment::EnvironmentName};
+use crate::{class::Class, commit::CommitId, environment::EnvironmentName};
 
 /// How far an environment is, for those that depend on it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -20,8 +20,8 @@ pub struct Progress {
     pub healthy: bool,
     /// Whether it is suspended.
     pub suspended: bool,
-    /// Whether it was rolled back, and is kept at an older commit.
-    pub held: bool,
+    /// Where it was rolled back, and is kept at an older commit: what ends that.
+    pub held: Option<Class>,
 }
 
 /// What an environment waits for before it begins a commit.
@@ -33,8 +33,8 @@ pub enum Unmet {
     Behind(EnvironmentName),
     /// It is suspended and has yet to apply the commit.
     Suspended(EnvironmentName),
-    /// It was rolled back, and is kept at an older commit.
-    RolledBack(EnvironmentName),
+    /// It was rolled back, and is kept at an older commit until what helps has come.
+    RolledBack(EnvironmentName, Class),
     /// It has applied the commit, and something of it is not healthy.
     Unhealthy(EnvironmentName),
     /// Each waits for the next, and the last for the first.
@@ -44,7 +44,7 @@ pub enum Unmet {
 impl Unmet {
     /// Returns whether it comes right without a person.
     pub fn passes(&self) -> bool {
-        matches!(self, Self::Behind(_) | Self::Unhealthy(_))
+        matches!(self, Self::Behind(_) | Self::Unhealthy(_) | Self::RolledBack(_, Class::Retry))
     }
 }
 
@@ -56,7 +56,7 @@ impl fmt::Display for Unmet {
             }
             Self::Behind(name) => write!(f, "waits for {name} to apply the same commit"),
             Self::Suspended(name) => write!(f, "waits for {name}, which is suspended (plumb resume {name})"),
-            Self::RolledBack(name) => write!(f, "waits for {name}, which was rolled back (plumb status {name})"),
+            Self::RolledBack(name, _) => write!(f, "waits for {name}, which was rolled back (plumb status {name})"),
             Self::Unhealthy(name) => write!(f, "waits for {name} to become healthy (plumb tree {name})"),
             Self::Cycle(names) => {
                 let names: Vec<_> = names.iter().map(ToString::to_string).collect();
@@ -110,10 +110,12 @@ impl Dependencies {
         }
         depends_on.iter().find_map(|other| {
             let Some(progress) = self.progress.get(other) else { return Some(Unmet::Missing(other.clone())) };
+            if let Some(class) = progress.held {
+                return Some(Unmet::RolledBack(other.clone(), class));
+            }
             let same = progress.repository == repository && other.namespace == name.namespace;
             let has_it = progress.applied.as_ref().is_some_and(|applied| !same || applied == commit);
             match (has_it, progress.suspended) {
-                _ if progress.held => Some(Unmet::RolledBack(other.clone())),
                 (false, true) => Some(Unmet::Suspended(other.clone())),
                 (false, false) => Some(Unmet::Behind(other.clone())),
                 (true, _) if !progress.healthy => Some(Unmet::Unhealthy(other.clone())),
@@ -199,7 +201,7 @@ mod tests {
             applied: Some(commit(digit)),
             healthy: true,
             suspended: false,
-            held: false,
+            held: None,
         }
     }
 
@@ -225,7 +227,11 @@ mod tests {
         check(Some(Progress { suspended: true, ..at('1') }), Some(Unmet::Suspended(name("base"))));
         check(Some(Progress { suspended: true, ..at('2') }), None);
         // Also one of another repository, whose commits can't be compared.
-        check(Some(Progress { held: true, ..at('2') }), Some(Unmet::RolledBack(name("base"))));
+        for (class, passes) in [(Class::Retry, true), (Class::Wait, false)] {
+            let unmet = Unmet::RolledBack(name("base"), class);
+            assert_eq!(unmet.passes(), passes);
+            check(Some(Progress { held: Some(class), ..at('2') }), Some(unmet));
+        }
         check(Some(Progress { applied: None, ..at('2') }), Some(Unmet::Behind(name("base"))));
         // Commits of another repository can't be compared: applied and healthy is all that can be asked for.
         check(Some(Progress { repository: "other".into(), ..at('1') }), None);

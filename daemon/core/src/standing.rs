@@ -14,6 +14,7 @@ use crate::{
     plan::Refusal,
     problem::Problem,
     right::{self, Forbidden},
+    rollback::pushing::Reverting,
 };
 
 /// How many lines of trouble a condition's message shows before it only counts.
@@ -56,8 +57,8 @@ pub struct Facts {
     pub drifted: Vec<String>,
     /// What waits for a wave.
     pub wait: Waited,
-    /// What becomes of a rollback in Git, as a sentence.
-    pub reverting: Option<String>,
+    /// What becomes of a rollback in Git.
+    pub reverting: Option<Reverting>,
     /// Why a commit is not rolled back although something fails, as a sentence.
     pub acquitted: Option<String>,
     /// Health of every owned object, with a sentence for those that are not Current.
@@ -103,7 +104,8 @@ impl Gated {
             Wait::Dependency(_) | Wait::Window(_) => return Vec::new(),
         };
         let next = || format!("push a commit with another content, or run: plumb sync {} --retry", facts.environment);
-        told.into_iter().chain([facts.reverting.clone().unwrap_or_else(next)]).collect()
+        let reverting = facts.reverting.as_ref().map(|reverting| reverting.message.clone());
+        told.into_iter().chain([reverting.unwrap_or_else(next)]).collect()
     }
 }
 
@@ -189,7 +191,8 @@ fn trouble(facts: &Facts) -> Trouble {
     add("Deleting", true, facts.departing.clone());
     let story = facts.gated.as_ref().map(|gated| gated.story(facts)).unwrap_or_default();
     let rolled_back = !story.is_empty();
-    add(ROLLED_BACK, false, story);
+    let comes_back = facts.reverting.as_ref().is_some_and(|reverting| reverting.progress.class() == Class::Retry);
+    add(ROLLED_BACK, comes_back, story);
     let source_retries = facts.source.as_ref().is_some_and(|failure| failure.class == Class::Retry);
     add("SourceNotReady", source_retries, facts.source.iter().map(|failure| failure.message.clone()).collect());
     add("InvalidFiles", facts.problems_unknown, facts.problems.iter().map(ToString::to_string).collect());

@@ -235,8 +235,12 @@ fn progress(environment: &Environment, id: &str, target: &CommitId) -> Progress 
     match status.rollback.reverting {
         Some(reverting) => match reverting.progress {
             RevertProgress::Begun => Progress::Underway(format!("{held}; {}", reverting.message)),
-            RevertProgress::Pushed => Progress::Ready(format!("{held}; {}", reverting.message)),
-            RevertProgress::Stalled => Progress::Stuck(format!("{held}; {}", reverting.message)),
+            RevertProgress::Pushed | RevertProgress::Proposed => {
+                Progress::Ready(format!("{held}; {}", reverting.message))
+            }
+            RevertProgress::Hindered | RevertProgress::Stalled => {
+                Progress::Stuck(format!("{held}; {}", reverting.message))
+            }
         },
         None if reverts => Progress::Underway(format!("{held}; the reverts are prepared")),
         None => Progress::Ready(format!("{held}; Git stays as it is")),

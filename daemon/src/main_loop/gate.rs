@@ -10,6 +10,7 @@ use plumb_core::{
 
 use crate::{
     gather::Held,
+    rollback,
     settings::{self, Settings},
     source::Source,
 };
@@ -21,12 +22,13 @@ pub(super) fn progress(environment: &Environment) -> Progress {
     let current = |attempt: &&Attempt| Some(attempt.generation) == environment.metadata.generation;
     let applied = status.last_applied.as_ref().filter(current);
     let health = status.inventory.as_ref().map(|inventory| &inventory.health);
+    let mode = settings::mode(environment.spec.rollback.mode);
     Progress {
         repository: environment.spec.repository.clone(),
         applied: applied.and_then(|attempt| CommitId::parse(&attempt.commit).ok()),
         healthy: health.is_some_and(|health| health.iter().all(|(label, count)| label == "Current" || *count == 0)),
         suspended: settings::is_suspended(environment),
-        held: status.rollback.held.is_some(),
+        held: status.rollback.held.as_ref().map(|_| rollback::state::rollback(status).class(mode)),
     }
 }
 

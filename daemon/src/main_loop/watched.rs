@@ -413,7 +413,11 @@ impl Watched {
 
 #[cfg(test)]
 mod tests {
-    use plumb_core::{commit::CommitId, environment::EnvironmentName, rollback::pushing::Outcome};
+    use plumb_core::{
+        commit::CommitId,
+        environment::EnvironmentName,
+        rollback::pushing::{Branch, Outcome},
+    };
 
     use super::*;
 
@@ -436,8 +440,7 @@ mod tests {
         watched.reverted(Reverted {
             environment: EnvironmentName::new("team", "app"),
             head: CommitId::parse(&"1".repeat(40)).expect("an id"),
-            outcome: Outcome::Pushed { message: "reverted".to_owned(), taken: Vec::new() },
-            class: None,
+            outcome: Outcome::Pushed { branch: Branch::Followed("main".to_owned()), taken: Vec::new() },
         });
         assert!(!watched.may_revert(), "the pass that asks began before the answer");
         watched.memory = Some(pass.memory);

@@ -1,6 +1,6 @@
 //! What of rollbacks becomes records and part of the status: each fact once.
 
-use std::time::Duration;
+use std::{slice, time::Duration};
 
 use jiff::Timestamp;
 use plumb_api::{EnvironmentStatus, environment::HistoryEntry};
@@ -12,7 +12,7 @@ use plumb_core::{
     rollback::{
         blame::Verdict,
         hold::Hold,
-        pushing::{self, Taken},
+        pushing::{self, Branch, Taken},
     },
 };
 
@@ -27,10 +27,10 @@ impl Scribe<'_> {
         let judged = &outcome.judged;
         judged.write(status);
         match &judged.answered {
-            Some(pushing::Outcome::Pushed { message, taken }) => {
+            Some(pushing::Outcome::Pushed { branch, taken }) => {
                 mark(taken, status);
                 let (name, hold) = (self.pass.settings.name.clone(), judged.rollback.held.as_ref());
-                for record in reverted(self.now, &name, (message, taken), hold) {
+                for record in reverted(self.now, &name, (branch, taken), hold) {
                     self.write_down(record);
                 }
             }
@@ -59,12 +59,14 @@ impl Scribe<'_> {
 pub(super) fn reverted(
     now: Timestamp,
     environment: &EnvironmentName,
-    (message, taken): (&str, &[Taken]),
+    (branch, taken): (&Branch, &[Taken]),
     hold: Option<&Hold>,
 ) -> Vec<Record> {
-    let of = |Taken { revision, by }: &Taken| {
+    let of = |one: &Taken| {
+        let Taken { revision, by } = one;
         let (name, about) = (environment.clone(), Some(revision.clone()));
-        let record = Record::new(now, name, about, RecordKind::Reverted, message.to_owned());
+        let message = format!("{}: {}", revision.commit.short(), branch.said(slice::from_ref(one)));
+        let record = Record::new(now, name, about, RecordKind::Reverted, message);
         Record { related: Some(by.clone()), who: hold.and_then(|hold| hold.by.clone()), ..record }
     };
     taken.iter().take(REVERTED_MAX).map(of).collect()

@@ -7,7 +7,7 @@ use plumb_core::{
     rollback::{
         arrival,
         hold::{Hold, Rollback},
-        pushing::{self, Outcome, Taken},
+        pushing::{self, Branch, Outcome, Taken},
     },
 };
 use plumb_git::{error::GitError, mirror::Mirror};
@@ -37,11 +37,13 @@ pub(super) async fn look(pass: &mut Pass, newest: &Source, rollback: &Rollback) 
         }
         Err(_) => return,
     };
-    let Some(tip) = taken.last().map(|taken| taken.by.clone()) else { return };
+    if taken.is_empty() {
+        return;
+    }
     let branch = newest.revision.reference.as_ref().map_or("", RefName::as_str).trim_start_matches("refs/heads/");
-    let message = super::reverting::done(&tip, branch);
-    let (environment, outcome) = (pass.settings.name.clone(), Outcome::Pushed { message, taken });
-    pass.reverted = Some(Reverted { environment, head, outcome, class: None });
+    let outcome = Outcome::Pushed { branch: Branch::Followed(branch.to_owned()), taken };
+    let environment = pass.settings.name.clone();
+    pass.reverted = Some(Reverted { environment, head, outcome });
 }
 
 /// Returns what was taken back since by reverts of this rollback, in the order in which they were made.

@@ -77,11 +77,6 @@ impl Judged {
         self.watch.as_ref()?.acquitted.clone()
     }
 
-    /// Returns what becomes of the rollback in Git, in words.
-    pub(crate) fn reverting(&self) -> Option<String> {
-        self.rollback.reverting.as_ref().map(|reverting| reverting.message.clone())
-    }
-
     /// Returns when to look again whatever happens.
     pub(crate) fn until(&self) -> Option<Timestamp> {
         match &self.verdict {

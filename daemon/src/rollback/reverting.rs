@@ -18,7 +18,7 @@ use plumb_core::{
     rollback::{
         Mode,
         hold::Hold,
-        pushing::{self, Outcome, Progress, Reverting, Taken},
+        pushing::{self, Branch, Outcome, Progress, Reverting, Taken},
         revert::{self, Input, Revert, RevertPlan, STEPS_MAX, Step},
     },
     source::Inputs,
@@ -65,8 +65,6 @@ pub(crate) struct Reverted {
     pub(crate) environment: EnvironmentName,
     pub(crate) head: CommitId,
     pub(crate) outcome: Outcome,
-    /// What helps where it failed.
-    pub(crate) class: Option<Class>,
 }
 
 /// Takes in what became of a push, and returns the one that is called for now; both are in what was judged, which goes into
@@ -79,7 +77,7 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
         let awaited = pushing::is_open(rollback.reverting.as_ref(), &head);
         let reverting = pushing::end(&mut rollback.pushes, &head, outcome.clone());
         if awaited {
-            (rollback.reverting, judged.answered) = (reverting, Some(outcome));
+            (rollback.reverting, judged.answered) = (Some(reverting), Some(outcome));
         }
         // The branch is looked at before anything else is pushed.
         return None;
@@ -87,7 +85,7 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
     let held = pass.held.as_ref().filter(|held| matches!(held.wait, Wait::RolledBack(_)))?;
     let (hold, head) = (judged.rollback.held.clone()?, held.newest.clone());
     let earlier = judged.rollback.reverting.clone().filter(|earlier| earlier.head == head);
-    if earlier.as_ref().is_some_and(|earlier| earlier.progress != Progress::Begun) || judged.rolls_back() {
+    if earlier.as_ref().is_some_and(|earlier| !earlier.progress.is_open()) || judged.rolls_back() {
         return None;
     }
     let mode = pass.settings.rollback.mode;
@@ -116,7 +114,10 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
         now,
     };
     let (target, reverts) = match revert::plan(&input) {
-        RevertPlan::Nothing => return None,
+        RevertPlan::Nothing => {
+            judged.rollback.reverting = None;
+            return None;
+        }
         RevertPlan::Stalled(why) => {
             let message = why.story(&input);
             judged.rollback.reverting = Some(Reverting { head, progress: Progress::Stalled, message });
@@ -170,11 +171,10 @@ async fn steps(
 /// Pushes a revert, as long as the tenure lasts.
 pub(crate) async fn carry_out(ground: &Ground, resource: &Arc<Repository>, tenure: &Tenure, job: Job) -> Reverted {
     let (environment, head) = (job.environment.clone(), job.head.clone());
-    let (outcome, class) = match push(ground, resource, tenure, job).await {
-        Ok(outcome) => (outcome, None),
-        Err(failure) => (Outcome::Failed(format!("not reverted in Git yet: {}", failure.message)), Some(failure.class)),
-    };
-    Reverted { environment, head, outcome, class }
+    let outcome = push(ground, resource, tenure, job).await.unwrap_or_else(|Failure { class, message }| {
+        Outcome::Failed(Failure { class, message: format!("not reverted in Git yet: {message}") })
+    });
+    Reverted { environment, head, outcome }
 }
 
 async fn push(ground: &Ground, resource: &Arc<Repository>, tenure: &Tenure, job: Job) -> Result<Outcome, Failure> {
@@ -203,18 +203,15 @@ async fn push(ground: &Ground, resource: &Arc<Repository>, tenure: &Tenure, job:
     if !tenure.is_valid() {
         return Err(Failure { class: Class::Retry, message: "another replica writes now".to_owned() });
     }
-    let tip = taken.last().map_or_else(|| job.head.clone(), |taken| taken.by.clone());
+    let tip = taken.last().map_or(&job.head, |taken| &taken.by).clone();
     let aside = job.target != job.branch;
     let expected = (!aside).then(|| job.head.clone());
-    let update = RefUpdate { name: job.target.clone(), expected, target: tip.clone() };
+    let update = RefUpdate { name: job.target.clone(), expected, target: tip };
     let pushed = ground.push(&remote, &job.mirror, &update).await;
-    let (branch, count) = (job.target.as_str().trim_start_matches("refs/heads/"), job.reverts.len());
+    let branch = job.target.as_str().trim_start_matches("refs/heads/").to_owned();
     Ok(match pushed.map_err(|error| Failure { class: error.class(), message: chain(&error) })? {
-        PushOutcome::Pushed if aside => {
-            let message = format!("{count} revert(s) wait on branch {branch} for somebody to merge them");
-            Outcome::Pushed { message, taken }
-        }
-        PushOutcome::Pushed => Outcome::Pushed { message: done(&tip, branch), taken },
+        PushOutcome::Pushed if aside => Outcome::Pushed { branch: Branch::Own(branch), taken },
+        PushOutcome::Pushed => Outcome::Pushed { branch: Branch::Followed(branch), taken },
         PushOutcome::Raced { .. } if aside => Outcome::Refused(format!("branch {branch} is there already; look at it")),
         PushOutcome::Raced { .. } => Outcome::Raced,
         PushOutcome::Refused { name, message } => Outcome::Refused(format!(
@@ -222,11 +219,6 @@ async fn push(ground: &Ground, resource: &Arc<Repository>, tenure: &Tenure, job:
             by_hand()
         )),
     })
-}
-
-/// Returns what is said of reverts that are on the branch which is followed.
-pub(super) fn done(tip: &CommitId, branch: &str) -> String {
-    format!("reverted in Git by {} on {branch}", tip.short())
 }
 
 /// Writes the reverts, and sees to it that they lead where they shall and are trusted; returns what they take back, or says why

@@ -42,7 +42,9 @@ pub(crate) fn rollback(status: &EnvironmentStatus) -> Rollback {
 fn reverting(RevertingStatus { head, progress, message }: &RevertingStatus) -> Option<Reverting> {
     let progress = match progress {
         RevertProgress::Begun => Progress::Begun,
+        RevertProgress::Hindered => Progress::Hindered,
         RevertProgress::Pushed => Progress::Pushed,
+        RevertProgress::Proposed => Progress::Proposed,
         RevertProgress::Stalled => Progress::Stalled,
     };
     Some(Reverting { head: CommitId::parse(head).ok()?, progress, message: message.clone() })
@@ -121,7 +123,9 @@ pub(crate) fn write(status: &mut EnvironmentStatus, rollback: &Rollback, watch: 
             head: head.to_string(),
             progress: match progress {
                 Progress::Begun => RevertProgress::Begun,
+                Progress::Hindered => RevertProgress::Hindered,
                 Progress::Pushed => RevertProgress::Pushed,
+                Progress::Proposed => RevertProgress::Proposed,
                 Progress::Stalled => RevertProgress::Stalled,
             },
             message: message.clone(),

@@ -97,7 +97,8 @@ fn what_a_commit_was_taken_back_by_is_recorded_on_it_and_anchors_the_records() {
     let found = of_kind(&site, &bad, "Reverted");
     assert_eq!(found.len(), 1, "{found:#?}");
     assert_eq!((&found[0]["related"], &found[0]["commit"]), (&json!(revert), &json!(bad)));
-    assert!(found[0]["message"].as_str().unwrap_or_default().starts_with("reverted in Git by"), "{found:#?}");
+    let message = format!("{}: reverted in Git by {} on main", &bad[..7], &revert[..7]);
+    assert_eq!(found[0]["message"], json!(message), "{found:#?}");
 
     let clone = WorkingCopy::clone(&site.repository.url()).expect("a clone");
     clone.git(&["fetch", "-q", "--force", "origin", "refs/notes/plumb/*:refs/notes/plumb/*"]).expect("a fetch");

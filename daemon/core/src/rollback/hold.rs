@@ -8,8 +8,12 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::pushing::{Push, Reverting};
+use super::{
+    Mode,
+    pushing::{Push, Reverting},
+};
 use crate::{
+    class::Class,
     commit::{CommitId, RefName},
     source::InputsDigest,
 };
@@ -151,6 +155,17 @@ impl Rollback {
         self.held.as_ref().is_some_and(|hold| hold.by.is_some())
     }
 
+    /// Returns what becomes of it in Git; nothing where `mode` does not have it reverted any more.
+    pub fn reverting(&self, mode: Mode) -> Option<&Reverting> {
+        let reverts = matches!(mode, Mode::Revert | Mode::Branch);
+        self.reverting.as_ref().filter(|reverting| reverts || !reverting.progress.is_open())
+    }
+
+    /// Returns what ends the hold: time, where reverts are on their way, else a person.
+    pub fn class(&self, mode: Mode) -> Class {
+        self.reverting(mode).map_or(Class::Wait, |reverting| reverting.progress.class())
+    }
+
     /// Judges the newest commit, whose content is `inputs`.
     pub fn admit(&self, inputs: &InputsDigest, retry: Retry) -> Admission {
         match (self.quarantine_of(inputs), retry) {
@@ -221,7 +236,7 @@ pub fn asks_for_retry(message: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::pushing::Progress, *};
 
     fn commit(number: usize) -> CommitId {
         CommitId::parse(&format!("{number:040x}")).expect("an id")
@@ -281,6 +296,26 @@ mod tests {
         let known: Vec<_> = rollback.quarantined.iter().map(|known| (&known.commit, &known.inputs)).collect();
         assert_eq!(known, [(&commit(4), &inputs(4)), (&commit(3), &inputs(3))]);
         assert_eq!(rollback.admit(&inputs(2), Retry::No), Admission::Released(Release::OtherContent));
+    }
+
+    #[test]
+    fn a_hold_ends_by_itself_only_while_reverts_are_on_their_way() {
+        #[track_caller]
+        fn check(progress: Option<Progress>, mode: Mode, expected: Class) {
+            let reverting = progress.map(|progress| Reverting { head: commit(2), progress, message: String::new() });
+            let rollback = Rollback { held: Some(hold(2)), reverting, ..Rollback::default() };
+            assert_eq!(rollback.class(mode), expected);
+        }
+        check(None, Mode::Restore, Class::Wait);
+        check(None, Mode::Revert, Class::Wait);
+        check(Some(Progress::Begun), Mode::Revert, Class::Retry);
+        check(Some(Progress::Hindered), Mode::Revert, Class::Wait);
+        check(Some(Progress::Pushed), Mode::Revert, Class::Retry);
+        check(Some(Progress::Proposed), Mode::Branch, Class::Wait);
+        check(Some(Progress::Stalled), Mode::Revert, Class::Wait);
+        // Nothing is pushed any more, but what was pushed comes.
+        check(Some(Progress::Begun), Mode::Restore, Class::Wait);
+        check(Some(Progress::Pushed), Mode::Restore, Class::Retry);
     }
 
     #[test]

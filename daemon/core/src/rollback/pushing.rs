@@ -7,7 +7,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::revert::{PUSHES_MAX, PUSHES_WITHIN};
-use crate::commit::{CommitId, Revision};
+use crate::{
+    class::Class,
+    commit::{CommitId, Revision},
+    operation::Failure,
+};
 
 /// A push that was begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,8 +38,12 @@ pub struct Reverting {
 pub enum Progress {
     /// It is being pushed; whether it was is not known.
     Begun,
-    /// It was pushed.
+    /// The same, but a person has to help before it can be.
+    Hindered,
+    /// The branch that is followed has it.
     Pushed,
+    /// A branch of its own has it, for a person to merge.
+    Proposed,
     /// A person has to do it.
     Stalled,
 }
@@ -54,9 +62,9 @@ pub struct Taken {
 pub enum Outcome {
     /// It was taken.
     Pushed {
-        /// In words.
-        message: String,
-        /// What it takes back.
+        /// By which branch.
+        branch: Branch,
+        /// What it takes back, in the order in which the reverts were made.
         taken: Vec<Taken>,
     },
     /// Somebody else was faster: nothing was pushed.
@@ -64,7 +72,56 @@ pub enum Outcome {
     /// It will not be taken.
     Refused(String),
     /// Nobody knows, and it is tried again.
-    Failed(String),
+    Failed(Failure),
+}
+
+/// A branch that has taken reverts, by its short name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Branch {
+    /// The one that is followed.
+    Followed(String),
+    /// One of their own.
+    Own(String),
+}
+
+impl Branch {
+    /// Returns what is said of these reverts on it.
+    pub fn said(&self, taken: &[Taken]) -> String {
+        match self {
+            Self::Followed(name) => {
+                let tip = taken.last().map(|taken| taken.by.short()).unwrap_or_default();
+                format!("reverted in Git by {tip} on {name}")
+            }
+            Self::Own(name) => {
+                format!("{} revert(s) wait on branch {name} for somebody to merge them", taken.len())
+            }
+        }
+    }
+}
+
+impl Progress {
+    /// Returns whether it is not known yet what becomes of the push.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Begun | Self::Hindered)
+    }
+
+    /// Returns what helps: nobody has to do anything about what is tried again or on its way back.
+    pub fn class(self) -> Class {
+        match self {
+            Self::Begun | Self::Pushed => Class::Retry,
+            Self::Hindered | Self::Proposed | Self::Stalled => Class::Wait,
+        }
+    }
+}
+
+impl Outcome {
+    /// Returns what helps where it failed.
+    pub fn class(&self) -> Option<Class> {
+        match self {
+            Self::Failed(failure) => Some(failure.class),
+            Self::Pushed { .. } | Self::Raced | Self::Refused(_) => None,
+        }
+    }
 }
 
 /// Begins a push, once for each state of the branch.
@@ -81,22 +138,30 @@ pub fn begin(pushes: &mut Vec<Push>, head: &CommitId, now: Timestamp) -> Reverti
 
 /// Returns whether it is not known yet what became of the push for this state of the branch.
 pub fn is_open(reverting: Option<&Reverting>, head: &CommitId) -> bool {
-    reverting.is_some_and(|reverting| reverting.progress == Progress::Begun && reverting.head == *head)
+    reverting.is_some_and(|reverting| reverting.progress.is_open() && reverting.head == *head)
 }
 
-/// Takes down what became of a push; nothing is left where it has to be planned anew.
-pub fn end(pushes: &mut Vec<Push>, head: &CommitId, outcome: Outcome) -> Option<Reverting> {
-    let (progress, message) = match outcome {
-        Outcome::Pushed { message, taken: _ } => (Progress::Pushed, message),
-        Outcome::Refused(message) => (Progress::Stalled, message),
-        Outcome::Failed(message) => (Progress::Begun, message),
-        Outcome::Raced => (Progress::Begun, String::new()),
-    };
-    if progress == Progress::Stalled || message.is_empty() {
+/// Takes down what became of a push.
+pub fn end(pushes: &mut Vec<Push>, head: &CommitId, outcome: Outcome) -> Reverting {
+    if matches!(outcome, Outcome::Refused(_) | Outcome::Raced) {
         // It was not pushed.
         pushes.retain(|push| push.head != *head);
     }
-    (!message.is_empty()).then(|| Reverting { head: head.clone(), progress, message })
+    let (progress, message) = match outcome {
+        Outcome::Pushed { branch, taken } => {
+            let progress = match branch {
+                Branch::Followed(_) => Progress::Pushed,
+                Branch::Own(_) => Progress::Proposed,
+            };
+            (progress, branch.said(&taken))
+        }
+        Outcome::Refused(message) => (Progress::Stalled, message),
+        Outcome::Failed(Failure { class: Class::Retry, message }) => (Progress::Begun, message),
+        Outcome::Failed(Failure { class: Class::Wait | Class::Bug, message }) => (Progress::Hindered, message),
+        // What was pushed instead may be another content; otherwise it is planned anew, on top of that.
+        Outcome::Raced => (Progress::Begun, "not reverted in Git yet: somebody else was faster to push".to_owned()),
+    };
+    Reverting { head: head.clone(), progress, message }
 }
 
 /// Returns when pushes were begun for other states of the branch.
@@ -132,18 +197,25 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_pushed_counts() {
+    fn only_what_was_pushed_counts_and_only_what_a_person_can_help_waits_for_one() {
         #[track_caller]
-        fn check(outcome: Outcome, counts: bool, expected: Option<Progress>) {
+        fn check(outcome: Outcome, counts: bool, expected: (Progress, Class)) {
             let mut pushes = Vec::new();
             begin(&mut pushes, &commit('1'), at(100));
-            let reverting = end(&mut pushes, &commit('1'), outcome);
-            assert_eq!((!pushes.is_empty(), reverting.map(|reverting| reverting.progress)), (counts, expected));
+            let Reverting { progress, .. } = end(&mut pushes, &commit('1'), outcome);
+            assert_eq!((!pushes.is_empty(), (progress, progress.class())), (counts, expected));
         }
         let said = || "said".to_owned();
-        check(Outcome::Pushed { message: said(), taken: Vec::new() }, true, Some(Progress::Pushed));
-        check(Outcome::Refused(said()), false, Some(Progress::Stalled));
-        check(Outcome::Failed(said()), true, Some(Progress::Begun));
-        check(Outcome::Raced, false, None);
+        let pushed = |branch| Outcome::Pushed { branch, taken: Vec::new() };
+        let failed = |class| Outcome::Failed(Failure { class, message: said() });
+        check(pushed(Branch::Followed(said())), true, (Progress::Pushed, Class::Retry));
+        check(pushed(Branch::Own(said())), true, (Progress::Proposed, Class::Wait));
+        check(Outcome::Refused(said()), false, (Progress::Stalled, Class::Wait));
+        check(failed(Class::Retry), true, (Progress::Begun, Class::Retry));
+        check(failed(Class::Wait), true, (Progress::Hindered, Class::Wait));
+        check(failed(Class::Bug), true, (Progress::Hindered, Class::Wait));
+        check(Outcome::Raced, false, (Progress::Begun, Class::Retry));
+        let hindered = Reverting { head: commit('1'), progress: Progress::Hindered, message: said() };
+        assert!(is_open(Some(&hindered), &commit('1')) && !is_open(Some(&hindered), &commit('2')));
     }
 }

@@ -13,6 +13,10 @@ use crate::{
     operation::Failure,
     plan::{Refusal, Why},
     problem::Problem,
+    rollback::{
+        hold::Hold,
+        pushing::{Progress, Reverting},
+    },
 };
 
 fn failure(class: Class) -> Failure {
@@ -82,6 +86,39 @@ fn every_trouble_has_a_reason_and_says_who_has_to_act() {
     check(("Drifted", "stalled"), |f| f.drifted = vec!["ConfigMap a: differs".into()]);
     check(("Suspended", ""), |f| f.suspended = true);
     check(("Suspended", ""), |f| (f.suspended, f.source) = (true, Some(failure(Class::Retry))));
+}
+
+#[test]
+fn a_rollback_waits_for_a_person_unless_its_revert_is_on_its_way() {
+    let commit = || CommitId::parse(&"a".repeat(40)).expect("an id");
+    #[track_caller]
+    fn check_with(wait: Wait, reverting: Option<Reverting>, flag: &str, said: &str) {
+        let facts = Facts { gated: Some(gated(wait, true)), reverting, ..Facts::default() };
+        check(("RolledBack", flag), |f| f.clone_from(&facts));
+        let message = stand(&facts).message;
+        assert!(message.lines().last().is_some_and(|line| line.starts_with(said)), "{message}");
+    }
+    let hold = || Hold {
+        healthy: CommitId::parse(&"b".repeat(40)).expect("an id"),
+        commit: commit(),
+        author: String::new(),
+        subject: String::new(),
+        reason: String::new(),
+        since: jiff::Timestamp::UNIX_EPOCH,
+        records: None,
+        by: None,
+    };
+    let held = |progress: Option<Progress>, flag, said| {
+        let reverting = |progress| Reverting { head: commit(), progress, message: "so it is".into() };
+        check_with(Wait::RolledBack(Box::new(hold())), progress.map(reverting), flag, said);
+    };
+    held(None, "stalled", "push a commit with another content");
+    held(Some(Progress::Begun), "reconciling", "so it is");
+    held(Some(Progress::Pushed), "reconciling", "so it is");
+    held(Some(Progress::Hindered), "stalled", "so it is");
+    held(Some(Progress::Proposed), "stalled", "so it is");
+    held(Some(Progress::Stalled), "stalled", "so it is");
+    check_with(Wait::Quarantined(commit()), None, "stalled", "push a commit with another content");
 }
 
 #[test]

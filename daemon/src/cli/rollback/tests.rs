@@ -89,6 +89,8 @@ fn it_is_done_when_the_older_commit_is_applied_and_git_has_its_reverts() {
     check("Revert", restored(Value::Null), Progress::Underway(text("held at 1111111; the reverts are prepared")));
     check("None", restored(Value::Null), Progress::Ready(text("held at 1111111; Git stays as it is")));
     check("Revert", restored(reverting("Begun")), Progress::Underway(text("held at 1111111; words")));
-    check("Branch", restored(reverting("Pushed")), Progress::Ready(text("held at 1111111; words")));
+    check("Revert", restored(reverting("Hindered")), Progress::Stuck(text("held at 1111111; words")));
+    check("Revert", restored(reverting("Pushed")), Progress::Ready(text("held at 1111111; words")));
+    check("Branch", restored(reverting("Proposed")), Progress::Ready(text("held at 1111111; words")));
     check("Revert", restored(reverting("Stalled")), Progress::Stuck(text("held at 1111111; words")));
 }
