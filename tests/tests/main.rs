@@ -53,6 +53,8 @@ mod served;
 mod signatures;
 #[path = "main/standing.rs"]
 mod standing;
+#[path = "main/story.rs"]
+mod story;
 #[path = "main/tampered.rs"]
 mod tampered;
 #[path = "main/tenancy.rs"]

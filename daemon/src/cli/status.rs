@@ -1,6 +1,7 @@
 //! `plumb status`: how Environments stand.
 
 mod detail;
+mod rollback;
 
 use clap::Args;
 use jiff::Timestamp;

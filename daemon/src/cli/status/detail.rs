@@ -8,6 +8,7 @@ use plumb_api::{
     request,
 };
 
+use super::rollback;
 use crate::{
     cli::{
         age,
@@ -33,6 +34,11 @@ pub(super) fn text(environment: &Environment, repository: Option<&Repository>, n
         text.push_str(&format!("\nDrift: {} kept; plumb drift {written} shows who did it\n", status.drift.len()));
     }
     text
+}
+
+/// Returns as much of a commit's id as people need.
+pub(super) fn short(commit: &str) -> &str {
+    commit.get(..SHORT).unwrap_or(commit)
 }
 
 fn section(text: &mut String, title: &str, body: &str) {
@@ -65,20 +71,10 @@ fn head(
     if attempted.map(|attempt| &attempt.commit) != applied.map(|attempt| &attempt.commit) {
         lines.push(("Attempted", commit(status, attempted, now)));
     }
-    if let Some(held) = &status.rollback.held {
-        let since = age::since(&held.since, now).map(|age| format!(", {age} ago")).unwrap_or_default();
-        let short = |commit: &str| commit.get(..SHORT).unwrap_or_default().to_owned();
-        let story = format!("{} {:?} by {}{since}", short(&held.commit), held.subject, held.author);
-        lines.push(("Rolled back", Tone::Bad.paint(&screen::first_line(&story))));
-        lines.push(("Because", screen::first_line(&held.reason)));
-        lines.push((
-            "Kept at",
-            format!("{}, until a commit with another content or plumb sync --retry", short(&held.healthy)),
-        ));
-    }
+    lines.extend(rollback::story(environment, now));
     if let Some(watch) = &status.rollback.watch {
         let since = age::since(&watch.since, now).unwrap_or_else(|| NOTHING.to_owned());
-        lines.push(("Watched", format!("from {} on, {since}", watch.commit.get(..SHORT).unwrap_or_default())));
+        lines.push(("Watched", format!("from {} on, {since}", short(&watch.commit))));
     }
     if let Some(waiting) = &status.waiting {
         let since = age::since(&waiting.since, now).unwrap_or_else(|| NOTHING.to_owned());
@@ -121,7 +117,7 @@ fn or_nothing(text: &str) -> String {
 /// Names a commit with author and subject, where the history knows them.
 fn commit(status: &EnvironmentStatus, attempt: Option<&Attempt>, now: Timestamp) -> String {
     let Some(attempt) = attempt else { return NOTHING.to_owned() };
-    let short = attempt.commit.get(..SHORT).unwrap_or(&attempt.commit);
+    let short = short(&attempt.commit);
     let ago = age::since(&attempt.at, now).map(|age| format!(", {age} ago")).unwrap_or_default();
     let entry = status.history.iter().find(|entry| entry.revision.commit == attempt.commit);
     match entry.map(|entry| &entry.revision) {
@@ -167,7 +163,7 @@ fn history(status: &EnvironmentStatus, now: Timestamp) -> String {
         };
         table.row([
             Cell::from(age::since(&entry.at, now).unwrap_or_default()),
-            Cell::from(entry.revision.commit.get(..SHORT).unwrap_or_default()),
+            Cell::from(short(&entry.revision.commit)),
             Cell::toned(&entry.result, tone),
             Cell::from(age::took(entry.took_ms)),
             Cell::from(entry.revision.author.split(" <").next().unwrap_or_default()),
