@@ -4,6 +4,7 @@
 //! measured in the same run on the same control plane: machines differ, and this one may be busy; ratios last.
 #![allow(clippy::print_stdout)]
 
+mod arrival;
 mod audit;
 mod counters;
 mod daemon;

@@ -12,21 +12,20 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{
+    arrival::{self, Arrival, Quiet},
     counters::{self, Requests},
-    daemon::{Daemon, Usage},
+    daemon::Usage,
     figures::{Series, round, step},
     floor::Floor,
-    ground::{FLOOR, Ground, PLUMB},
+    ground::{FLOOR, Ground},
     observer::Observer,
     site::{OBJECTS, Site},
 };
 
 /// Numbers of requests at once among which the floor chooses.
 const IN_FLIGHT: [usize; 3] = [16, 32, 64];
-/// plumb counts as done, with events and all, when it has made no request for this long.
-const QUIET: Duration = Duration::from_secs(2);
-/// How long that may take.
-const QUIET_WITHIN: Duration = Duration::from_secs(60);
+/// When plumb is done, with events and all.
+const QUIET: Quiet = Quiet { for_as_long_as: Duration::from_secs(2), within: Duration::from_secs(60) };
 
 /// Figures of first syncs.
 #[derive(Debug, Serialize)]
@@ -126,26 +125,12 @@ async fn by_floor(ground: &Ground, environments: u32, in_flight: usize) -> anyho
 
 async fn by_plumb(ground: &Ground, environments: u32) -> anyhow::Result<(Sync, Usage)> {
     let site = Site::lay(&ground.admin, "sync", environments).await?;
-    let commit = site.stage()?;
-    let mut observer = Observer::of(&ground.watcher, &site).await?;
-    let mut daemon = Daemon::start(ground)?;
-    daemon.until("plumb to look at every environment", observer.all_seen()).await?;
-    let quiet = || counters::until_quiet(&ground.admin, PLUMB, QUIET, QUIET_WITHIN);
-    let before = daemon.until("plumb to be quiet", quiet()).await?;
-    let used = daemon.usage()?;
-    let cpu = counters::server_cpu_seconds(&ground.admin).await?;
-    let begun = Instant::now();
-    site.reveal()?;
-    let seen = daemon.until("every environment to be applied", observer.all_applied(&commit)).await?;
-    let server_cpu_seconds = counters::server_cpu_seconds(&ground.admin).await? - cpu;
-    let after = daemon.until("plumb to be quiet", quiet()).await?;
-    let Usage { cpu_seconds, peak_mib } = daemon.usage()?;
+    let (mut daemon, arrival) = arrival::measure(ground, &site, QUIET).await?;
     daemon.stop()?;
     site.is_complete(&ground.admin).await?;
     site.clear(&ground.admin).await?;
-    let usage = Usage { cpu_seconds: round(cpu_seconds - used.cpu_seconds), peak_mib };
-    let requests = counters::since(&before, &after);
-    Ok((Sync { took: seen.last - begun, first: seen.first - begun, server_cpu_seconds, requests }, usage))
+    let Arrival { first, took, server_cpu_seconds, requests, usage } = arrival;
+    Ok((Sync { took, first, server_cpu_seconds, requests }, usage))
 }
 
 impl Display for FirstSync {

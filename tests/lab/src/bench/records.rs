@@ -10,21 +10,17 @@ use std::{
 
 use serde::Serialize;
 use serde_json::json;
-use tokio::time::Instant;
 
 use super::{
+    arrival::{self, Arrival, Quiet},
     counters::{self, Requests},
-    daemon::{Daemon, Usage},
     figures::{Series, round, step},
-    ground::{Ground, PLUMB},
-    observer::Observer,
+    ground::Ground,
     site::{Site, Specs},
 };
 
-/// plumb counts as done when it has made no request for this long: longer than it waits between two pushes.
-const QUIET: Duration = Duration::from_secs(12);
-/// How long that may take.
-const QUIET_WITHIN: Duration = Duration::from_secs(120);
+/// Longer than plumb waits between two pushes.
+const QUIET: Quiet = Quiet { for_as_long_as: Duration::from_secs(12), within: Duration::from_secs(120) };
 /// What the goal allows: that much longer.
 const GOAL: f64 = 1.05;
 
@@ -44,13 +40,6 @@ pub(super) struct Records {
     with_requests: Requests,
 }
 
-/// One sync.
-struct Sync {
-    took: Duration,
-    cpu_seconds: f64,
-    requests: Requests,
-}
-
 /// Measures syncs with and without notes, in turns.
 pub(super) async fn measure(ground: &Ground, environments: u32, rounds: u32) -> anyhow::Result<Records> {
     step(&format!("records: {environments} environments, with and without notes"));
@@ -64,13 +53,13 @@ pub(super) async fn measure(ground: &Ground, environments: u32, rounds: u32) -> 
             let sync = sync(ground, environments, records).await?;
             if records == "None" { &mut without } else { &mut with }.push(sync);
         }
-        let seconds = |syncs: &[Sync]| syncs.last().map_or(0.0, |sync| sync.took.as_secs_f64());
+        let seconds = |syncs: &[Arrival]| syncs.last().map_or(0.0, |sync| sync.took.as_secs_f64());
         let (one, other) = (seconds(&without), seconds(&with));
         step(&format!("  round {number}: without {one:.3} s, with {other:.3} s, ratio {:.2}", other / one));
     }
     let ratios = without.iter().zip(&with).map(|(one, other)| round(other.took.as_secs_f64() / one.took.as_secs_f64()));
-    let seconds = |syncs: &[Sync]| Series::of(syncs.iter().map(|sync| round(sync.took.as_secs_f64())));
-    let cpu = |syncs: &[Sync]| Series::of(syncs.iter().map(|sync| sync.cpu_seconds));
+    let seconds = |syncs: &[Arrival]| Series::of(syncs.iter().map(|sync| round(sync.took.as_secs_f64())));
+    let cpu = |syncs: &[Arrival]| Series::of(syncs.iter().map(|sync| sync.usage.cpu_seconds));
     Ok(Records {
         environments,
         rounds,
@@ -84,27 +73,15 @@ pub(super) async fn measure(ground: &Ground, environments: u32, rounds: u32) -> 
     })
 }
 
-async fn sync(ground: &Ground, environments: u32, records: &str) -> anyhow::Result<Sync> {
+async fn sync(ground: &Ground, environments: u32, records: &str) -> anyhow::Result<Arrival> {
     let specs = Specs { repository: json!({ "records": records }), ..Specs::default() };
     let site = Site::lay_with(&ground.admin, "records", environments, specs).await?;
-    let commit = site.stage()?;
-    let mut observer = Observer::of(&ground.watcher, &site).await?;
-    let mut daemon = Daemon::start(ground)?;
-    daemon.until("plumb to look at every environment", observer.all_seen()).await?;
-    let quiet = || counters::until_quiet(&ground.admin, PLUMB, QUIET, QUIET_WITHIN);
-    let before = daemon.until("plumb to be quiet", quiet()).await?;
-    let used = daemon.usage()?;
-    let begun = Instant::now();
-    site.reveal()?;
-    let seen = daemon.until("every environment to be applied", observer.all_applied(&commit)).await?;
-    let after = daemon.until("plumb to be quiet", quiet()).await?;
-    let Usage { cpu_seconds, .. } = daemon.usage()?;
+    let (mut daemon, arrival) = arrival::measure(ground, &site, QUIET).await?;
     site.is_complete(&ground.admin).await?;
     site.clear(&ground.admin).await?;
     daemon.until("the environments to be gone", site.is_empty(&ground.admin)).await?;
     daemon.stop()?;
-    let requests = counters::since(&before, &after);
-    Ok(Sync { took: seen.last - begun, cpu_seconds: round(cpu_seconds - used.cpu_seconds), requests })
+    Ok(arrival)
 }
 
 impl Display for Records {
