@@ -9,7 +9,10 @@ use std::{
 
 use jiff::Timestamp;
 use plumb_api::environment::RecordsStatus;
-use plumb_core::{environment::EnvironmentName, record::line::Line};
+use plumb_core::{
+    environment::EnvironmentName,
+    record::line::{Line, Series},
+};
 use tokio::sync::watch;
 
 /// The lines of one environment that wait for one Repository.
@@ -19,6 +22,14 @@ pub(crate) struct Waiting {
     /// The Environment's UID.
     pub(crate) uid: String,
     pub(crate) lines: Vec<Line>,
+}
+
+impl Waiting {
+    /// Returns those that count for this.
+    pub(crate) fn of(&self, series: &Series) -> Self {
+        let lines = self.lines.iter().filter(|line| line.series() == *series).cloned().collect();
+        Self { environment: self.environment.clone(), uid: self.uid.clone(), lines }
+    }
 }
 
 /// How many records there are, and since when.

@@ -9,7 +9,7 @@ use plumb_api::environment::{FormerRepository, RecordsStatus};
 use plumb_core::record::{
     Record, landing,
     ledger::{Kept, Ledger},
-    line::Origin,
+    line::{Origin, Series},
 };
 
 /// Records that wait for a status to be written, as long as that fails; more of them are only in the log and in Events.
@@ -113,8 +113,8 @@ impl Book {
             }
             Keeping::Unknown => 0,
         };
-        // A head is that of the Repository which counts.
-        let same = self.known.as_ref().filter(|known| known.repository == ledger.repository);
+        // A head is that of the ref which counts.
+        let same = self.known.as_ref().filter(|known| series(known).is(&ledger.series));
         let status = status(&ledger, same.and_then(|known| known.head.clone()));
         self.attempted = Some((ledger, records));
         status
@@ -134,21 +134,28 @@ impl Book {
 
 /// Returns the ledger of a status.
 pub(crate) fn ledger(status: Option<&RecordsStatus>) -> Ledger {
-    let Some(RecordsStatus { head: _, repository, next, pending, overflow, former }) = status.cloned() else {
-        return Ledger::default();
-    };
-    let former = former.into_iter().map(|FormerRepository { repository, next }| (repository, next)).collect();
-    Ledger { repository, next, pending, overflow, former }
+    let Some(records) = status.cloned() else { return Ledger::default() };
+    let series = series(&records);
+    let RecordsStatus { head: _, repository: _, cluster: _, next, pending, overflow, former } = records;
+    let one = |FormerRepository { repository, cluster, next }| (Series { repository, cluster }, next);
+    let former = former.into_iter().map(one).collect();
+    Ledger { series, next, pending, overflow, former }
+}
+
+/// Returns what the numbers of a status count for.
+pub(crate) fn series(RecordsStatus { repository, cluster, .. }: &RecordsStatus) -> Series {
+    Series { repository: repository.clone(), cluster: cluster.clone() }
 }
 
 /// Returns a ledger as a status has it; nothing if there was never a record.
 pub(crate) fn status(ledger: &Ledger, head: Option<String>) -> Option<RecordsStatus> {
-    let Ledger { repository, next, pending, overflow, former } = ledger.clone();
+    let Ledger { series: Series { repository, cluster }, next, pending, overflow, former } = ledger.clone();
     if next == 0 {
         return None;
     }
-    let former = former.into_iter().map(|(repository, next)| FormerRepository { repository, next }).collect();
-    Some(RecordsStatus { head, repository, next, pending, overflow, former })
+    let one = |(Series { repository, cluster }, next)| FormerRepository { repository, cluster, next };
+    let former = former.into_iter().map(one).collect();
+    Some(RecordsStatus { head, repository, cluster, next, pending, overflow, former })
 }
 
 #[cfg(test)]

@@ -8,7 +8,12 @@
 mod clear;
 pub(crate) mod signing;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use plumb_api::{Repository, repository::Records};
 use plumb_cluster::tenure::Tenure;
@@ -20,6 +25,7 @@ use plumb_core::{
     record::{
         batch::{self, Batch},
         cadence::{Cadence, Next},
+        line::{Line, Series},
     },
 };
 use plumb_git::{
@@ -62,7 +68,8 @@ impl Publisher {
         if resource.spec.records == Records::None {
             return (None, told);
         }
-        let publish = Publish { ground: ground.clone(), resource: Arc::clone(resource), trouble, head: None };
+        let publish =
+            Publish { ground: ground.clone(), resource: Arc::clone(resource), trouble, heads: BTreeMap::new() };
         (Some(Self(tokio::spawn(publish.run()).abort_handle())), told)
     }
 }
@@ -71,8 +78,8 @@ struct Publish {
     ground: Ground,
     resource: Arc<Repository>,
     trouble: watch::Sender<Option<Failure>>,
-    /// What the notes ref of the remote holds, as far as that is known.
-    head: Option<Option<CommitId>>,
+    /// What notes refs of the remote hold, as far as that is known.
+    heads: BTreeMap<RefName, Option<CommitId>>,
 }
 
 impl Publish {
@@ -87,7 +94,7 @@ impl Publish {
             let tenure = self.ground.tenures.of(shard);
             if tenure.is_none() {
                 // Another replica publishes. When a tenure begins, so does a new publisher.
-                self.head = None;
+                self.heads.clear();
                 waiting.clear();
             }
             let now = self.ground.clock.uptime();
@@ -121,7 +128,7 @@ impl Publish {
             Err(failure) => {
                 cadence.failed(now, failure.class, self.ground.clock.random());
                 self.count(NotesPush::Failed);
-                self.head = None;
+                self.heads.clear();
                 self.tell(failure);
             }
         }
@@ -141,15 +148,35 @@ impl Publish {
 
     /// Pushes everything that waits, then takes it out of the statuses.
     async fn publish(&mut self, waiting: &[Waiting], tenure: &Tenure) -> Result<(), Failure> {
-        let batch = Arc::new(Batch::of(waiting.iter().flat_map(|waiting| waiting.lines.iter().cloned())));
         let remote = remote(&self.ground, &self.resource).await?;
-        let key = signing::key(&self.ground.cluster, &self.resource).await?;
-        let name = self.notes_ref()?;
+        let key = Arc::new(signing::key(&self.ground.cluster, &self.resource).await?);
+        let lines = waiting.iter().flat_map(|waiting| &waiting.lines);
+        // What waited when the cluster got another name goes where its numbers are.
+        let all: BTreeSet<Series> = lines.map(Line::series).collect();
+        let mut done = Ok(());
+        for series in all {
+            let of_it = waiting.iter().map(|waiting| waiting.of(&series)).filter(|waiting| !waiting.lines.is_empty());
+            // A ref that can't be written holds up no other.
+            done = done.and(self.publish_series(&series, &of_it.collect::<Vec<_>>(), (&remote, &key), tenure).await);
+        }
+        done
+    }
+
+    async fn publish_series(
+        &mut self,
+        series: &Series,
+        waiting: &[Waiting],
+        (remote, key): (&Remote, &Arc<Option<SigningKey>>),
+        tenure: &Tenure,
+    ) -> Result<(), Failure> {
+        let batch = Arc::new(Batch::of(waiting.iter().flat_map(|waiting| waiting.lines.iter().cloned())));
+        let name = RefName::parse(&notes_ref(&series.cluster))
+            .map_err(|error| Failure { class: Class::Wait, message: error.to_string() })?;
         let path = self.ground.mirrors.place(&self.resource, &remote.url);
-        let head = self.push(&batch, &remote, (&name, path), key).await?;
+        let head = self.push(&batch, remote, (&name, path), key).await?;
         for waiting in waiting {
             let sequences = batch.sequences(&waiting.uid);
-            let cleared = clear::clear(&self.ground, &self.resource, waiting, &sequences, head.as_ref(), tenure).await;
+            let cleared = clear::clear(&self.ground, series, waiting, &sequences, head.as_ref(), tenure).await;
             // What is still there is found to be published the next time.
             cleared.map_err(|error| Failure { class: error.class(), message: chain(&error) })?;
             self.ground.metrics.published(&repositories::name(&self.resource), Lot::of(&waiting.lines));
@@ -163,16 +190,15 @@ impl Publish {
         batch: &Arc<Batch>,
         remote: &Remote,
         (name, path): (&RefName, PathBuf),
-        key: Option<SigningKey>,
+        key: &Arc<Option<SigningKey>>,
     ) -> Result<Option<CommitId>, Failure> {
-        let key = Arc::new(key);
         for _ in 0..RACES_MAX {
-            let head = match self.head.clone() {
+            let head = match self.heads.get(name).cloned() {
                 Some(head) => head,
                 None => self.ground.workers.fetch_ref(remote, &path, name).await.map_err(|error| failed(&error))?,
             };
-            let Some(next) = self.write(batch, &path, head.clone(), Arc::clone(&key)).await? else {
-                self.head = Some(head.clone());
+            let Some(next) = self.write(batch, &path, head.clone(), Arc::clone(key)).await? else {
+                self.heads.insert(name.clone(), head.clone());
                 return Ok(head);
             };
             let update = RefUpdate { name: name.clone(), expected: head, target: next.clone() };
@@ -180,7 +206,7 @@ impl Publish {
             match pushed.map_err(|error| failed(&error))? {
                 PushOutcome::Pushed => {
                     self.count(NotesPush::Pushed);
-                    self.head = Some(Some(next.clone()));
+                    self.heads.insert(name.clone(), Some(next.clone()));
                     let (path, name, pushed) = (path.clone(), name.clone(), next.clone());
                     // Without it the next fetch brings it once more.
                     let _ = tokio::task::spawn_blocking(move || Mirror::open_or_create(&path)?.pushed(&name, &pushed))
@@ -189,7 +215,7 @@ impl Publish {
                 }
                 PushOutcome::Raced { .. } => {
                     self.count(NotesPush::Raced);
-                    self.head = None;
+                    self.heads.remove(name);
                 }
                 PushOutcome::Refused { name, message } => {
                     let message = format!("{} does not take {name}: {message}; allow plumb to write it", remote.url);
@@ -241,11 +267,6 @@ impl Publish {
 
     fn count(&self, push: NotesPush) {
         self.ground.metrics.notes_push(&repositories::name(&self.resource), push);
-    }
-
-    fn notes_ref(&self) -> Result<RefName, Failure> {
-        RefName::parse(&notes_ref(&self.ground.cluster_name))
-            .map_err(|error| Failure { class: Class::Wait, message: error.to_string() })
     }
 }
 

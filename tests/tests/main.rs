@@ -37,6 +37,8 @@ mod outage;
 mod record_kinds;
 #[path = "main/records.rs"]
 mod records;
+#[path = "main/renamed.rs"]
+mod renamed;
 #[path = "main/replaced.rs"]
 mod replaced;
 #[path = "main/replicas.rs"]

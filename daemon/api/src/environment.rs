@@ -344,6 +344,9 @@ pub struct RecordsStatus {
     pub head: Option<String>,
     /// The UID of the Repository for which `next` counts.
     pub repository: String,
+    /// The name of the cluster for which `next` counts: each has a notes ref of its own.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cluster: String,
     /// The number of the next record; the first is 1.
     #[schemars(with = "i64", range(min = 1))]
     pub next: u64,
@@ -353,17 +356,20 @@ pub struct RecordsStatus {
     /// One record that stands for those which did not fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overflow: Option<String>,
-    /// How far records are counted for Repositories that the environment had before, the latest last.
+    /// How far records are counted for Repositories, and names of the cluster, that the environment had before, the latest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former: Vec<FormerRepository>,
 }
 
-/// How far records are counted for a Repository that an environment had before.
+/// How far records are counted for a Repository, and a name of the cluster, that an environment had before.
 #[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FormerRepository {
     /// The Repository's UID.
     pub repository: String,
+    /// The name of the cluster.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cluster: String,
     /// The number of the next record.
     #[schemars(with = "i64", range(min = 1))]
     pub next: u64,

@@ -59,7 +59,7 @@ impl World {
         let (version, read) = self.newest();
         let mut ledger = ledger(read.as_ref());
         let lines = ledger.of("repo");
-        ledger.published("repo", &lines.iter().map(|line| line.sequence).collect());
+        ledger.published(&origin("repo").series(), &lines.iter().map(|line| line.sequence).collect());
         for line in lines {
             if !self.notes.iter().any(|there| there.sequence == line.sequence) {
                 self.notes.push(line);

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use plumb_api::{Environment, Repository, environment::RecordsStatus};
+use plumb_api::{Environment, environment::RecordsStatus};
 use plumb_cluster::{error::ApiError, tenure::Tenure};
-use plumb_core::commit::CommitId;
+use plumb_core::{commit::CommitId, record::line::Series};
 use serde_json::{Value, json};
 
 use crate::{backlog::Waiting, ledger, repositories::Ground, status};
@@ -15,13 +15,12 @@ use crate::{backlog::Waiting, ledger, repositories::Ground, status};
 /// Takes the lines with these numbers out, and writes down where the notes ref is.
 pub(super) async fn clear(
     ground: &Ground,
-    resource: &Repository,
+    series: &Series,
     Waiting { environment, uid, .. }: &Waiting,
     sequences: &BTreeSet<u64>,
     head: Option<&CommitId>,
     tenure: &Tenure,
 ) -> Result<(), ApiError> {
-    let repository = resource.metadata.uid.as_deref().unwrap_or_default();
     let cluster = ground.cluster.during(tenure);
     let mut cleared = None;
     // Without a version the newest state is read first.
@@ -35,9 +34,9 @@ pub(super) async fn clear(
             // What can't be read stays as it is.
             if let Ok(records) = serde_json::from_value::<RecordsStatus>(status["records"].clone()) {
                 let mut ledger = ledger::ledger(Some(&records));
-                ledger.published(repository, sequences);
-                // Another Repository than the one that counts has another ref.
-                let end = head.map(ToString::to_string).filter(|_| records.repository == repository);
+                ledger.published(series, sequences);
+                // What counts may have another ref by now.
+                let end = head.map(ToString::to_string).filter(|_| ledger.series.is(series));
                 cleared = ledger::status(&ledger, end.or(records.head));
                 status["records"] = json!(cleared);
             }

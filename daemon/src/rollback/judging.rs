@@ -6,7 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use plumb_api::{EnvironmentStatus, condition};
+use plumb_api::{EnvironmentStatus, condition, environment::RecordsStatus};
 use plumb_core::{
     commit::{CommitId, RefName},
     health::{HealthStatus, pod},
@@ -32,7 +32,7 @@ use crate::{
     chain::chain,
     context::Context,
     gather::{self, Gathered},
-    ledger::Keeping,
+    ledger::{self, Keeping},
     publisher,
     reconcile::Pass,
     report,
@@ -170,7 +170,8 @@ fn hold(pass: &Pass, healthy: &Healthy, reason: &str, now: Timestamp) -> Hold {
 /// Returns where the records ended when they were last published; nothing where there are none.
 pub(super) fn records_end(pass: &Pass) -> Option<RecordsEnd> {
     let Keeping::Notes(origin) = &pass.keeping else { return None };
-    let records = pass.memory.status.records.as_ref().filter(|records| records.repository == origin.repository)?;
+    let counts = |records: &&RecordsStatus| ledger::series(records).is(&origin.series());
+    let records = pass.memory.status.records.as_ref().filter(counts)?;
     let reference = RefName::parse(&publisher::notes_ref(&origin.cluster)).ok()?;
     Some(RecordsEnd { reference, commit: CommitId::parse(records.head.as_deref()?).ok()? })
 }

@@ -8,15 +8,33 @@ use super::{ledger::Ledger, line::Line};
 /// *Assumptions:* one replica at a time appends; whoever publishes only takes out. A write of the replica before may still
 /// arrive: it has used the same numbers for other records.
 pub fn landed(attempted: &Ledger, records: usize, read: &Ledger) -> Option<usize> {
-    if attempted.repository != read.repository {
+    if attempted.series != read.series {
         return Some(0);
     }
     let start = attempted.next.saturating_sub(u64::try_from(records).unwrap_or(u64::MAX));
-    let number = |text: &String| Line::parse(text).ok().map(|line| line.sequence).filter(|number| *number >= start);
+    let is_new = |line: &Line| line.series() == attempted.series && line.sequence >= start;
+    let number = |text: &String| Line::parse(text).ok().filter(is_new).map(|line| line.sequence);
     let ours = |wanted: u64| attempted.pending.iter().find(|text| number(text) == Some(wanted));
     let foreign = |text: &&String| number(text).and_then(ours).is_some_and(|ours| ours != *text);
     if read.pending.iter().any(|text| foreign(&text)) {
         return None;
     }
     Some(usize::try_from(read.next.saturating_sub(start)).unwrap_or(usize::MAX).min(records))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{commit::CommitId, record::example};
+
+    #[test]
+    fn numbers_that_count_for_something_else_are_not_taken_for_ours() {
+        let record = example::record("shop", CommitId::parse(&"1".repeat(40)).expect("an id"), "x");
+        let mut ledger = Ledger::default();
+        ledger.append(&record, &example::origin("env", "before"));
+        let read = ledger.clone();
+        ledger.append(&record, &example::origin("env", "now"));
+        assert_eq!(landed(&ledger, 1, &ledger), Some(1), "it has arrived");
+        assert_eq!(landed(&ledger, 1, &read), Some(0), "it has not");
+    }
 }

@@ -9,14 +9,14 @@ use std::collections::BTreeSet;
 
 use super::{
     Record,
-    line::{Line, Origin},
+    line::{Line, Origin, Series},
 };
 
 /// Lines that a status keeps.
 pub const PENDING_MAX: usize = 64;
 /// Bytes of lines that a status keeps: a quarter of what plumb allows itself for a status, and far from the limit of etcd.
 pub const PENDING_BYTES_MAX: usize = 64 * 1024;
-/// Repositories that an environment remembers to have had, so that going back to one goes on counting.
+/// Repositories, and names of the cluster, that an environment remembers to have had, so that going back to one goes on counting.
 const FORMER_MAX: usize = 16;
 
 /// What became of a record.
@@ -33,27 +33,28 @@ pub enum Kept {
 /// What is numbered, and what waits to be published.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ledger {
-    /// The UID of the Repository for which `next` counts; empty before the first record.
-    pub repository: String,
+    /// For what `next` counts; empty before the first record.
+    pub series: Series,
     /// The number of the next record; the first is 1, and 0 says that there was none.
     pub next: u64,
     /// Lines as they will stand in notes, in the order of their numbers, those of a former Repository first.
     pub pending: Vec<String>,
     /// One line that stands for what did not fit.
     pub overflow: Option<String>,
-    /// The next numbers of Repositories that the environment had before, the latest last.
-    pub former: Vec<(String, u64)>,
+    /// The next numbers of what was counted for before, the latest last.
+    pub former: Vec<(Series, u64)>,
 }
 
 impl Ledger {
     /// Numbers a record and keeps it. One that is about no commit can't be in a note and is left out; so is one for which
-    /// there is no room because of what waits for a former Repository.
+    /// there is no room because of what waits for a former Repository, or under a former name.
     pub fn append(&mut self, record: &Record, origin: &Origin) -> Kept {
         let before = self.overflow.as_deref().and_then(|text| Line::parse(text).ok());
-        let crowded = before.as_ref().is_some_and(|before| before.repository != origin.repository);
-        let next = if origin.repository == self.repository { self.next } else { self.next_of(&origin.repository) };
+        let series = origin.series();
+        let crowded = before.as_ref().is_some_and(|before| before.series() != series);
+        let next = if self.series.is(&series) { self.next } else { self.next_of(&series) };
         let Some(line) = Line::of(record, origin, next).filter(|_| !crowded) else { return Kept::Nowhere };
-        self.turn_to(&origin.repository);
+        self.turn_to(series);
         self.next = next + 1;
         let text = line.text();
         if before.is_none() && fits(&self.pending, &text) {
@@ -64,10 +65,10 @@ impl Ledger {
         Kept::Counted
     }
 
-    /// Takes out the lines of a Repository that are published, and makes what did not fit pending.
-    pub fn published(&mut self, repository: &str, sequences: &BTreeSet<u64>) {
+    /// Takes out the lines that are published, and makes what did not fit pending.
+    pub fn published(&mut self, series: &Series, sequences: &BTreeSet<u64>) {
         self.pending.retain(|text| {
-            !Line::parse(text).is_ok_and(|line| line.repository == repository && sequences.contains(&line.sequence))
+            !Line::parse(text).is_ok_and(|line| line.series() == *series && sequences.contains(&line.sequence))
         });
         self.close();
     }
@@ -93,15 +94,15 @@ impl Ledger {
         lines.filter(|line| line.repository == repository).collect()
     }
 
-    /// Returns, for each Repository that is known, the highest number up to which all records are published.
-    pub fn reached(&self) -> Vec<(&str, u64)> {
+    /// Returns, for all that is counted for, the highest number up to which all records are published.
+    pub fn reached(&self) -> Vec<(&Series, u64)> {
         let lines = self.pending.iter().chain(&self.overflow).filter_map(|text| Line::parse(text).ok());
-        let waiting: Vec<(String, u64)> = lines.map(|line| (line.repository.clone(), line.first())).collect();
-        let counted = self.former.iter().map(|(repository, next)| (repository.as_str(), *next));
-        let counted = counted.chain((self.next > 0).then_some((self.repository.as_str(), self.next)));
-        let reached = counted.map(|(repository, next)| {
-            let first = waiting.iter().filter(|(of, _)| of == repository).map(|(_, first)| *first).min();
-            (repository, first.unwrap_or(next) - 1)
+        let waiting: Vec<(Series, u64)> = lines.map(|line| (line.series(), line.first())).collect();
+        let counted = self.former.iter().map(|(series, next)| (series, *next));
+        let counted = counted.chain((self.next > 0).then_some((&self.series, self.next)));
+        let reached = counted.map(|(series, next)| {
+            let first = waiting.iter().filter(|(of, _)| series.is(of)).map(|(_, first)| *first).min();
+            (series, first.unwrap_or(next) - 1)
         });
         reached.collect()
     }
@@ -111,17 +112,18 @@ impl Ledger {
         self.pending.is_empty() && self.overflow.is_none()
     }
 
-    fn next_of(&self, repository: &str) -> u64 {
-        self.former.iter().find(|(former, _)| former == repository).map_or(1, |(_, next)| *next)
+    fn next_of(&self, series: &Series) -> u64 {
+        self.former.iter().find(|(former, _)| former.is(series)).map_or(1, |(_, next)| *next)
     }
 
-    fn turn_to(&mut self, repository: &str) {
-        if self.repository == repository {
+    fn turn_to(&mut self, series: Series) {
+        let same = self.series.is(&series);
+        let before = std::mem::replace(&mut self.series, series);
+        if same {
             return;
         }
-        self.former.retain(|(former, _)| former != repository);
-        let before = std::mem::replace(&mut self.repository, repository.to_owned());
-        if !before.is_empty() {
+        self.former.retain(|(former, _)| !former.is(&self.series));
+        if !before.repository.is_empty() {
             self.former.push((before, self.next));
         }
         let too_many = self.former.len().saturating_sub(FORMER_MAX);

@@ -150,7 +150,35 @@ pub struct Origin {
     pub repository: String,
 }
 
+/// What numbers count for. Each notes ref is complete in itself: a Repository has another one for each name of the cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Series {
+    /// The UID of the Repository.
+    pub repository: String,
+    /// The name of the cluster; empty where an older plumb has not said it, and then whatever it is now.
+    pub cluster: String,
+}
+
+impl Series {
+    /// Returns whether numbers of `other` go on from these.
+    pub fn is(&self, other: &Self) -> bool {
+        self.repository == other.repository && (self.cluster.is_empty() || self.cluster == other.cluster)
+    }
+}
+
+impl Origin {
+    /// Returns what its numbers count for.
+    pub fn series(&self) -> Series {
+        Series { repository: self.repository.clone(), cluster: self.cluster.clone() }
+    }
+}
+
 impl Line {
+    /// Returns what its number counts for.
+    pub fn series(&self) -> Series {
+        Series { repository: self.repository.clone(), cluster: self.cluster.clone() }
+    }
+
     /// Returns the line of a record; nothing for one that is about no commit, since there is none to carry the note.
     pub fn of(record: &Record, origin: &Origin, sequence: u64) -> Option<Self> {
         let Record { at, environment, revision, kind, objects, message, who, attribution, related, count, class, took } =

@@ -1,7 +1,7 @@
 //! What a cluster knows of the records of its Environments: how many were published, and where the notes ended then.
 
 use plumb_api::Environment;
-use plumb_core::{audit::anchor::Count, commit::CommitId};
+use plumb_core::{audit::anchor::Count, commit::CommitId, record::line::Series};
 
 use crate::{
     cli::{
@@ -15,12 +15,12 @@ use crate::{
 pub(super) struct Testimony {
     /// The Environment, as namespace and name.
     pub(super) name: String,
-    /// The UID of the Repository for which it counts now.
-    pub(super) repository: String,
+    /// The UID of the Repository, and the name of the cluster, for which it counts now.
+    pub(super) series: Series,
     /// Where the notes ref ended when its records were pushed last.
     pub(super) head: Option<CommitId>,
-    /// How many records were published, for each Repository.
-    pub(super) counts: Vec<Count>,
+    /// How many records were published, for each name of the cluster and each Repository.
+    pub(super) counts: Vec<(Series, Count)>,
 }
 
 /// Asks a cluster for all its Environments.
@@ -36,13 +36,11 @@ fn testimony(environment: &Environment) -> Option<Testimony> {
     let uid = environment.metadata.uid.clone().unwrap_or_default();
     let records = environment.status.as_ref()?.records.as_ref()?;
     let counted = ledger::ledger(Some(records));
-    let count = |(repository, published): (&str, u64)| Count {
-        name: name.clone(),
-        environment: uid.clone(),
-        repository: repository.to_owned(),
-        published,
+    let count = |(series, published): (&Series, u64)| {
+        let (name, environment, repository) = (name.clone(), uid.clone(), series.repository.clone());
+        (series.clone(), Count { name, environment, repository, published })
     };
     let counts = counted.reached().into_iter().map(count).collect();
     let head = records.head.as_deref().and_then(|head| CommitId::parse(head).ok());
-    Some(Testimony { repository: records.repository.clone(), head, counts, name })
+    Some(Testimony { series: ledger::series(records), head, counts, name })
 }

@@ -16,6 +16,7 @@ use plumb_core::{
         verdict::Verdict,
     },
     commit::CommitId,
+    record::line::Series,
 };
 use plumb_git::{
     archive::{Archive, RawLink},
@@ -132,16 +133,20 @@ fn judge(archive: &Archive, chains: &[Chain], evidence: &Evidence<'_>) -> Result
                 anchors.push(anchor(archive, chain, id, format!("{TRAILER} of commit {}", commit.short()))?);
             }
         }
-        // The cluster may have Environments whose records are in other clones.
+        // The cluster may have Environments whose records are in other clones, and may have had another name.
         let repositories = audit.repositories();
-        let is_here = |repository: &str| repositories.contains(repository);
-        for Testimony { name, repository, head, counts: _ } in live {
-            if let Some(head) = head.as_ref().filter(|head| is_here(repository) && is_of(head)) {
+        let is_here = |series: &Series| {
+            let named = series.cluster.is_empty() || series.cluster == chain.cluster;
+            named && repositories.contains(series.repository.as_str())
+        };
+        for Testimony { name, series, head, counts: _ } in live {
+            let is_of = |head: &CommitId| !series.cluster.is_empty() || is_of(head);
+            if let Some(head) = head.as_ref().filter(|head| is_here(series) && is_of(head)) {
                 anchors.push(anchor(archive, chain, head.clone(), format!("status.records.head of {name}"))?);
             }
         }
         let counts = live.iter().flat_map(|testimony| &testimony.counts);
-        let counts: Vec<Count> = counts.filter(|count| is_here(&count.repository)).cloned().collect();
+        let counts: Vec<Count> = counts.filter(|(series, _)| is_here(series)).map(|(_, count)| count.clone()).collect();
         reports.push(Report::new(chain, audit.finish(&anchors, &counts)));
     }
     Ok(reports)

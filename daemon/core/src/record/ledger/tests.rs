@@ -18,6 +18,10 @@ fn origin(repository: &str) -> Origin {
     example::origin("env", repository)
 }
 
+fn series(repository: &str) -> Series {
+    origin(repository).series()
+}
+
 fn sequences(ledger: &Ledger, repository: &str) -> Vec<(u64, u64)> {
     ledger.of(repository).iter().map(|line| (line.first(), line.sequence)).collect()
 }
@@ -29,7 +33,7 @@ fn records_are_numbered_from_one() {
         assert_eq!(ledger.append(&record("x"), &origin("a")), Kept::Whole);
     }
     assert_eq!(sequences(&ledger, "a"), [(1, 1), (2, 2), (3, 3)]);
-    ledger.published("a", &BTreeSet::from([1, 2]));
+    ledger.published(&series("a"), &BTreeSet::from([1, 2]));
     assert_eq!(sequences(&ledger, "a"), [(3, 3)]);
     assert_eq!(ledger.next, 4);
 }
@@ -50,7 +54,7 @@ fn what_does_not_fit_is_counted_in_one_line_that_is_published_last() {
     }
     assert_eq!(ledger.of("a").len(), PENDING_MAX, "what may still change is not for publishing");
     let all = (1..=PENDING_MAX as u64).collect();
-    ledger.published("a", &all);
+    ledger.published(&series("a"), &all);
     assert_eq!(sequences(&ledger, "a"), [(65, 74)]);
     let line = &ledger.of("a")[0];
     assert_eq!((line.kind, line.kinds.get(&RecordKind::Applied)), (RecordKind::RolledUp, Some(&10)));
@@ -74,15 +78,51 @@ fn going_back_to_a_repository_goes_on_counting() {
 #[test]
 fn what_is_published_ends_before_the_first_that_waits() {
     let mut ledger = Ledger::default();
-    assert_eq!(ledger.reached(), []);
+    #[track_caller]
+    fn check(ledger: &Ledger, expected: &[(&str, u64)]) {
+        let reached: Vec<_> = ledger.reached().into_iter().map(|(of, last)| (of.repository.as_str(), last)).collect();
+        assert_eq!(reached, expected);
+    }
+    check(&ledger, &[]);
     for repository in ["a", "a", "a", "b"] {
         ledger.append(&record("x"), &origin(repository));
     }
-    assert_eq!(ledger.reached(), [("a", 0), ("b", 0)]);
-    ledger.published("a", &BTreeSet::from([1, 2]));
-    assert_eq!(ledger.reached(), [("a", 2), ("b", 0)]);
-    ledger.published("b", &BTreeSet::from([1]));
-    assert_eq!(ledger.reached(), [("a", 2), ("b", 1)]);
+    check(&ledger, &[("a", 0), ("b", 0)]);
+    ledger.published(&series("a"), &BTreeSet::from([1, 2]));
+    check(&ledger, &[("a", 2), ("b", 0)]);
+    ledger.published(&series("b"), &BTreeSet::from([1]));
+    check(&ledger, &[("a", 2), ("b", 1)]);
+}
+
+#[test]
+fn under_another_name_of_the_cluster_numbers_begin_anew_and_go_on_when_it_comes_back() {
+    let named = |cluster: &str| Origin { cluster: cluster.to_owned(), ..origin("a") };
+    let mut ledger = Ledger::default();
+    for cluster in ["old", "old", "new", "old", "new"] {
+        assert_eq!(ledger.append(&record("x"), &named(cluster)), Kept::Whole);
+    }
+    let numbers = |ledger: &Ledger, cluster: &str| -> Vec<u64> {
+        let lines = ledger.of("a").into_iter().filter(|line| line.cluster == cluster);
+        lines.map(|line| line.sequence).collect()
+    };
+    assert_eq!((numbers(&ledger, "old"), numbers(&ledger, "new")), (vec![1, 2, 3], vec![1, 2]));
+    ledger.published(&named("old").series(), &BTreeSet::from([1, 2, 3]));
+    assert_eq!((numbers(&ledger, "old"), numbers(&ledger, "new")), (vec![], vec![1, 2]));
+    let reached: Vec<_> = ledger.reached().into_iter().map(|(of, last)| (of.cluster.as_str(), last)).collect();
+    assert_eq!(reached, [("old", 3), ("new", 0)]);
+}
+
+#[test]
+fn what_an_older_plumb_has_counted_goes_on_under_the_name_that_there_is() {
+    let mut ledger = Ledger::default();
+    ledger.append(&record("x"), &origin("a"));
+    ledger.append(&record("x"), &origin("b"));
+    ledger.series.cluster.clear();
+    ledger.former[0].0.cluster.clear();
+    ledger.append(&record("x"), &origin("b"));
+    ledger.append(&record("x"), &origin("a"));
+    assert_eq!((sequences(&ledger, "a"), sequences(&ledger, "b")), (vec![(1, 1), (2, 2)], vec![(1, 1), (2, 2)]));
+    assert_eq!((&ledger.series, &ledger.former), (&series("a"), &vec![(series("b"), 3)]));
 }
 
 /// What can happen to a ledger.
@@ -135,7 +175,7 @@ proptest! {
                         done.insert(line.sequence);
                     }
                     if told {
-                        ledger.published(names[repository], &done);
+                        ledger.published(&series(names[repository]), &done);
                     }
                 }
             }
