@@ -17,6 +17,7 @@ mod context;
 mod credentials;
 mod departure;
 mod drift;
+mod forge;
 mod gather;
 mod health;
 mod http;

@@ -4,6 +4,7 @@
 //! one for each environment, and share the API server's turns fairly.
 
 mod environments;
+mod errand;
 mod gate;
 mod sources;
 mod tracked;
@@ -36,7 +37,7 @@ use crate::{
     let_go,
     reconcile::{Finished, Pass, reconcile},
     repositories::{self, Ground, RepositoryName},
-    rollback::Reverted,
+    rollback::Done,
     source::Source,
 };
 use environments::Sweeping;
@@ -82,7 +83,7 @@ enum Ended {
     Pass(Box<Finished>),
     LetGo(EnvironmentName),
     Swept(Option<Class>),
-    Reverted(Box<Reverted>),
+    Job(Box<Done>),
 }
 
 /// The loop and all that it knows.
@@ -264,7 +265,7 @@ impl Loop {
                     self.environments.values_mut().for_each(Watched::try_again);
                 }
                 if let Some(job) = job {
-                    self.revert(job);
+                    self.start(job);
                 }
                 self.start_over(stirred);
                 if unheard {
@@ -290,7 +291,7 @@ impl Loop {
                 }
             }
             Ended::Swept(retry) => self.swept(retry),
-            Ended::Reverted(reverted) => self.reverted(*reverted),
+            Ended::Job(done) => self.done(*done),
         }
     }
 
@@ -378,8 +379,7 @@ impl Loop {
             }
             let known: Vec<String> = watched.known().into_iter().map(str::to_owned).collect();
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            let Some(Taken { settings, invalid, memory, resource, noticed, reverted, synced }) = watched.take(now)
-            else {
+            let Some(Taken { settings, invalid, memory, resource, noticed, done, synced }) = watched.take(now) else {
                 continue;
             };
             let source = match invalid {
@@ -405,7 +405,7 @@ impl Loop {
                 memory,
                 keeping,
                 unpublished,
-                reverted,
+                done,
                 tenure: tenure.clone(),
                 unwritten: None,
                 stir: Stir::default(),

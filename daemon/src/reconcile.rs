@@ -66,8 +66,8 @@ pub(crate) struct Pass {
     pub(crate) keeping: Keeping,
     /// UIDs of Repositories for which records wait, and that are not known to publish them.
     pub(crate) unpublished: BTreeSet<String>,
-    /// What became of a revert since the last pass.
-    pub(crate) reverted: Option<rollback::Reverted>,
+    /// What became of a job since the last pass.
+    pub(crate) done: Option<rollback::Done>,
     /// The right to write, while it lasts.
     pub(crate) tenure: Tenure,
     /// The class of what kept the status from being written: it is tried again.
@@ -98,7 +98,7 @@ pub(crate) struct Finished {
     pub(crate) unhealthy: Vec<health::Workload>,
     /// When to look again whatever happens: a wave has not become healthy in time by then.
     pub(crate) look_in: Option<Duration>,
-    /// What is to be taken back in Git.
+    /// What is to be done in Git, or at its forge.
     pub(crate) job: Option<rollback::Job>,
 }
 
@@ -227,7 +227,6 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     let interrupted = !failed && (fine && cut || replaced || goes_on(&plan, &deeds, &live));
     let seen = Seen { gathered: &gathered, plan: &plan, live: &live, waiting, started, ailing, cut: interrupted };
     let mut judged = rollback::judge(context, &mut pass, &seen).await;
-    let answered = pass.reverted.clone();
     let mode = pass.settings.rollback.mode;
     let job = if interrupted { None } else { rollback::plan(context, &mut pass, &mut judged).await };
     let (acquitted, reverting) = (judged.acquittal(), judged.rollback.reverting(mode).cloned());
@@ -259,9 +258,8 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     let outcome = report::Outcome { started, plan, deeds, found, peace, facts, waiting, judged };
     report::finish(context, &mut pass, outcome).await;
     // Only what the status says is begun.
-    let begun = rollback::state::rollback(&pass.memory.status).reverting.map(|reverting| reverting.head);
-    let job = job.filter(|job| begun.as_ref() == Some(&job.head));
-    let retry = retry.into_iter().chain(answered.and_then(|answered| answered.outcome.class())).min();
+    let begun = rollback::state::rollback(&pass.memory.status).reverting;
+    let job = job.filter(|job| job.is_begun(begun.as_ref()));
     let look_in =
         left.filter(|left| !left.is_zero()).into_iter().chain(opens_in(context, &pass)).chain(judged_again).min();
     Finished { again, opened, claimed, unheard, unhealthy, look_in, job, ..finished(pass, retry) }

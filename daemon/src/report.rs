@@ -33,7 +33,7 @@ use crate::{
     drift::{Found, What},
     let_go::Released,
     reconcile::Pass,
-    rollback::{self, Judged, Reverted},
+    rollback::{self, Answer, Done, Judged},
 };
 use scribe::Scribe;
 
@@ -111,8 +111,8 @@ pub(crate) async fn released(
     let revision = pass.source.as_ref().ok().map(|source| source.revision.clone());
     let mut records = Vec::new();
     let held = rollback::state::rollback(&pass.memory.status);
-    let answer = pass.reverted.take().filter(|answer| pushing::is_open(held.reverting.as_ref(), &answer.head));
-    if let Some(Reverted { outcome: pushing::Outcome::Pushed { branch, taken }, .. }) = answer {
+    let answer = pass.done.take().filter(|answer| pushing::is_open(held.reverting.as_ref(), &answer.head));
+    if let Some(Done { answer: Answer::Push(pushing::Outcome::Pushed { branch, taken }), .. }) = answer {
         rollbacks::mark(&taken, &mut status);
         records = rollbacks::reverted(now, &name, (&branch, &taken), held.held.as_ref());
     }

@@ -33,6 +33,8 @@ mod mirrors;
 mod moving;
 #[path = "main/outage.rs"]
 mod outage;
+#[path = "main/pull_requests.rs"]
+mod pull_requests;
 #[path = "main/record_kinds.rs"]
 mod record_kinds;
 #[path = "main/records.rs"]

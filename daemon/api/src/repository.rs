@@ -56,6 +56,9 @@ pub struct RepositorySpec {
     /// Who makes plumb's own commits, and who signs them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<Commit>,
+    /// Where pull requests are opened for reverts that wait on a branch of their own; absent: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_requests: Option<PullRequests>,
     /// Where records of what happened to each commit go, besides Events and the log.
     #[serde(default)]
     pub records: Records,
@@ -155,6 +158,35 @@ pub enum Records {
     /// As Git notes on the commits, pushed to `refs/notes/plumb/<cluster>` of this repository. The credentials need the
     /// right to write.
     Notes,
+}
+
+/// Where pull requests are opened for reverts that wait on a branch of their own.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PullRequests {
+    /// What the server is.
+    pub provider: ForgeProvider,
+    /// The Secret (same namespace) with the key `token`, and `ca.crt` for an authority of one's own.
+    pub secret_ref: SecretReference,
+    /// Address of its API, such as `https://git.example.com/api/v4`; absent: that which the provider has at the host of `spec.url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$"), length(max = 2048))]
+    pub url: Option<String>,
+    /// The repository there, such as `platform/environments`; absent: the path of `spec.url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+$"), length(max = 512))]
+    pub project: Option<String>,
+}
+
+/// A program that has pull requests.
+#[derive(JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ForgeProvider {
+    /// GitHub, also on servers of one's own.
+    GitHub,
+    /// GitLab, where they are merge requests.
+    GitLab,
+    /// Gitea and Forgejo.
+    Gitea,
 }
 
 /// The name of a Secret in the same namespace.

@@ -171,6 +171,33 @@ pub struct RevertingStatus {
     pub progress: RevertProgress,
     /// In words.
     pub message: String,
+    /// The branch on which it waits for somebody to merge it; absent: it goes onto the branch that is followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// What became of the pull request for that branch; absent: none was tried yet, or the Repository wants none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<PullRequestStatus>,
+}
+
+/// What became of a pull request.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PullRequestStatus {
+    /// How far it is.
+    pub state: PullRequestState,
+    /// In words.
+    pub message: String,
+}
+
+/// How far a pull request is.
+#[derive(JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PullRequestState {
+    /// It is there.
+    Opened,
+    /// It could not be opened, and is tried again.
+    Retried,
+    /// It could not be opened before a person has helped; it is tried again from time to time.
+    Stalled,
 }
 
 /// How far a revert is.

@@ -105,6 +105,7 @@ fn is_result(kind: RecordKind) -> bool {
         | RecordKind::HealthLost
         | RecordKind::Restored
         | RecordKind::Reverted
+        | RecordKind::PullRequested
         | RecordKind::Released
         | RecordKind::RolledUp => false,
     }

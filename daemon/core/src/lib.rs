@@ -20,6 +20,7 @@ pub mod environment;
 pub mod fields;
 pub mod fingerprint;
 pub mod foreign;
+pub mod forge;
 pub mod gate;
 pub mod health;
 pub mod history;

@@ -90,6 +90,7 @@ impl Record {
             | RecordKind::Restored
             | RecordKind::Held
             | RecordKind::Reverted
+            | RecordKind::PullRequested
             | RecordKind::Released => same,
             RecordKind::Failed | RecordKind::HealthLost | RecordKind::Allowed => {
                 same && self.message == earlier.message

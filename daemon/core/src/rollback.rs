@@ -2,7 +2,7 @@
 //!
 //! Owns: the clock of a range of commits ([`watch`]), the verdict on it ([`blame`]), whether the cluster itself is
 //! suspected ([`outage`]), what a person may ask for ([`by_hand`]), what is held and quarantined ([`hold`]), what is taken back in Git ([`revert`]), what was pushed of
-//! that ([`pushing`]), and what of it has arrived unheard ([`arrival`]).
+//! that ([`pushing`]), the pull request for it ([`proposing`]), and what of it has arrived unheard ([`arrival`]).
 //! Must never do: doubt in favour of a rollback. What is not certain is not the commit's fault.
 
 pub mod arrival;
@@ -10,6 +10,7 @@ pub mod blame;
 pub mod by_hand;
 pub mod hold;
 pub mod outage;
+pub mod proposing;
 pub mod pushing;
 pub mod revert;
 pub mod watch;

@@ -104,7 +104,7 @@ impl Gated {
             Wait::Dependency(_) | Wait::Window(_) => return Vec::new(),
         };
         let next = || format!("push a commit with another content, or run: plumb sync {} --retry", facts.environment);
-        let reverting = facts.reverting.as_ref().map(|reverting| reverting.message.clone());
+        let reverting = facts.reverting.as_ref().map(Reverting::words);
         told.into_iter().chain([reverting.unwrap_or_else(next)]).collect()
     }
 }

@@ -8,13 +8,13 @@ use plumb_api::{
     condition::{self, ConditionStatus},
     duration::DurationText,
     request,
-    rollback::RevertProgress,
 };
 use plumb_core::{
     commit::{CommitId, RefName, RepoPath},
     rollback::{
         Mode,
         by_hand::{self, Asked},
+        pushing,
         revert::{self, Input, Revert, RevertPlan, STEPS_MAX, Step},
     },
     source::{Inputs, InputsDigest},
@@ -212,10 +212,10 @@ fn progress(environment: &Environment, id: &str, target: &CommitId) -> Progress 
     if status.handled.get(request::ROLLBACK).map(String::as_str) != Some(id) {
         return Progress::Underway(format!("waiting for the daemon; so far: {message}"));
     }
-    if let Some(refused) = status.rollback.refused.filter(|refused| refused.id == id) {
-        return Progress::Stuck(refused.message);
+    if let Some(refused) = status.rollback.refused.as_ref().filter(|refused| refused.id == id) {
+        return Progress::Stuck(refused.message.clone());
     }
-    if status.rollback.held.is_none_or(|held| held.healthy != target.as_str()) {
+    if status.rollback.held.as_ref().is_none_or(|held| held.healthy != target.as_str()) {
         // The reverts have come back, or somebody has pushed another content.
         let ready = standing::status(&status.conditions, condition::READY) == Some(ConditionStatus::True);
         return if ready {
@@ -232,16 +232,15 @@ fn progress(environment: &Environment, id: &str, target: &CommitId) -> Progress 
     }
     let held = format!("held at {}", target.short());
     let reverts = matches!(settings::mode(environment.spec.rollback.mode), Mode::Revert | Mode::Branch);
-    match status.rollback.reverting {
-        Some(reverting) => match reverting.progress {
-            RevertProgress::Begun => Progress::Underway(format!("{held}; {}", reverting.message)),
-            RevertProgress::Pushed | RevertProgress::Proposed => {
-                Progress::Ready(format!("{held}; {}", reverting.message))
+    match state::rollback(&status).reverting {
+        Some(reverting) => {
+            let told = format!("{held}; {}", reverting.words());
+            match reverting.progress {
+                pushing::Progress::Begun => Progress::Underway(told),
+                pushing::Progress::Pushed | pushing::Progress::Proposed => Progress::Ready(told),
+                pushing::Progress::Hindered | pushing::Progress::Stalled => Progress::Stuck(told),
             }
-            RevertProgress::Hindered | RevertProgress::Stalled => {
-                Progress::Stuck(format!("{held}; {}", reverting.message))
-            }
-        },
+        }
         None if reverts => Progress::Underway(format!("{held}; the reverts are prepared")),
         None => Progress::Ready(format!("{held}; Git stays as it is")),
     }

@@ -5,12 +5,13 @@
 use std::{sync::Arc, time::Duration};
 
 use plumb_api::Repository;
-use plumb_core::{environment::EnvironmentName, operation::Failure};
+use plumb_core::{backoff, environment::EnvironmentName, operation::Failure};
+use tokio::time::Instant;
 
 use super::{Ended, Loop, tracked::Tracked, watched::Watched};
 use crate::{
     repositories::{self, RepositoryName},
-    rollback::{self, Job, Reverted},
+    rollback::{Answer, Done, Job},
     source::Source,
 };
 
@@ -35,6 +36,7 @@ impl Loop {
                 let source = known.source.take().filter(|_| same);
                 let looked = known.looked && same;
                 *known = Tracked { source, looked, ..Tracked::follow(&self.ground, resource) };
+                self.try_errands_again(&name);
             }
             None => {
                 self.repositories.insert(name, Tracked::follow(&self.ground, resource));
@@ -71,9 +73,10 @@ impl Loop {
                 seen.seen = Some(self.context.clock.now());
             }
         }
+        let mut back = false;
         let changed = match looked {
             Ok(source) => {
-                repository.failure = None;
+                back = repository.failure.take().is_some();
                 let changed = repository.source.as_ref() != Some(&source) || !repository.looked;
                 repository.source = Some(source);
                 repository.looked = true;
@@ -88,6 +91,9 @@ impl Loop {
         };
         if changed {
             self.touch(name);
+        }
+        if back {
+            self.try_errands_again(name);
         }
         self.of(name).for_each(|watched| watched.looked(begun));
     }
@@ -110,32 +116,36 @@ impl Loop {
         }
     }
 
-    /// Starts to push a revert, one at a time for each environment.
-    pub(super) fn revert(&mut self, job: Job) {
+    /// Starts what a rollback asks for, one errand at a time for each environment.
+    pub(super) fn start(&mut self, job: Job) {
         let Some(watched) = self.environments.get_mut(&job.environment) else { return };
         let Some(repository) = self.repositories.get(&watched.repository()) else { return };
         let Some(tenure) = self.tenures.get(&self.ground.tenures.cluster_shard()).cloned() else { return };
-        if !watched.may_revert() {
+        if !job.is_wanted(&repository.resource) || !watched.may_begin(Instant::now()) {
             return;
         }
         let (ground, resource) = (self.ground.clone(), Arc::clone(&repository.resource));
-        self.tasks.spawn(async move {
-            Ended::Reverted(Box::new(rollback::carry_out(&ground, &resource, &tenure, job).await))
-        });
+        self.tasks.spawn(async move { Ended::Job(Box::new(job.carry_out(&ground, &resource, &tenure).await)) });
     }
 
-    /// Takes down what became of a revert, and looks at the branch that it may have moved.
-    pub(super) fn reverted(&mut self, reverted: Reverted) {
-        let Some(watched) = self.environments.get_mut(&reverted.environment) else { return };
-        if let Some(repository) = self.repositories.get(&watched.repository()) {
+    /// Takes down what became of an errand, and looks at the branch that a push may have moved.
+    pub(super) fn done(&mut self, done: Done) {
+        let Some(watched) = self.environments.get_mut(&done.environment) else { return };
+        if let (Some(repository), Answer::Push(_)) = (self.repositories.get(&watched.repository()), &done.answer) {
             repository.follower.look();
         }
-        watched.reverted(reverted);
+        let (now, random) = (Instant::now(), self.context.clock.random());
+        watched.done(done, |class, failures| now + backoff::delay(class, failures, random));
     }
 
     /// Has every environment of a repository look again, at another commit than the one that may be under way.
     pub(super) fn touch(&mut self, name: &RepositoryName) {
         self.of(name).for_each(Watched::replace);
+    }
+
+    fn try_errands_again(&mut self, name: &RepositoryName) {
+        let now = Instant::now();
+        self.of(name).for_each(|watched| watched.try_errand_again(now));
     }
 
     fn of<'a>(&'a mut self, name: &'a RepositoryName) -> impl Iterator<Item = &'a mut Watched> {

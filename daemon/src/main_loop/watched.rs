@@ -9,7 +9,7 @@ use plumb_core::{class::Class, inventory::Inventory, operation::Failure};
 use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::Event;
+use super::{Event, errand::Errand};
 use crate::{
     context::Context,
     departure,
@@ -18,7 +18,7 @@ use crate::{
     pods,
     reconcile::Finished,
     repositories::RepositoryName,
-    rollback::Reverted,
+    rollback::Done,
     rules::{self, Compiled},
     settings::{self, Settings},
 };
@@ -57,10 +57,8 @@ pub(super) struct Watched {
     asked: Option<Duration>,
     /// Another environment's claim keeps something from being done.
     claimed: bool,
-    /// A revert is being pushed.
-    reverting: bool,
-    /// What became of it, for the next pass.
-    reverted: Option<Reverted>,
+    /// What its rollback asks for outside of the cluster.
+    errand: Errand,
     /// What the pass under way will leave belongs to a tenure that has ended.
     stale: bool,
     deleted: bool,
@@ -77,8 +75,8 @@ pub(super) struct Taken {
     pub(super) memory: Memory,
     pub(super) resource: Arc<Environment>,
     pub(super) noticed: Option<Timestamp>,
-    /// What became of a revert.
-    pub(super) reverted: Option<Reverted>,
+    /// What became of its errand.
+    pub(super) done: Option<Done>,
     /// No look at the repository is awaited: a request for a sync is carried out by this pass.
     pub(super) synced: bool,
 }
@@ -108,8 +106,7 @@ impl Watched {
             pods: BTreeMap::new(),
             asked: None,
             claimed: false,
-            reverting: false,
-            reverted: None,
+            errand: Errand::default(),
             stale: false,
             deleted: false,
             letting_go: false,
@@ -199,6 +196,7 @@ impl Watched {
         self.dirty = true;
         self.due = None;
         self.failures = 0;
+        self.errand.at_once();
     }
 
     /// A newer commit is there: what runs was planned for an older one.
@@ -253,17 +251,23 @@ impl Watched {
         }
     }
 
-    /// Returns, once until it has ended and a pass has taken its end in, whether a revert may be pushed: a pass that was
-    /// under way as it ended does not know that, and asks for the same push again.
-    pub(super) fn may_revert(&mut self) -> bool {
-        self.reverted.is_none() && !std::mem::replace(&mut self.reverting, true)
+    /// Returns whether an errand may begin now.
+    pub(super) fn may_begin(&mut self, now: Instant) -> bool {
+        self.errand.begin(now)
     }
 
-    /// Takes down what became of a revert, and looks again.
-    pub(super) fn reverted(&mut self, reverted: Reverted) {
-        self.reverting = false;
-        self.reverted = Some(reverted);
-        self.start_over();
+    /// Takes down what became of an errand, and looks again.
+    pub(super) fn done(&mut self, done: Done, delay: impl Fn(Class, u32) -> Instant) {
+        self.errand.end(done, delay);
+        self.dirty = true;
+        self.due = None;
+    }
+
+    /// Something may help an errand that failed: the server is there again, or the Repository says something else.
+    pub(super) fn try_errand_again(&mut self, now: Instant) {
+        if self.errand.due(now).is_some() {
+            self.start_over();
+        }
     }
 
     pub(super) fn is_claimed(&self) -> bool {
@@ -346,8 +350,8 @@ impl Watched {
         self.deadline = None;
         let (settings, invalid) = settings::read(&self.resource, &self.rules);
         let (resource, noticed) = (Arc::clone(&self.resource), self.noticed.take());
-        let reverted = self.reverted.take();
-        Some(Taken { settings, invalid, memory, resource, noticed, reverted, synced: self.asked.is_none() })
+        let done = self.errand.take();
+        Some(Taken { settings, invalid, memory, resource, noticed, done, synced: self.asked.is_none() })
     }
 
     /// Returns what ends the pass that starts now.
@@ -377,7 +381,8 @@ impl Watched {
         let now = context.clock.now();
         let quarrels = memory.corrections.values().filter_map(|corrections| corrections.due(now));
         let until = |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or_default();
-        self.deadline = look_in.into_iter().chain(quarrels.map(until)).min().map(|left| Instant::now() + left);
+        let timed = look_in.into_iter().chain(quarrels.map(until)).map(|left| Instant::now() + left);
+        self.deadline = timed.chain(self.errand.due(Instant::now())).min();
         self.memory = Some(memory);
         self.claimed = claimed;
         match retry {
@@ -413,12 +418,6 @@ impl Watched {
 
 #[cfg(test)]
 mod tests {
-    use plumb_core::{
-        commit::CommitId,
-        environment::EnvironmentName,
-        rollback::pushing::{Branch, Outcome},
-    };
-
     use super::*;
 
     fn watched() -> Watched {
@@ -429,23 +428,6 @@ mod tests {
             "spec": { "repository": "repo", "path": "app" },
         });
         Watched::new(serde_json::from_value(environment).expect("an Environment"))
-    }
-
-    #[test]
-    fn a_revert_is_pushed_again_only_when_a_pass_knows_what_became_of_it() {
-        let mut watched = watched();
-        let pass = watched.take(Instant::now()).expect("a pass is called for");
-        assert!(watched.may_revert());
-        assert!(!watched.may_revert(), "it is being pushed");
-        watched.reverted(Reverted {
-            environment: EnvironmentName::new("team", "app"),
-            head: CommitId::parse(&"1".repeat(40)).expect("an id"),
-            outcome: Outcome::Pushed { branch: Branch::Followed("main".to_owned()), taken: Vec::new() },
-        });
-        assert!(!watched.may_revert(), "the pass that asks began before the answer");
-        watched.memory = Some(pass.memory);
-        assert!(watched.take(Instant::now()).expect("a pass is called for").reverted.is_some());
-        assert!(watched.may_revert());
     }
 
     #[test]

@@ -12,9 +12,12 @@ use plumb_core::{
     rollback::{
         blame::Verdict,
         hold::Hold,
+        proposing::{Pull, State},
         pushing::{self, Branch, Taken},
     },
 };
+
+use crate::rollback::Told;
 
 use super::{Outcome, ending::Ending, scribe::Scribe, state::history_entry};
 
@@ -39,6 +42,9 @@ impl Scribe<'_> {
             }
             Some(pushing::Outcome::Raced | pushing::Outcome::Failed(_)) | None => {}
         }
+        if let Some(told) = &judged.proposed {
+            self.proposed(told, judged.rollback.held.as_ref());
+        }
         match &judged.verdict {
             Verdict::Blamed { object, reason } => {
                 let message = judged.rollback.held.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -52,6 +58,21 @@ impl Scribe<'_> {
             }
             Verdict::NotTheCommit { .. } | Verdict::Idle | Verdict::Wait { .. } => {}
         }
+    }
+
+    /// Records, on the commit that was rolled back, what became of the pull request for its reverts.
+    fn proposed(&mut self, Told { pull, branch, revision }: &Told, hold: Option<&Hold>) {
+        let Pull { state, message } = pull;
+        let (kind, message) = match state {
+            State::Opened => (RecordKind::PullRequested, format!("{message} for branch {branch}")),
+            State::Retried | State::Stalled => {
+                (RecordKind::Refused, format!("branch {branch} waits without a pull request: {message}"))
+            }
+        };
+        let revision = revision.clone().or_else(|| self.revision.clone());
+        let who = hold.and_then(|hold| hold.by.clone());
+        let record = Record::new(self.now, self.pass.settings.name.clone(), revision, kind, message);
+        self.write_down(Record { class: state.class(), who, ..record });
     }
 }
 

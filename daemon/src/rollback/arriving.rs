@@ -12,7 +12,7 @@ use plumb_core::{
 };
 use plumb_git::{error::GitError, mirror::Mirror};
 
-use super::Reverted;
+use super::{Answer, Done};
 use crate::{chain::chain, reconcile::Pass, source::Source};
 
 /// Commits that are looked at for reverts: more than anybody pushes between a push and the next start of plumb.
@@ -22,7 +22,7 @@ const LATER_MAX: usize = 1000;
 pub(super) async fn look(pass: &mut Pass, newest: &Source, rollback: &Rollback) {
     let (Some(reverting), Some(hold)) = (&rollback.reverting, &rollback.held) else { return };
     let head = reverting.head.clone();
-    let answered = matches!(&pass.reverted, Some(Reverted { outcome: Outcome::Pushed { .. }, .. }));
+    let answered = matches!(&pass.done, Some(Done { answer: Answer::Push(Outcome::Pushed { .. }), .. }));
     if answered || newest.revision.commit == head || !pushing::is_open(Some(reverting), &head) {
         return;
     }
@@ -43,7 +43,7 @@ pub(super) async fn look(pass: &mut Pass, newest: &Source, rollback: &Rollback) 
     let branch = newest.revision.reference.as_ref().map_or("", RefName::as_str).trim_start_matches("refs/heads/");
     let outcome = Outcome::Pushed { branch: Branch::Followed(branch.to_owned()), taken };
     let environment = pass.settings.name.clone();
-    pass.reverted = Some(Reverted { environment, head, outcome });
+    pass.done = Some(Done { environment, head, answer: Answer::Push(outcome) });
 }
 
 /// Returns what was taken back since by reverts of this rollback, in the order in which they were made.

@@ -27,7 +27,7 @@ use plumb_core::{
 };
 use plumb_git::mirror::Mirror;
 
-use super::state;
+use super::{proposing::Told, state};
 use crate::{
     chain::chain,
     context::Context,
@@ -63,6 +63,8 @@ pub(crate) struct Judged {
     pub(crate) acquitted: bool,
     /// What became of a revert since the last pass.
     pub(crate) answered: Option<Outcome>,
+    /// What became of a pull request, where that is news.
+    pub(crate) proposed: Option<Told>,
 }
 
 impl Judged {
@@ -105,7 +107,8 @@ pub(crate) async fn judge(context: &Context, pass: &mut Pass, seen: &Seen<'_>) -
     let acquitted_before = before.as_ref().and_then(|watch| watch.acquitted.clone());
     if pass.settings.policy.waiting {
         context.census().abstain(&pass.settings.name);
-        return Judged { verdict: Verdict::Idle, rollback, watch: before, healthy, acquitted: false, answered: None };
+        let (verdict, watch) = (Verdict::Idle, before);
+        return Judged { verdict, rollback, watch, healthy, acquitted: false, answered: None, proposed: None };
     }
     let inputs = InputsDigest(report::state::digest(&seen.gathered.inputs));
     // A person has to end a hold; what is kept meanwhile is not judged.
@@ -150,7 +153,7 @@ pub(crate) async fn judge(context: &Context, pass: &mut Pass, seen: &Seen<'_>) -
     let told = judgement.watch.as_ref().and_then(|watch| watch.acquitted.as_ref());
     let acquitted = told.is_some() && told != acquitted_before.as_ref();
     let blame::Judgement { verdict, watch, healthy } = judgement;
-    Judged { verdict, rollback, watch, healthy, acquitted, answered: None }
+    Judged { verdict, rollback, watch, healthy, acquitted, answered: None, proposed: None }
 }
 
 fn hold(pass: &Pass, healthy: &Healthy, reason: &str, now: Timestamp) -> Hold {

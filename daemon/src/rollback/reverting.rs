@@ -30,7 +30,7 @@ use plumb_git::{
     push::{PushOutcome, RefUpdate},
 };
 
-use super::Judged;
+use super::{Answer, Done, Job, Judged, job::Task, proposing};
 use crate::{
     chain::chain,
     context::Context,
@@ -40,12 +40,9 @@ use crate::{
     trust::Demand,
 };
 
-/// A revert that is to be pushed.
+/// Reverts that are to be pushed.
 #[derive(Debug)]
-pub(crate) struct Job {
-    pub(crate) environment: EnvironmentName,
-    /// The newest commit of the branch that is followed.
-    pub(crate) head: CommitId,
+pub(super) struct Push {
     mirror: PathBuf,
     demand: Demand,
     hold: Hold,
@@ -59,33 +56,37 @@ pub(crate) struct Job {
     path: RepoPath,
 }
 
-/// What became of one.
-#[derive(Debug, Clone)]
-pub(crate) struct Reverted {
-    pub(crate) environment: EnvironmentName,
-    pub(crate) head: CommitId,
-    pub(crate) outcome: Outcome,
-}
-
-/// Takes in what became of a push, and returns the one that is called for now; both are in what was judged, which goes into
-/// the status first.
+/// Takes in what became of the last job, and returns the one that is called for now; both are in what was judged, which goes
+/// into the status first.
 pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged) -> Option<Job> {
     let now = context.clock.now();
-    if let Some(Reverted { head, outcome, .. }) = pass.reverted.take() {
-        let rollback = &mut judged.rollback;
-        // Where the branch has told it before, it is known and recorded.
-        let awaited = pushing::is_open(rollback.reverting.as_ref(), &head);
-        let reverting = pushing::end(&mut rollback.pushes, &head, outcome.clone());
-        if awaited {
-            (rollback.reverting, judged.answered) = (Some(reverting), Some(outcome));
+    let mut just_pushed = false;
+    match pass.done.take() {
+        Some(Done { head, answer: Answer::Push(outcome), .. }) => {
+            let rollback = &mut judged.rollback;
+            // Where the branch has told it before, it is known and recorded.
+            let awaited = pushing::is_open(rollback.reverting.as_ref(), &head);
+            let reverting = pushing::end(&mut rollback.pushes, &head, outcome.clone());
+            if awaited {
+                (rollback.reverting, judged.answered) = (Some(reverting), Some(outcome));
+            }
+            just_pushed = true;
         }
-        // The branch is looked at before anything else is pushed.
-        return None;
+        Some(Done { head, answer: Answer::Proposal(told), .. }) => proposing::end(judged, &head, told),
+        None => {}
     }
     let held = pass.held.as_ref().filter(|held| matches!(held.wait, Wait::RolledBack(_)))?;
     let (hold, head) = (judged.rollback.held.clone()?, held.newest.clone());
     let earlier = judged.rollback.reverting.clone().filter(|earlier| earlier.head == head);
-    if earlier.as_ref().is_some_and(|earlier| !earlier.progress.is_open()) || judged.rolls_back() {
+    if judged.rolls_back() {
+        return None;
+    }
+    if earlier.as_ref().is_some_and(|earlier| !earlier.progress.is_open()) {
+        let task = proposing::plan(pass, judged, &hold)?;
+        return Some(Job { environment: pass.settings.name.clone(), head, task });
+    }
+    if just_pushed {
+        // The branch is looked at before anything else is pushed.
         return None;
     }
     let mode = pass.settings.rollback.mode;
@@ -120,7 +121,7 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
         }
         RevertPlan::Stalled(why) => {
             let message = why.story(&input);
-            judged.rollback.reverting = Some(Reverting { head, progress: Progress::Stalled, message });
+            judged.rollback.reverting = Some(Reverting::new(head, Progress::Stalled, message));
             return None;
         }
         RevertPlan::Push(reverts) => (branch.clone()?, reverts),
@@ -129,9 +130,7 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
     let begun = pushing::begin(&mut judged.rollback.pushes, &head, now);
     // While it is tried again, what kept it from being pushed is still what there is to say.
     judged.rollback.reverting = Some(earlier.unwrap_or(begun));
-    Some(Job {
-        environment: pass.settings.name.clone(),
-        head,
+    let push = Push {
         mirror: source.mirror,
         demand: source.demand,
         hold,
@@ -140,7 +139,8 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
         reverts,
         paths,
         path: pass.settings.path.clone(),
-    })
+    };
+    Some(Job { environment: pass.settings.name.clone(), head, task: Task::Push(Box::new(push)) })
 }
 
 /// Returns the other environments that are healthy with what this one reads.
@@ -168,26 +168,36 @@ async fn steps(
     }
 }
 
-/// Pushes a revert, as long as the tenure lasts.
-pub(crate) async fn carry_out(ground: &Ground, resource: &Arc<Repository>, tenure: &Tenure, job: Job) -> Reverted {
-    let (environment, head) = (job.environment.clone(), job.head.clone());
-    let outcome = push(ground, resource, tenure, job).await.unwrap_or_else(|Failure { class, message }| {
+/// Pushes reverts, as long as the tenure lasts.
+pub(super) async fn carry_out(
+    ground: &Ground,
+    resource: &Arc<Repository>,
+    tenure: &Tenure,
+    head: &CommitId,
+    push: Push,
+) -> Outcome {
+    self::push(ground, resource, tenure, head, push).await.unwrap_or_else(|Failure { class, message }| {
         Outcome::Failed(Failure { class, message: format!("not reverted in Git yet: {message}") })
-    });
-    Reverted { environment, head, outcome }
+    })
 }
 
-async fn push(ground: &Ground, resource: &Arc<Repository>, tenure: &Tenure, job: Job) -> Result<Outcome, Failure> {
+async fn push(
+    ground: &Ground,
+    resource: &Arc<Repository>,
+    tenure: &Tenure,
+    head: &CommitId,
+    job: Push,
+) -> Result<Outcome, Failure> {
     let remote = remote(ground, resource).await?;
     let key = signing::key(&ground.cluster, resource).await?;
     let author = resource.spec.commit.clone().unwrap_or_default().author;
     let person = Person::parse(&author)
         .map_err(|error| Failure { class: Class::Wait, message: format!("spec.commit.author: {error}") })?;
     let (now, job) = (ground.clock.now(), Arc::new(job));
-    let written = Arc::clone(&job);
+    let (written, at) = (Arc::clone(&job), head.clone());
     let taken = tokio::task::spawn_blocking(move || -> Result<Result<Vec<Taken>, String>, GitError> {
         let sign = key.as_ref().map(|key| move |bytes: &[u8]| key.sign(bytes).map_err(|error| error.to_string()));
-        write(&written, &person, now, sign.as_ref().map(|sign| sign as &Sign<'_>))
+        write(&written, &at, &person, now, sign.as_ref().map(|sign| sign as &Sign<'_>))
     });
     let taken = taken.await.map_err(|error| Failure { class: Class::Bug, message: error.to_string() })?;
     let by_hand = || {
@@ -203,9 +213,9 @@ async fn push(ground: &Ground, resource: &Arc<Repository>, tenure: &Tenure, job:
     if !tenure.is_valid() {
         return Err(Failure { class: Class::Retry, message: "another replica writes now".to_owned() });
     }
-    let tip = taken.last().map_or(&job.head, |taken| &taken.by).clone();
+    let tip = taken.last().map_or(head, |taken| &taken.by).clone();
     let aside = job.target != job.branch;
-    let expected = (!aside).then(|| job.head.clone());
+    let expected = (!aside).then(|| head.clone());
     let update = RefUpdate { name: job.target.clone(), expected, target: tip };
     let pushed = ground.push(&remote, &job.mirror, &update).await;
     let branch = job.target.as_str().trim_start_matches("refs/heads/").to_owned();
@@ -224,15 +234,16 @@ async fn push(ground: &Ground, resource: &Arc<Repository>, tenure: &Tenure, job:
 /// Writes the reverts, and sees to it that they lead where they shall and are trusted; returns what they take back, or says why
 /// not.
 fn write(
-    job: &Job,
+    job: &Push,
+    head: &CommitId,
     person: &Person,
     now: Timestamp,
     sign: Option<&Sign<'_>>,
 ) -> Result<Result<Vec<Taken>, String>, GitError> {
     let mirror = Mirror::open_or_create(&job.mirror)?;
     // The time of the rollback, so that they are the same commits each time.
-    let written = mirror.write_reverts(&job.head, &job.reverts, person, job.hold.since, sign)?;
-    let tip = written.last().unwrap_or(&job.head).clone();
+    let written = mirror.write_reverts(head, &job.reverts, person, job.hold.since, sign)?;
+    let tip = written.last().unwrap_or(head).clone();
     let (after, healthy) = (mirror.snapshot(&tip)?, mirror.snapshot(&job.hold.healthy)?);
     for path in &job.paths {
         if after.tree_id(path)? != healthy.tree_id(path)? {

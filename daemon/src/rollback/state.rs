@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use plumb_api::{
     EnvironmentStatus,
     rollback::{
-        HealthyStatus, HeldStatus, ObservedStatus, PushStatus, QuarantinedStatus, RevertProgress, RevertingStatus,
-        RollbackStatus, WatchStatus,
+        HealthyStatus, HeldStatus, ObservedStatus, PullRequestState, PullRequestStatus, PushStatus, QuarantinedStatus,
+        RevertProgress, RevertingStatus, RollbackStatus, WatchStatus,
     },
 };
 use plumb_core::{
@@ -15,6 +15,7 @@ use plumb_core::{
     rollback::{
         Healthy,
         hold::{Hold, Quarantined, RecordsEnd, Rollback},
+        proposing::{Pull, State},
         pushing::{Progress, Push, Reverting},
         watch::{Observed, Watch},
     },
@@ -39,7 +40,8 @@ pub(crate) fn rollback(status: &EnvironmentStatus) -> Rollback {
     }
 }
 
-fn reverting(RevertingStatus { head, progress, message }: &RevertingStatus) -> Option<Reverting> {
+fn reverting(status: &RevertingStatus) -> Option<Reverting> {
+    let RevertingStatus { head, progress, message, branch, pull_request } = status;
     let progress = match progress {
         RevertProgress::Begun => Progress::Begun,
         RevertProgress::Hindered => Progress::Hindered,
@@ -47,7 +49,17 @@ fn reverting(RevertingStatus { head, progress, message }: &RevertingStatus) -> O
         RevertProgress::Proposed => Progress::Proposed,
         RevertProgress::Stalled => Progress::Stalled,
     };
-    Some(Reverting { head: CommitId::parse(head).ok()?, progress, message: message.clone() })
+    let (head, message) = (CommitId::parse(head).ok()?, message.clone());
+    Some(Reverting { head, progress, message, branch: branch.clone(), pull: pull_request.as_ref().map(pull) })
+}
+
+fn pull(PullRequestStatus { state, message }: &PullRequestStatus) -> Pull {
+    let state = match state {
+        PullRequestState::Opened => State::Opened,
+        PullRequestState::Retried => State::Retried,
+        PullRequestState::Stalled => State::Stalled,
+    };
+    Pull { state, message: message.clone() }
 }
 
 fn hold(HeldStatus { healthy, commit, author, subject, reason, since, records, by }: &HeldStatus) -> Option<Hold> {
@@ -119,17 +131,7 @@ pub(crate) fn write(status: &mut EnvironmentStatus, rollback: &Rollback, watch: 
             by: by.clone(),
         }),
         quarantined: quarantined.collect(),
-        reverting: reverting.as_ref().map(|Reverting { head, progress, message }| RevertingStatus {
-            head: head.to_string(),
-            progress: match progress {
-                Progress::Begun => RevertProgress::Begun,
-                Progress::Hindered => RevertProgress::Hindered,
-                Progress::Pushed => RevertProgress::Pushed,
-                Progress::Proposed => RevertProgress::Proposed,
-                Progress::Stalled => RevertProgress::Stalled,
-            },
-            message: message.clone(),
-        }),
+        reverting: reverting.as_ref().map(written_reverting),
         pushes: pushes
             .iter()
             .map(|Push { head, at }| PushStatus { head: head.to_string(), at: at.to_string() })
@@ -138,6 +140,30 @@ pub(crate) fn write(status: &mut EnvironmentStatus, rollback: &Rollback, watch: 
         refused: status.rollback.refused.take(),
         watch: watch.map(written),
     };
+}
+
+fn written_reverting(Reverting { head, progress, message, branch, pull }: &Reverting) -> RevertingStatus {
+    let pull_request = |Pull { state, message }: &Pull| PullRequestStatus {
+        state: match state {
+            State::Opened => PullRequestState::Opened,
+            State::Retried => PullRequestState::Retried,
+            State::Stalled => PullRequestState::Stalled,
+        },
+        message: message.clone(),
+    };
+    RevertingStatus {
+        head: head.to_string(),
+        progress: match progress {
+            Progress::Begun => RevertProgress::Begun,
+            Progress::Hindered => RevertProgress::Hindered,
+            Progress::Pushed => RevertProgress::Pushed,
+            Progress::Proposed => RevertProgress::Proposed,
+            Progress::Stalled => RevertProgress::Stalled,
+        },
+        message: message.clone(),
+        branch: branch.clone(),
+        pull_request: pull.as_ref().map(pull_request),
+    }
 }
 
 fn written(Watch { commit, began, since, wave, ailing, observed, acquitted, suspected }: &Watch) -> WatchStatus {
@@ -193,7 +219,11 @@ mod tests {
         let rollback = Rollback {
             held: Some(held),
             quarantined: vec![Quarantined { commit: commit("2"), inputs: inputs() }],
-            reverting: Some(Reverting { head: commit("3"), progress: Progress::Stalled, message: text("protected") }),
+            reverting: Some(Reverting {
+                branch: Some(text("plumb/revert-main")),
+                pull: Some(Pull { state: State::Retried, message: text("503") }),
+                ..Reverting::new(commit("3"), Progress::Proposed, text("waits"))
+            }),
             pushes: vec![Push { head: commit("3"), at: at(8) }],
         };
         let observed = Observed { healthy: Healthy { lost: None, ..healthy.clone() }, at: at(7), lost: true };

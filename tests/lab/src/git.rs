@@ -5,6 +5,7 @@
 
 mod bare_repository;
 mod command;
+mod forge;
 mod http_server;
 mod openssh;
 mod signing_key;
@@ -17,6 +18,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use bare_repository::BareRepository;
+pub use forge::{Asked, Fate, Forge};
 pub use http_server::{Access, Behaviour, HttpServer, Request};
 pub use openssh::OpenSsh;
 pub use signing_key::SigningKey;

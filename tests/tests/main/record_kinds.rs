@@ -40,9 +40,9 @@ const OF_HEALTH: [RecordKind; 6] = [
     RecordKind::Reverted,
     RecordKind::Released,
 ];
-/// What other tests show: a backlog that is full (`records`), a commit that nobody trusts (`signatures`; about no Environment,
-/// so in no note).
-const ELSEWHERE: [RecordKind; 2] = [RecordKind::RolledUp, RecordKind::Untrusted];
+/// What other tests show: a backlog that is full (`records`), a forge (`pull_requests`), a commit that nobody trusts (`signatures`;
+/// about no Environment, so in no note).
+const ELSEWHERE: [RecordKind; 3] = [RecordKind::RolledUp, RecordKind::PullRequested, RecordKind::Untrusted];
 
 #[test]
 fn every_kind_is_shown_by_a_test() {

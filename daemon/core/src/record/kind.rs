@@ -47,6 +47,8 @@ pub enum RecordKind {
     Restored,
     /// Reverts of the commits were pushed.
     Reverted,
+    /// A pull request is open for reverts that wait on a branch.
+    PullRequested,
     /// A commit of Git may be applied again.
     Released,
     /// More records than could be kept until they are published: one stands for a range of them.
@@ -55,7 +57,7 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind, in the order of the enum: for metrics that exist before they are counted.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Applied,
         Self::Failed,
         Self::Refused,
@@ -77,6 +79,7 @@ impl RecordKind {
         Self::Held,
         Self::Restored,
         Self::Reverted,
+        Self::PullRequested,
         Self::Released,
         Self::RolledUp,
     ];
@@ -105,6 +108,7 @@ impl RecordKind {
             Self::Held => "Held",
             Self::Restored => "Restored",
             Self::Reverted => "Reverted",
+            Self::PullRequested => "PullRequested",
             Self::Released => "Released",
             Self::RolledUp => "RolledUp",
         }

@@ -302,7 +302,7 @@ mod tests {
     fn a_hold_ends_by_itself_only_while_reverts_are_on_their_way() {
         #[track_caller]
         fn check(progress: Option<Progress>, mode: Mode, expected: Class) {
-            let reverting = progress.map(|progress| Reverting { head: commit(2), progress, message: String::new() });
+            let reverting = progress.map(|progress| Reverting::new(commit(2), progress, String::new()));
             let rollback = Rollback { held: Some(hold(2)), reverting, ..Rollback::default() };
             assert_eq!(rollback.class(mode), expected);
         }

@@ -6,7 +6,10 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::revert::{PUSHES_MAX, PUSHES_WITHIN};
+use super::{
+    proposing::Pull,
+    revert::{PUSHES_MAX, PUSHES_WITHIN},
+};
 use crate::{
     class::Class,
     commit::{CommitId, Revision},
@@ -31,6 +34,10 @@ pub struct Reverting {
     pub progress: Progress,
     /// In words.
     pub message: String,
+    /// The branch of its own that has it, by its short name.
+    pub branch: Option<String>,
+    /// What became of the pull request for that branch.
+    pub pull: Option<Pull>,
 }
 
 /// How far a revert is.
@@ -124,6 +131,22 @@ impl Outcome {
     }
 }
 
+impl Reverting {
+    /// Returns one of which there is no more to say.
+    pub fn new(head: CommitId, progress: Progress, message: String) -> Self {
+        Self { head, progress, message, branch: None, pull: None }
+    }
+
+    /// Returns all that there is to say of it.
+    pub fn words(&self) -> String {
+        let Self { message, pull, .. } = self;
+        match pull {
+            None => message.clone(),
+            Some(pull) => format!("{message}; {}", pull.message),
+        }
+    }
+}
+
 /// Begins a push, once for each state of the branch.
 pub fn begin(pushes: &mut Vec<Push>, head: &CommitId, now: Timestamp) -> Reverting {
     if !pushes.iter().any(|push| push.head == *head) {
@@ -133,7 +156,7 @@ pub fn begin(pushes: &mut Vec<Push>, head: &CommitId, now: Timestamp) -> Reverti
     // One more than are allowed is never needed.
     pushes.retain(|push| push.at > old);
     pushes.truncate(PUSHES_MAX + 1);
-    Reverting { head: head.clone(), progress: Progress::Begun, message: "the revert is being pushed".to_owned() }
+    Reverting::new(head.clone(), Progress::Begun, "the revert is being pushed".to_owned())
 }
 
 /// Returns whether it is not known yet what became of the push for this state of the branch.
@@ -147,6 +170,10 @@ pub fn end(pushes: &mut Vec<Push>, head: &CommitId, outcome: Outcome) -> Reverti
         // It was not pushed.
         pushes.retain(|push| push.head != *head);
     }
+    let own = match &outcome {
+        Outcome::Pushed { branch: Branch::Own(name), .. } => Some(name.clone()),
+        _ => None,
+    };
     let (progress, message) = match outcome {
         Outcome::Pushed { branch, taken } => {
             let progress = match branch {
@@ -161,7 +188,7 @@ pub fn end(pushes: &mut Vec<Push>, head: &CommitId, outcome: Outcome) -> Reverti
         // What was pushed instead may be another content; otherwise it is planned anew, on top of that.
         Outcome::Raced => (Progress::Begun, "not reverted in Git yet: somebody else was faster to push".to_owned()),
     };
-    Reverting { head: head.clone(), progress, message }
+    Reverting { branch: own, ..Reverting::new(head.clone(), progress, message) }
 }
 
 /// Returns when pushes were begun for other states of the branch.
@@ -215,7 +242,7 @@ mod tests {
         check(failed(Class::Wait), true, (Progress::Hindered, Class::Wait));
         check(failed(Class::Bug), true, (Progress::Hindered, Class::Wait));
         check(Outcome::Raced, false, (Progress::Begun, Class::Retry));
-        let hindered = Reverting { head: commit('1'), progress: Progress::Hindered, message: said() };
+        let hindered = Reverting::new(commit('1'), Progress::Hindered, said());
         assert!(is_open(Some(&hindered), &commit('1')) && !is_open(Some(&hindered), &commit('2')));
     }
 }

@@ -109,7 +109,7 @@ fn a_rollback_waits_for_a_person_unless_its_revert_is_on_its_way() {
         by: None,
     };
     let held = |progress: Option<Progress>, flag, said| {
-        let reverting = |progress| Reverting { head: commit(), progress, message: "so it is".into() };
+        let reverting = |progress| Reverting::new(commit(), progress, "so it is".into());
         check_with(Wait::RolledBack(Box::new(hold())), progress.map(reverting), flag, said);
     };
     held(None, "stalled", "push a commit with another content");

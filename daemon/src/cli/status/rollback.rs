@@ -7,6 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use plumb_api::{Environment, EnvironmentStatus, environment::HistoryEntry, repository::RevisionStatus};
 
+use plumb_core::rollback::pushing::Reverting;
+
 use super::detail::short;
 use crate::{
     cli::{
@@ -28,10 +30,9 @@ pub(super) fn story(environment: &Environment, now: Timestamp) -> Vec<(&'static 
         let bad = format!("{} {:?} by {}{}", short(&held.commit), held.subject, held.author, ago(&held.since, now));
         let restored = restored(&status, &held.commit, Some(&held.healthy));
         let mode = settings::mode(environment.spec.rollback.mode);
-        let rollback = state::rollback(&status);
-        let git = rollback
+        let git = state::rollback(&status)
             .reverting(mode)
-            .map_or("until a commit with another content or plumb sync --retry", |told| told.message.as_str());
+            .map_or_else(|| "until a commit with another content or plumb sync --retry".to_owned(), Reverting::words);
         let last = match restored {
             Some((_, entry)) => ("Restored", format!("{}; {git}", named(&entry.revision, Some(&entry.at), now))),
             None => ("Restoring", format!("{}; {git}", short(&held.healthy))),

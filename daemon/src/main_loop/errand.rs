@@ -1,0 +1,113 @@
+//! The errand of one environment: what its rollback asks for outside of the cluster. One at a time; what failed is tried again with
+//! a back-off of its own, however often the environment is looked at meanwhile.
+
+use plumb_core::class::Class;
+use tokio::time::Instant;
+
+use crate::rollback::Done;
+
+/// One errand, and what became of the one before.
+#[derive(Debug, Default)]
+pub(super) struct Errand {
+    under_way: bool,
+    /// For the next pass.
+    done: Option<Done>,
+    /// In a row.
+    failures: u32,
+    /// Not before.
+    due: Option<Instant>,
+}
+
+impl Errand {
+    /// Returns whether one may begin, once until it has ended and a pass has taken its end in: a pass that was under way as it
+    /// ended does not know that, and asks for the same again.
+    pub(super) fn begin(&mut self, now: Instant) -> bool {
+        let free = self.done.is_none() && !self.under_way && self.due.is_none_or(|due| due <= now);
+        self.under_way |= free;
+        free
+    }
+
+    /// Takes down what became of it; `delay` says when to try again.
+    pub(super) fn end(&mut self, done: Done, delay: impl Fn(Class, u32) -> Instant) {
+        self.under_way = false;
+        match done.class() {
+            Some(class) => {
+                self.failures += 1;
+                self.due = Some(delay(class, self.failures));
+            }
+            None => self.at_once(),
+        }
+        self.done = Some(done);
+    }
+
+    /// Hands out what became of it.
+    pub(super) fn take(&mut self) -> Option<Done> {
+        self.done.take()
+    }
+
+    /// Returns when to look again because something is to be tried again then.
+    pub(super) fn due(&self, now: Instant) -> Option<Instant> {
+        self.due.filter(|due| *due > now)
+    }
+
+    /// Something happened that may change the outcome.
+    pub(super) fn at_once(&mut self) {
+        (self.failures, self.due) = (0, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use plumb_core::{commit::CommitId, environment::EnvironmentName, operation::Failure, rollback::pushing::Outcome};
+
+    use super::*;
+    use crate::rollback::Answer;
+
+    fn done(class: Option<Class>) -> Done {
+        Done {
+            environment: EnvironmentName::new("team", "app"),
+            head: CommitId::parse(&"1".repeat(40)).expect("an id"),
+            answer: Answer::Push(match class {
+                Some(class) => Outcome::Failed(Failure { class, message: String::new() }),
+                None => Outcome::Raced,
+            }),
+        }
+    }
+
+    fn seconds(start: Instant) -> impl Fn(u32) -> Instant {
+        move |seconds| start + Duration::from_secs(seconds.into())
+    }
+
+    #[test]
+    fn it_begins_again_only_when_a_pass_knows_what_became_of_it() {
+        let (mut errand, now) = (Errand::default(), Instant::now());
+        assert!(errand.begin(now));
+        assert!(!errand.begin(now), "it is under way");
+        errand.end(done(None), |_, _| now);
+        assert!(!errand.begin(now), "the pass that asks began before its end");
+        assert!(errand.take().is_some());
+        assert!(errand.begin(now));
+    }
+
+    #[test]
+    fn what_failed_is_tried_again_later_and_later_until_something_happens() {
+        let mut errand = Errand::default();
+        let at = seconds(Instant::now());
+        let mut fail = |now: u32| {
+            assert!(errand.begin(at(now)), "{now}");
+            errand.end(done(Some(Class::Retry)), |_, failures| at(now + 10 * failures));
+            assert!(errand.take().is_some());
+            errand.due(at(now))
+        };
+        assert_eq!(fail(0), Some(at(10)));
+        assert_eq!(fail(10), Some(at(30)), "twice in a row");
+        assert!(!errand.begin(at(29)));
+        assert_eq!(errand.due(at(30)), None, "what is due calls for no later look");
+        errand.at_once();
+        assert!(errand.begin(at(11)));
+        errand.end(done(None), |_, _| at(99));
+        assert_eq!(errand.due(at(11)), None);
+    }
+}
