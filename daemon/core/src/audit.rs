@@ -164,7 +164,8 @@ impl Audit {
             let why = format!("it adds {}, which is of cluster {:?}", title(text), line.cluster);
             self.find(Tampering::Forged, link, Some(commit), why);
         }
-        if line.first() == 0 || line.first() > line.sequence {
+        // The highest one could not be followed by another.
+        if line.first() == 0 || line.first() > line.sequence || line.sequence == u64::MAX {
             let why = format!("it adds {}, whose numbers are impossible", title(text));
             return self.find(Tampering::Forged, link, Some(commit), why);
         }

@@ -119,6 +119,22 @@ fn a_range_stands_for_its_numbers() {
 }
 
 #[test]
+fn numbers_that_no_plumb_gives_are_forged() {
+    use Tampering::{Forged, Removed};
+    let about = commit(ABOUT);
+    let numbered = |fields: &str| text("shop", 4, &about).replace("\"sequence\":4", fields);
+    let check = |fields: &str, expected: &[Tampering]| {
+        Chain::new().appends(&[1, 2, 3]).edited(|lines| lines.push(numbered(fields))).check(expected);
+    };
+    check("\"sequence\":4", &[]);
+    check("\"sequence\":0", &[Forged]);
+    check("\"sequence\":4,\"from\":5", &[Forged]);
+    check("\"sequence\":18446744073709551615", &[Forged]);
+    check("\"sequence\":18446744073709551615,\"from\":4", &[Forged]);
+    check("\"sequence\":18446744073709551614", &[Removed]);
+}
+
+#[test]
 fn anchors_show_what_was_cut_off_or_written_anew() {
     let anchor =
         |id: usize, whereabouts: Whereabouts| Anchor { id: commit(id), source: "--head".to_owned(), whereabouts };
