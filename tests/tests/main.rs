@@ -27,6 +27,8 @@ mod forged;
 mod hostile_manifests;
 #[path = "main/install.rs"]
 mod install;
+#[path = "main/long_history.rs"]
+mod long_history;
 #[path = "main/mirrors.rs"]
 mod mirrors;
 #[path = "main/moving.rs"]

@@ -7,6 +7,7 @@
 pub mod anchor;
 mod note;
 pub mod verdict;
+pub mod version;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +15,7 @@ use self::{
     anchor::{Anchor, Count},
     note::{Comparison, compare},
     verdict::{Finding, Signatures, Tampering, Verdict},
+    version::Version,
 };
 use crate::{
     commit::CommitId,
@@ -57,10 +59,10 @@ pub enum Seal {
 pub struct NoteChange {
     /// Its path in the tree, with slashes.
     pub path: String,
-    /// What it held; absent: it was not there.
-    pub before: Option<Vec<u8>>,
-    /// What it holds; absent: it was removed.
-    pub after: Option<Vec<u8>>,
+    /// What it said; absent: it was not there.
+    pub before: Option<Version>,
+    /// What it says; absent: it was removed.
+    pub after: Option<Version>,
 }
 
 /// The records of one environment in one repository.
@@ -130,7 +132,7 @@ impl Audit {
     }
 
     /// Judges what became of a note, and returns the lines that were added.
-    fn note(&mut self, link: &CommitId, commit: &CommitId, before: &[u8], after: &[u8]) -> Vec<String> {
+    fn note(&mut self, link: &CommitId, commit: &CommitId, before: &Version, after: &Version) -> Vec<String> {
         let Comparison { added, removed, edited, reordered } = compare(before, after);
         for line in removed {
             self.find(Tampering::Removed, link, Some(commit), format!("it takes out {}", title(&line)));
@@ -260,16 +262,25 @@ impl Audit {
 
 /// Returns the notes that differ, by their commits: Git may move a note to another depth of directories, and keeps files that
 /// are no notes in the tree of notes, and shows them to nobody.
-fn notes(changes: Vec<NoteChange>) -> BTreeMap<CommitId, (Vec<u8>, Vec<u8>)> {
-    let mut notes: BTreeMap<CommitId, (Vec<u8>, Vec<u8>)> = BTreeMap::new();
+fn notes(changes: Vec<NoteChange>) -> BTreeMap<CommitId, (Version, Version)> {
+    let mut notes: BTreeMap<CommitId, (Vec<Version>, Vec<Version>)> = BTreeMap::new();
     for NoteChange { path, before, after } in changes {
         if let Ok(commit) = CommitId::parse(&path.replace('/', "")) {
             let (old, new) = notes.entry(commit).or_default();
-            old.extend(before.unwrap_or_default());
-            new.extend(after.unwrap_or_default());
+            old.extend(before);
+            new.extend(after);
         }
     }
-    notes
+    notes.into_iter().map(|(commit, (before, after))| (commit, (joined(&before), joined(&after)))).collect()
+}
+
+/// Returns what several files say that are the note on one commit, as Git shows it.
+fn joined(files: &[Version]) -> Version {
+    match files {
+        [] => Version::default(),
+        [file] => file.clone(),
+        files => Version::of(files.iter().flat_map(Version::bytes).copied().collect::<Vec<u8>>()),
+    }
 }
 
 /// Returns the numbers from one to another, in words.

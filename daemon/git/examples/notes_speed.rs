@@ -25,7 +25,7 @@ const LINE: &str = r#"{"v":1,"time":"2026-11-21T20:04:30Z","kind":"DriftCorrecte
 
 fn main() {
     let repository = BareRepository::create().expect("a repository");
-    repository.import(history().as_bytes()).expect("a history that git takes");
+    repository.import(|import| import.write_all(history().as_bytes())).expect("a history that git takes");
     let log = repository.git(&["log", "--format=%H", "refs/heads/main"]).expect("a log");
     let commits: Vec<CommitId> = log.lines().map(|id| CommitId::parse(id).expect("an id")).collect();
     let (mut floors, mut appends) = (Vec::new(), Vec::new());

@@ -46,7 +46,7 @@ fn revision(commit: &CommitId, number: usize) -> Revision {
 }
 
 /// Returns the line of one record, made a minute after the one before it.
-fn line(commit: &CommitId, sequence: u64, kind: RecordKind) -> String {
+pub(super) fn line(commit: &CommitId, sequence: u64, kind: RecordKind) -> String {
     let begin: jiff::Timestamp = "2026-11-21T20:00:00Z".parse().expect("a time");
     let minutes = i64::try_from(sequence).expect("a small number");
     let record = Record {
@@ -176,7 +176,7 @@ impl Clone {
     }
 }
 
-fn plumb(directory: &Path, words: &[&str]) -> Output {
+pub(super) fn plumb(directory: &Path, words: &[&str]) -> Output {
     let mut command = Command::new(lab::process::plumb());
     command.args(words).current_dir(directory).env_remove("KUBECONFIG").stdin(Stdio::null());
     command.output().expect("plumb runs")

@@ -165,7 +165,7 @@ fn a_large_repository_is_followed_and_its_size_costs_the_workers_and_not_the_dae
     let mut noise = vec![0_u8; NOISE];
     fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut noise)).expect("noise");
     let served = Served::on(plane, "large", None);
-    served.bare.import(&history(30_000, 3_000, &noise)).expect("a history");
+    served.bare.import(|import| import.write_all(&history(30_000, 3_000, &noise))).expect("a history");
     let first = served.bare.branch("main").expect("a commit");
     served.repository(json!({ "timeout": "60s" }));
     served.site.environment("app", "app", json!({}));

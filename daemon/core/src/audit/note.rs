@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::version::Version;
+
 /// How a note differs from what it was.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Comparison {
@@ -16,12 +18,12 @@ pub(super) struct Comparison {
 }
 
 /// Compares a note with what it was.
-pub(super) fn compare(before: &[u8], after: &[u8]) -> Comparison {
-    let grown = after.strip_prefix(before).filter(|_| before.is_empty() || before.ends_with(b"\n"));
+pub(super) fn compare(before: &Version, after: &Version) -> Comparison {
+    let grown = after.beyond(before).filter(|_| before.bytes().is_empty() || before.bytes().ends_with(b"\n"));
     if let Some(added) = grown {
         return Comparison { added: lines(added), ..Comparison::default() };
     }
-    let (before, after) = (lines(before), lines(after));
+    let (before, after) = (lines(before.bytes()), lines(after.bytes()));
     let (old, new): (BTreeSet<&String>, BTreeSet<&String>) = (before.iter().collect(), after.iter().collect());
     let kept_before = before.iter().filter(|line| new.contains(line));
     let kept_after = after.iter().filter(|line| old.contains(line));

@@ -37,7 +37,7 @@ impl Chain {
 
     fn becomes(mut self, note: &str) -> Self {
         let before = std::mem::replace(&mut self.note, note.to_owned());
-        let bytes = |text: String| (!text.is_empty()).then(|| text.into_bytes());
+        let bytes = |text: String| (!text.is_empty()).then(|| Version::of(text.into_bytes()));
         let (before, after) = (bytes(before), bytes(self.note.clone()));
         let path = commit(ABOUT).to_string();
         let change = NoteChange { path: format!("{}/{}", &path[..2], &path[2..]), before, after };
@@ -189,8 +189,8 @@ fn lines_of_a_newer_plumb_are_unproved_and_no_forgery() {
 #[test]
 fn a_note_that_moves_to_another_depth_is_the_same_note() {
     let mut chain = Chain::new().appends(&[1, 2]);
-    let (about, note) = (commit(ABOUT).to_string(), chain.note.clone().into_bytes());
-    let moved = |path: String, before: Option<Vec<u8>>, after: Option<Vec<u8>>| NoteChange { path, before, after };
+    let (about, note) = (commit(ABOUT).to_string(), Version::of(chain.note.clone().into_bytes()));
+    let moved = |path: String, before: Option<Version>, after: Option<Version>| NoteChange { path, before, after };
     let deep = format!("{}/{}/{}", &about[..2], &about[2..4], &about[4..]);
     let flat = format!("{}/{}", &about[..2], &about[2..]);
     chain = chain.link(Seal::Unsigned, vec![moved(deep, None, Some(note.clone())), moved(flat, Some(note), None)]);

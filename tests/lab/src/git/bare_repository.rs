@@ -1,8 +1,9 @@
 //! A bare repository: what plumb is pointed at.
 
 use std::fs;
-use std::io::{Seek as _, Write as _};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use tempfile::TempDir;
 
@@ -64,17 +65,16 @@ impl BareRepository {
     ///
     /// # Errors
     /// When git does not take it.
-    pub fn import(&self, history: &[u8]) -> Result<(), GitError> {
-        let written = || {
-            let mut file = tempfile::tempfile()?;
-            file.write_all(history)?;
-            file.rewind()?;
-            Ok(file)
-        };
-        let file = written().map_err(GitError::Start)?;
+    pub fn import(&self, history: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), GitError> {
         let mut import = command::hermetic();
-        import.current_dir(&self.path).args(["fast-import", "--quiet"]).stdin(file);
-        command::finish(&mut import, &["fast-import"]).map(drop)
+        import.current_dir(&self.path).args(["fast-import", "--quiet"]);
+        let mut git = import.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(GitError::Start)?;
+        let mut input = BufWriter::new(git.stdin.take().expect("because it is a pipe"));
+        let written = history(&mut input).and_then(|()| input.flush());
+        drop(input);
+        // What git says about it counts for more than that it did not read on.
+        command::ended(git.wait_with_output(), &["fast-import"])?;
+        written.map_err(GitError::Start)
     }
 
     /// Makes a branch the one that HEAD names, there or not.

@@ -1,8 +1,9 @@
 //! One run of `git`, untouched by anybody's configuration.
 
 use std::env;
+use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use super::{DEFAULT_BRANCH, GitError};
 
@@ -37,7 +38,12 @@ pub(super) fn run(directory: &Path, arguments: &[&str]) -> Result<String, GitErr
 
 /// Runs a prepared `git` and returns its stdout without the last line break.
 pub(super) fn finish(command: &mut Command, arguments: &[&str]) -> Result<String, GitError> {
-    let output = command.output().map_err(GitError::Start)?;
+    ended(command.output(), arguments)
+}
+
+/// Returns the stdout of a `git` that has ended, without the last line break.
+pub(super) fn ended(output: io::Result<Output>, arguments: &[&str]) -> Result<String, GitError> {
+    let output = output.map_err(GitError::Start)?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned());
     }
