@@ -19,7 +19,7 @@ use plumb_api::{Repository, repository::Records};
 use plumb_cluster::tenure::Tenure;
 use plumb_core::{
     class::Class,
-    commit::{CommitId, RefName},
+    commit::{CommitId, NOTES, RefName},
     operation::Failure,
     person::Person,
     record::{
@@ -272,7 +272,7 @@ impl Publish {
 
 /// Returns the ref that the notes of a cluster are at.
 pub(crate) fn notes_ref(cluster: &str) -> String {
-    format!("refs/notes/plumb/{cluster}")
+    format!("{NOTES}{cluster}")
 }
 
 /// Returns how a Repository is reached, for pushes.

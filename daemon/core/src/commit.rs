@@ -75,6 +75,9 @@ object_id!(
     TreeId
 );
 
+/// What the refs of plumb's notes begin with; the rest is the cluster's name.
+pub const NOTES: &str = "refs/notes/plumb/";
+
 /// A full ref name such as `refs/heads/main`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

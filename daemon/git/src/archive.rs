@@ -11,14 +11,11 @@ use std::path::{Path, PathBuf};
 use git2::{ErrorCode, Oid, Repository, RepositoryOpenFlags, Sort, Tree};
 use plumb_core::{
     audit::{NoteChange, anchor::Whereabouts},
-    commit::{CommitId, RefName},
+    commit::{CommitId, NOTES, RefName},
 };
 
 use self::{trees::compare, versions::Versions};
 use crate::{error::GitError, globals};
-
-/// Where plumb keeps its notes, one ref for each cluster.
-const NOTES: &str = "refs/notes/plumb/";
 
 /// A local repository that is read for an audit.
 pub struct Archive {

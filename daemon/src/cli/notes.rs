@@ -4,15 +4,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use plumb_core::{
-    commit::{CommitId, RefName},
+    commit::{CommitId, NOTES, RefName},
     record::line::Line,
 };
 use plumb_git::{archive::Archive, error::GitError};
 
 use super::{error::CliError, screen};
-
-/// What the notes refs of plumb begin with; the rest is the cluster's name.
-const NOTES: &str = "refs/notes/plumb/";
 
 /// Which notes.
 #[derive(Debug, Args)]
@@ -37,7 +34,7 @@ pub(super) fn open(directory: &Path, cluster: Option<&str>) -> Result<(Archive, 
     let archive = Archive::open(directory).map_err(|error| unreadable(directory, error))?;
     let all = archive.chains().map_err(|error| unreadable(directory, error))?;
     let all = all.into_iter().map(|(reference, head)| Chain {
-        cluster: reference.as_str().trim_start_matches(NOTES).to_owned(),
+        cluster: reference.as_str().strip_prefix(NOTES).unwrap_or_default().to_owned(),
         reference,
         head,
     });
