@@ -69,3 +69,5 @@ mod tenancy;
 mod traversal;
 #[path = "main/vanishing.rs"]
 mod vanishing;
+#[path = "main/witnesses.rs"]
+mod witnesses;

@@ -84,6 +84,8 @@ pub struct Audit {
     cluster: String,
     series: BTreeMap<(String, String), Series>,
     links: Vec<CommitId>,
+    /// Which link each is, from 1.
+    places: BTreeMap<CommitId, usize>,
     signatures: Signatures,
     findings: Vec<Finding>,
     records: u64,
@@ -99,6 +101,7 @@ impl Audit {
             cluster: cluster.to_owned(),
             series: BTreeMap::new(),
             links: Vec::new(),
+            places: BTreeMap::new(),
             signatures: Signatures::default(),
             findings: Vec::new(),
             records: 0,
@@ -128,7 +131,8 @@ impl Audit {
         for (commit, line, text) in added {
             self.line(&id, &commit, line, &text);
         }
-        self.links.push(id);
+        self.links.push(id.clone());
+        self.places.insert(id, self.links.len());
     }
 
     /// Judges what became of a note, and returns the lines that were added.
@@ -195,7 +199,7 @@ impl Audit {
 
     /// Returns whether a commit is one of the links so far.
     pub fn holds(&self, id: &CommitId) -> bool {
-        self.links.contains(id)
+        self.places.contains_key(id)
     }
 
     /// Returns the UIDs of the Repositories whose records are there.
@@ -206,9 +210,9 @@ impl Audit {
     /// Says what the chain proves, with what is known of it from elsewhere.
     pub fn finish(mut self, anchors: &[Anchor], counts: &[Count]) -> Verdict {
         self.judge_numbers(counts);
-        let anchored = self.judge_anchors(anchors);
-        let Self { cluster: _, series, links, signatures, findings, records, strange } = self;
-        Verdict { environments: series.len(), links, records, strange, signatures, anchored, findings }
+        let (anchored, claimed) = self.judge_anchors(anchors);
+        let Self { cluster: _, series, links, places: _, signatures, findings, records, strange } = self;
+        Verdict { environments: series.len(), links, records, strange, signatures, anchored, claimed, findings }
     }
 
     fn judge_numbers(&mut self, counts: &[Count]) {
@@ -242,17 +246,18 @@ impl Audit {
         }
     }
 
-    /// Returns how many links the newest anchor that is one of them vouches for.
-    fn judge_anchors(&mut self, anchors: &[Anchor]) -> usize {
-        let places: BTreeMap<&CommitId, usize> = self.links.iter().zip(1..).collect();
-        let mut vouched = 0;
+    /// Returns how many links the newest anchor that is one of them vouches for, and how many the newest one that anybody can
+    /// have written.
+    fn judge_anchors(&mut self, anchors: &[Anchor]) -> (usize, usize) {
+        let (mut vouched, mut claimed) = (0, 0);
         for anchor in anchors {
-            match places.get(&anchor.id) {
-                Some(place) => vouched = vouched.max(*place),
-                None => self.findings.push(anchor.missing()),
+            match self.places.get(&anchor.id) {
+                Some(place) if anchor.witness.vouches() => vouched = vouched.max(*place),
+                Some(place) => claimed = claimed.max(*place),
+                None => self.findings.push(anchor.missing("it")),
             }
         }
-        vouched
+        (vouched, claimed)
     }
 
     fn find(&mut self, what: Tampering, link: &CommitId, note: Option<&CommitId>, why: String) {

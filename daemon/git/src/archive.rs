@@ -35,6 +35,16 @@ pub struct RawLink {
     pub changes: Vec<NoteChange>,
 }
 
+/// One trailer of a commit's message.
+pub struct Trailer {
+    /// The commit.
+    pub commit: CommitId,
+    /// The commit object, byte for byte.
+    pub raw: Vec<u8>,
+    /// What stands behind the key.
+    pub value: String,
+}
+
 impl Archive {
     /// Opens the repository at a path or above it.
     pub fn open(path: &Path) -> Result<Self, GitError> {
@@ -119,14 +129,24 @@ impl Archive {
         })
     }
 
-    /// Returns the values of a trailer in the messages of all commits that branches and tags lead to, with their commits.
-    pub fn trailers(&self, key: &str) -> Result<Vec<(CommitId, String)>, GitError> {
+    /// Returns whether a commit is another one, or one of its ancestors.
+    pub fn leads_to(&self, from: &CommitId, to: &CommitId) -> Result<bool, GitError> {
+        self.read(|repository| match repository.find_commit(oid(to)?) {
+            Ok(found) => Ok(from == to || repository.graph_descendant_of(oid(from)?, found.id())?),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(false),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// Returns a trailer of all commits that branches and tags lead to.
+    pub fn trailers(&self, key: &str) -> Result<Vec<Trailer>, GitError> {
         self.read(|repository| {
             let mut walk = repository.revwalk()?;
             walk.set_sorting(Sort::TOPOLOGICAL)?;
             for namespace in ["refs/heads/*", "refs/remotes/*", "refs/tags/*"] {
                 walk.push_glob(namespace)?;
             }
+            let database = repository.odb()?;
             let mut found = Vec::new();
             for id in walk {
                 let commit = repository.find_commit(id?)?;
@@ -134,9 +154,11 @@ impl Archive {
                 if !message.contains(key) {
                     continue;
                 }
-                let trailers = git2::message_trailers_strs(&message)?;
+                // A message with a zero byte in it has none.
+                let Ok(trailers) = git2::message_trailers_strs(&message) else { continue };
                 for (_, value) in trailers.iter().filter(|(name, _)| *name == key) {
-                    found.push((commit_id(commit.id())?, value.trim().to_owned()));
+                    let raw = database.read(commit.id())?.data().to_vec();
+                    found.push(Trailer { commit: commit_id(commit.id())?, raw, value: value.trim().to_owned() });
                 }
             }
             Ok(found)

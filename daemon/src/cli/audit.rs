@@ -1,5 +1,6 @@
 //! `plumb audit`: what the records in Git prove, and the records themselves for other programs.
 
+mod evidence;
 mod export;
 mod live;
 mod verify;

@@ -100,6 +100,11 @@ impl Clone {
         clone
     }
 
+    /// Returns where the note on a commit is.
+    pub(super) fn note_of(&self, commit: usize) -> String {
+        path(&self.commits[commit])
+    }
+
     fn note(&self, commit: usize) -> String {
         fs::read_to_string(self.copy.path().join(path(&self.commits[commit]))).unwrap_or_default()
     }
@@ -140,7 +145,7 @@ impl Clone {
     }
 
     /// Goes back by so many links.
-    fn cut_off(&self, links: usize) {
+    pub(super) fn cut_off(&self, links: usize) {
         self.copy.git(&["reset", "--quiet", "--hard", &format!("HEAD~{links}")]).expect("an older link");
         self.publish();
     }
@@ -284,7 +289,9 @@ fn a_history_that_was_cut_off_or_written_anew_shows_against_an_anchor() {
     clone.copy.git(&["switch", "--quiet", "main"]).expect("the branch");
     clone.copy.commit(&[], &anchored).expect("a commit");
     clone.copy.git(&["switch", "--quiet", "notes"]).expect("the notes");
-    assert!(sentences(&clone.report(&[]), "proved").contains("the first 3 of the 3 commits"));
+    let keys = clone.keys.path().to_str().expect("a path in UTF-8");
+    assert!(sentences(&clone.report(&["--keys", keys]), "proved").contains("the first 3 of the 3 commits"));
+    assert!(!sentences(&clone.report(&[]), "proved").contains("the first 3 of the 3 commits"), "anybody can say so");
     clone.cut_off(2);
     assert_eq!(clone.verify(&[]), ["Truncated"]);
     assert_eq!(clone.verify(&["--cluster", "eu-1"]), ["Truncated"]);

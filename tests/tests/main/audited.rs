@@ -10,6 +10,8 @@ use system_tests::{
     wait,
 };
 
+use super::audit::Clone;
+
 /// Verifies the notes in a clone against the control plane of the tests.
 fn verify(clone: &WorkingCopy, more: &[&str]) -> (Option<i32>, String) {
     let kubeconfig = lab::shared().kubeconfig().to_owned();
@@ -51,6 +53,7 @@ fn notes_hold_against_the_cluster_until_somebody_cuts_them_off() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("are those that an anchor outside of them names"), "{said}");
 
+    let next_head = clone.git(&["rev-parse", name]).expect("a commit").trim().to_owned();
     clone.git(&["update-ref", name, id]).expect("an older link");
     assert_eq!(verify(&clone, &[]).0, Some(0), "by itself it is a whole history");
     let (code, said) = verify(&clone, &["--live"]);
@@ -58,4 +61,38 @@ fn notes_hold_against_the_cluster_until_somebody_cuts_them_off() {
     for words in ["Truncated", "status.records.head of", "its status says are published"] {
         assert!(said.contains(words), "{words}: {said}");
     }
+
+    // Notes of another Repository in their place, as if this were another clone: what the cluster says of the old ones stays.
+    let tree = clone.git(&["ls-tree", "-r", &next_head]).expect("a tree");
+    let (entry, path) = tree.lines().next().and_then(|line| line.split_once('\t')).expect("a note");
+    let note = clone.git(&["cat-file", "blob", entry.rsplit(' ').next().expect("an id")]).expect("a note");
+    let uid = site.status("app")["records"]["repository"].as_str().expect("a UID").to_owned();
+    clone.git(&["switch", "--quiet", "--orphan", "forged"]).expect("a branch");
+    clone.commit(&[(path, &note.replace(&uid, "another"))], "Notes").expect("a commit");
+    clone.git(&["update-ref", name, "HEAD"]).expect("a ref");
+    let (code, said) = verify(&clone, &["--live"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("Rewritten") && said.contains("status.records.head of"), "{said}");
+}
+
+#[test]
+fn what_the_cluster_says_of_notes_that_are_not_here_is_not_proved() {
+    daemon::shared();
+    let site = Site::new(lab::shared(), "audited-elsewhere");
+    site.follow(json!({ "records": "Notes" }));
+    let first = site.push(&[("app/a.yaml", &config_map("a", "value", "1"))], "First");
+    site.environment("app", "app", json!({}));
+    site.wait_applied("app", &first);
+    let uid = wait::until("the records to be published", || {
+        let records = site.status("app")["records"].clone();
+        let published = records.get("head").is_some() && records.get("pending").is_none();
+        records["repository"].as_str().filter(|_| published).map(str::to_owned).ok_or_else(|| format!("{records:#}"))
+    });
+    let clone = Clone::with_notes();
+    let (code, said) = verify(&clone.copy, &["--live"]);
+    assert_eq!(code, Some(0), "{said}");
+    let (_, unproved) = said.split_once("refs/notes/plumb/*\nnot proved:\n").expect("what is not proved of any ref");
+    assert!(unproved.contains("no notes here are of their Repositories"), "{unproved}");
+    let one_of = unproved.contains(&uid) || unproved.contains(", …");
+    assert!(one_of, "{uid}: {unproved}");
 }

@@ -19,7 +19,7 @@ struct Shape {
 }
 
 const SPREAD: Shape = Shape { per_link: 20, per_note: 10 };
-const ONE_NOTE: Shape = Shape { per_link: 100, per_note: RECORDS };
+const ONE_NOTE: Shape = Shape { per_link: 200, per_note: RECORDS };
 
 impl Shape {
     /// Returns the commit that a record is about; ids are spread as Git's are.
@@ -27,44 +27,45 @@ impl Shape {
         let number = u32::try_from((sequence - 1) / self.per_note + 1).expect("a small number");
         CommitId::parse(&format!("{:08x}{number:032x}", number.wrapping_mul(2_654_435_761))).expect("an id")
     }
-
-    fn text(self, sequence: u64) -> String {
-        line(&self.about(sequence), sequence, RecordKind::Applied)
-    }
-
-    /// Returns the records that are on one commit with this one.
-    fn note(self, sequence: u64) -> Vec<String> {
-        let first = (sequence - 1) / self.per_note * self.per_note + 1;
-        (first..first + self.per_note).map(|sequence| self.text(sequence)).collect()
-    }
 }
 
 /// The notes of ten thousand records, and what was done to them.
 struct History {
     bare: BareRepository,
     shape: Shape,
+    /// All records.
+    lines: Vec<String>,
     /// Where they end, as plumb has made them.
     head: String,
 }
 
 impl History {
     fn of(shape: Shape) -> Self {
-        let mut history = Self { bare: BareRepository::create().expect("a repository"), shape, head: String::new() };
-        history.write(&shape.text(1));
+        let bare = BareRepository::create().expect("a repository");
+        let text = |sequence| line(&shape.about(sequence), sequence, RecordKind::Applied);
+        let mut history = Self { bare, shape, lines: (1..=RECORDS).map(text).collect(), head: String::new() };
+        history.write(&history.lines);
         history.head = history.end();
         history
     }
 
-    /// Writes all of it, with this text as the first record.
-    fn write(&self, first: &str) {
+    /// Returns the records that are on one commit with this one, and which of them it is.
+    fn note(&self, sequence: u64) -> (Vec<String>, usize) {
+        let place = |number: u64| usize::try_from(number).expect("a small number");
+        let per_note = place(self.shape.per_note);
+        let of_note = self.lines.chunks(per_note).nth(place(sequence - 1) / per_note).expect("a note");
+        (of_note.to_vec(), place(sequence - 1) % per_note)
+    }
+
+    /// Writes all of it.
+    fn write(&self, lines: &[String]) {
         let Shape { per_link, per_note } = self.shape;
         let written = self.bare.import(|import| {
             let mut note = String::new();
-            for sequence in 1..=RECORDS {
+            for (sequence, text) in (1..).zip(lines) {
                 if (sequence - 1) % per_note == 0 {
                     note.clear();
                 }
-                let text = if sequence == 1 { first.to_owned() } else { self.shape.text(sequence) };
                 writeln!(note, "{text}").expect("a text");
                 if (sequence - 1) % per_link == 0 {
                     begin(import)?;
@@ -113,8 +114,7 @@ impl History {
     /// Tampers with the note that a record in the middle is in; plumb goes on after it, and expects this to be found.
     fn check(&self, tamper: impl FnOnce(&mut Vec<String>, usize), expected: &[&str]) {
         let middle = RECORDS / 2;
-        let mut lines = self.shape.note(middle);
-        let place = usize::try_from((middle - 1) % self.shape.per_note).expect("a small number");
+        let (mut lines, place) = self.note(middle);
         tamper(&mut lines, place);
         let link = self.link(middle, &lines);
         lines.push(line(&self.shape.about(middle), RECORDS + 1, RecordKind::Applied));
@@ -136,7 +136,7 @@ impl History {
 
         // Gone in one link and back in the next: the newest notes are as they should be.
         let middle = RECORDS / 2;
-        let whole = self.shape.note(middle);
+        let (whole, _) = self.note(middle);
         let cut = self.link(middle, &whole[1..]);
         let back = self.link(middle, &whole);
         let found = self.verify(&[]);
@@ -147,7 +147,9 @@ impl History {
         assert_eq!(self.verify(&[]), [], "by itself it is a whole history");
         assert_eq!(self.verify(&["--head", head]), [("Truncated".to_owned(), None)]);
         self.bare.git(&["update-ref", "-d", NOTES]).expect("no ref");
-        self.write(&self.shape.text(1).replace("record 1", "record 0"));
+        let mut lines = self.lines.clone();
+        lines[0] = lines[0].replace("record 1", "record 0");
+        self.write(&lines);
         assert_eq!(self.verify(&[]), [], "by itself it is a whole history");
         assert_eq!(self.verify(&["--head", head]), [("Rewritten".to_owned(), None)]);
     }

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{anchor::Whereabouts, *};
+use super::{
+    anchor::{Whereabouts, Witness},
+    *,
+};
 use crate::record::example;
 
 fn commit(number: usize) -> CommitId {
@@ -136,18 +139,47 @@ fn numbers_that_no_plumb_gives_are_forged() {
 
 #[test]
 fn anchors_show_what_was_cut_off_or_written_anew() {
-    let anchor =
-        |id: usize, whereabouts: Whereabouts| Anchor { id: commit(id), source: "--head".to_owned(), whereabouts };
-    let check = |anchor: Anchor, expected: &[Tampering], anchored: usize| {
-        let verdict = Chain::new().appends(&[1]).appends(&[2]).audit.finish(&[anchor], &[]);
+    let verdict = |id: usize, whereabouts: Option<Whereabouts>, witness: Witness| {
+        let anchor = Anchor { id: commit(id), witness, whereabouts };
+        Chain::new().appends(&[1]).appends(&[2]).audit.finish(&[anchor], &[])
+    };
+    let check = |id: usize, whereabouts: Option<Whereabouts>, expected: &[Tampering], anchored: usize| {
+        let verdict = verdict(id, whereabouts, Witness::Head);
         let found: Vec<Tampering> = verdict.findings.iter().map(|finding| finding.what).collect();
         assert_eq!((found.as_slice(), verdict.anchored), (expected, anchored));
     };
-    check(anchor(2, Whereabouts::Nowhere), &[], 2);
-    check(anchor(1, Whereabouts::Nowhere), &[], 1);
-    check(anchor(7, Whereabouts::Beyond), &[Tampering::Truncated], 0);
-    check(anchor(7, Whereabouts::Beside), &[Tampering::Rewritten], 0);
-    check(anchor(7, Whereabouts::Nowhere), &[Tampering::Truncated], 0);
+    check(2, None, &[], 2);
+    check(1, None, &[], 1);
+    check(7, Some(Whereabouts::Beyond), &[Tampering::Truncated], 0);
+    check(7, Some(Whereabouts::Beside), &[Tampering::Rewritten], 0);
+    check(7, Some(Whereabouts::Nowhere), &[Tampering::Truncated], 0);
+
+    // Whoever accuses, it is said what to look at first.
+    let trailer = |trusted: bool| Witness::Trailer { commit: commit(0xfee), trusted };
+    let status = Witness::Status { environment: "team/shop".to_owned() };
+    for witness in [Witness::Head, status, trailer(true), trailer(false)] {
+        for whereabouts in [Whereabouts::Beyond, Whereabouts::Beside, Whereabouts::Nowhere] {
+            let verdict = verdict(7, Some(whereabouts), witness.clone());
+            let [Finding { why, .. }] = verdict.findings.as_slice() else { panic!("{:?}", verdict.findings) };
+            assert!(why.contains("first run git fetch origin") && why.contains(", and see whether"), "{why}");
+        }
+    }
+}
+
+#[test]
+fn what_anybody_can_say_proves_nothing() {
+    let check = |trusted: bool, anchored: usize, claimed: usize| {
+        let witness = Witness::Trailer { commit: commit(0xfee), trusted };
+        let anchor = Anchor { id: commit(2), witness, whereabouts: None };
+        let verdict = Chain::new().appends(&[1]).appends(&[2]).audit.finish(&[anchor], &[]);
+        assert_eq!((verdict.anchored, verdict.claimed, verdict.findings.as_slice()), (anchored, claimed, &[][..]));
+        let (proved, unproved) = (verdict.proved().join("\n"), verdict.unproved().join("\n"));
+        assert_eq!(proved.contains("an anchor outside of them"), trusted, "{proved}");
+        assert_eq!(unproved.contains("whoever may push can have written these"), !trusted, "{unproved}");
+        assert_eq!(unproved.contains("written anew as a whole"), !trusted, "{unproved}");
+    };
+    check(true, 2, 0);
+    check(false, 0, 2);
 }
 
 #[test]

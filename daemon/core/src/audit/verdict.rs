@@ -74,6 +74,8 @@ pub struct Verdict {
     pub signatures: Signatures,
     /// How many of the links, from the oldest on, an anchor vouches for.
     pub anchored: usize,
+    /// How many of the links, from the oldest on, trailers name that anybody can have written.
+    pub claimed: usize,
     /// What is wrong.
     pub findings: Vec<Finding>,
 }
@@ -125,6 +127,14 @@ impl Verdict {
             unproved.push(format!(
                 "who wrote {unsigned} unsigned commits: whoever may push notes can have made them \
                  (spec.commit.signingSecretRef of the Repository has them signed)"
+            ));
+        }
+        if self.claimed > self.anchored {
+            unproved.push(format!(
+                "that the first {} of the {} commits are plumb's, although trailers Plumb-Records name them: whoever may push can \
+                 have written these, and no trusted key signed their commits (--keys)",
+                self.claimed,
+                self.links.len()
             ));
         }
         let beyond = self.links.len() - self.anchored;

@@ -11,21 +11,23 @@ use jiff::Timestamp;
 use plumb_core::{
     audit::{
         Audit, Link, Seal,
-        anchor::{Anchor, Count},
-        verdict::Finding,
-        verdict::Verdict,
+        anchor::Witness,
+        verdict::{Finding, Verdict},
     },
-    commit::CommitId,
-    record::line::Series,
+    commit::{CommitId, NOTES},
+    rollback::revert::RECORDS_TRAILER,
 };
 use plumb_git::{
-    archive::{Archive, RawLink},
+    archive::{Archive, RawLink, Trailer},
     error::GitError,
 };
 use plumb_signature::{TrustedKeys, Untrusted};
 use serde::Serialize;
 
-use super::live::{self, Testimony};
+use super::{
+    evidence::{Case, Evidence},
+    live::{self, Testimony},
+};
 use crate::{
     cli::{
         Outcome,
@@ -38,14 +40,12 @@ use crate::{
     clock::Clock,
 };
 
-/// The trailer by which commits of plumb name the newest commit of the notes: `Plumb-Records: <ref> <id>`.
-const TRAILER: &str = "Plumb-Records";
-
 /// Find out what the records in a clone prove
 ///
 /// Reads the history of each notes ref of plumb and says what is proved, what is not, and everything that is wrong: records that
 /// were removed, edited, reordered, doubled or forged, and a history that was cut off or written anew. The last two show only
-/// against something from outside of the notes: --head, the trailers Plumb-Records of reverts and write-backs, or signatures.
+/// against something from outside of the notes: --head, the trailers Plumb-Records of reverts and write-backs (which vouch only
+/// where a trusted key signed their commits), or signatures.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   plumb audit verify                                       the clone that this directory is in
@@ -77,11 +77,13 @@ fn id(text: &str) -> Result<CommitId, String> {
     CommitId::parse(text).map_err(|error| error.to_string())
 }
 
-/// What was found of one notes ref.
+/// What was found of one notes ref, or of all of them where it is not said which one it is about.
 #[derive(Debug, Serialize)]
 struct Report {
+    /// The ref; `refs/notes/plumb/*` for all.
     reference: String,
-    head: CommitId,
+    /// Where it ends; absent: it is not there.
+    head: Option<CommitId>,
     commits: usize,
     records: u64,
     environments: usize,
@@ -97,64 +99,57 @@ pub(super) fn perform(arguments: &VerifyArgs) -> Result<Outcome, CliError> {
     let (archive, chains) = notes::open(directory, arguments.notes.cluster.as_deref())?;
     let keys = arguments.keys.as_deref().map(keys).transpose()?;
     let live = if arguments.live { live::ask(&arguments.connection)? } else { Vec::new() };
-    let evidence = Evidence { keys, heads: &arguments.head, live, now: Clock::system().now() };
-    let judged = judge(&archive, &chains, &evidence);
-    let reports = judged.map_err(|error| notes::unreadable(directory, error))?;
+    let question = Question { arguments, keys, live, now: Clock::system().now() };
+    let reports = judge(&archive, &chains, &question).map_err(|error| notes::unreadable(directory, error))?;
     arguments.format.print(&reports, || reports.iter().map(text).collect::<Vec<_>>().join("\n"))?;
     Ok(if reports.iter().all(|report| report.holds) { Outcome::Yes } else { Outcome::No })
 }
 
-/// What notes are compared with.
-struct Evidence<'a> {
+/// What is asked, and what notes are compared with.
+struct Question<'a> {
+    arguments: &'a VerifyArgs,
     keys: Option<TrustedKeys>,
-    heads: &'a [CommitId],
     live: Vec<Testimony>,
     now: Timestamp,
 }
 
-fn judge(archive: &Archive, chains: &[Chain], evidence: &Evidence<'_>) -> Result<Vec<Report>, GitError> {
-    let Evidence { keys, heads, live, now } = evidence;
-    let trailers = archive.trailers(TRAILER)?;
-    let mut reports = Vec::new();
+fn judge(archive: &Archive, chains: &[Chain], question: &Question<'_>) -> Result<Vec<Report>, GitError> {
+    let Question { arguments, keys, live, now } = question;
+    let mut cases = Vec::new();
     for chain in chains {
         let mut audit = Audit::of(&chain.cluster);
         archive.walk(&chain.head, |RawLink { id, parents, raw, changes }| {
             audit.link(Link { id, parents, seal: seal(&raw, keys.as_ref(), *now), changes });
         })?;
-        // Of several chains a head names one, and which one is not said.
-        let is_of = |head: &CommitId| chains.len() == 1 || audit.holds(head);
-        let mut anchors = Vec::new();
-        for head in heads.iter().filter(|head| is_of(head)) {
-            anchors.push(anchor(archive, chain, head.clone(), "--head".to_owned())?);
-        }
-        for (commit, value) in &trailers {
-            let named = value.split_once(' ').filter(|(reference, _)| *reference == chain.reference.as_str());
-            if let Some(Ok(id)) = named.map(|(_, id)| CommitId::parse(id)) {
-                anchors.push(anchor(archive, chain, id, format!("{TRAILER} of commit {}", commit.short()))?);
-            }
-        }
-        // The cluster may have Environments whose records are in other clones, and may have had another name.
-        let repositories = audit.repositories();
-        let is_here = |series: &Series| {
-            let named = series.cluster.is_empty() || series.cluster == chain.cluster;
-            named && repositories.contains(series.repository.as_str())
-        };
-        for Testimony { name, series, head, counts: _ } in live {
-            let is_of = |head: &CommitId| !series.cluster.is_empty() || is_of(head);
-            if let Some(head) = head.as_ref().filter(|head| is_here(series) && is_of(head)) {
-                anchors.push(anchor(archive, chain, head.clone(), format!("status.records.head of {name}"))?);
-            }
-        }
-        let counts = live.iter().flat_map(|testimony| &testimony.counts);
-        let counts: Vec<Count> = counts.filter(|(series, _)| is_here(series)).map(|(_, count)| count.clone()).collect();
-        reports.push(Report::new(chain, audit.finish(&anchors, &counts)));
+        cases.push(Case { chain, audit, anchors: Vec::new(), counts: Vec::new() });
     }
-    Ok(reports)
+    let mut evidence = Evidence::new(archive, cases)?;
+    for head in &arguments.head {
+        evidence.one_of_them(head, Witness::Head)?;
+    }
+    let judged = |Trailer { commit, raw, value }: Trailer| {
+        let trusted = matches!(seal(&raw, keys.as_ref(), *now), Seal::Trusted { .. });
+        (commit, value, trusted)
+    };
+    let trailers: Vec<_> = archive.trailers(RECORDS_TRAILER)?.into_iter().map(judged).collect();
+    evidence.trailers(&trailers, arguments.notes.cluster.as_deref())?;
+    evidence.testimonies(live)?;
+    Ok(reports(evidence))
 }
 
-fn anchor(archive: &Archive, chain: &Chain, id: CommitId, source: String) -> Result<Anchor, GitError> {
-    let whereabouts = archive.whereabouts(&id, &chain.head)?;
-    Ok(Anchor { id, source, whereabouts })
+fn reports(evidence: Evidence<'_>) -> Vec<Report> {
+    let Evidence { cases, missing, findings, unproved, .. } = evidence;
+    let mut reports = Vec::new();
+    for Case { chain, audit, anchors, counts } in cases {
+        reports.push(Report::new(chain, audit.finish(&anchors, &counts)));
+    }
+    for (reference, finding) in missing {
+        reports.push(Report::without_notes(reference.to_string(), vec![finding], Vec::new()));
+    }
+    if !findings.is_empty() || !unproved.is_empty() {
+        reports.push(Report::without_notes(format!("{NOTES}*"), findings, unproved));
+    }
+    reports
 }
 
 fn seal(raw: &[u8], keys: Option<&TrustedKeys>, now: Timestamp) -> Seal {
@@ -191,7 +186,7 @@ impl Report {
     fn new(chain: &Chain, verdict: Verdict) -> Self {
         Self {
             reference: chain.reference.to_string(),
-            head: chain.head.clone(),
+            head: Some(chain.head.clone()),
             commits: verdict.links.len(),
             records: verdict.records,
             environments: verdict.environments,
@@ -201,12 +196,21 @@ impl Report {
             findings: verdict.findings,
         }
     }
+
+    fn without_notes(reference: String, findings: Vec<Finding>, unproved: Vec<String>) -> Self {
+        let (head, holds, proved) = (None, findings.is_empty(), Vec::new());
+        Self { reference, head, commits: 0, records: 0, environments: 0, holds, proved, unproved, findings }
+    }
 }
 
 fn text(report: &Report) -> String {
     let Report { reference, head, commits, records, environments, .. } = report;
-    let mut text =
-        format!("{reference} at {head}: {commits} commits, {records} records of {environments} environments\n");
+    let mut text = match head {
+        Some(head) => {
+            format!("{reference} at {head}: {commits} commits, {records} records of {environments} environments\n")
+        }
+        None => format!("{reference}\n"),
+    };
     let mut list = |title: &str, tone: Tone, lines: Vec<String>| {
         if !lines.is_empty() {
             text.push_str(&format!("{}\n", tone.paint(title)));

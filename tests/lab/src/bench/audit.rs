@@ -146,7 +146,12 @@ impl Display for Audit {
                 let Series { min, median, max, .. } = series;
                 write!(f, "\n    {name:<26} min {min:.0} ms   p50 {median:.0} ms   max {max:.0} ms")?;
             }
-            write!(f, "\n    ratio at p50               {:.2}       (goal: at most {} s)", ratio.median, GOAL.as_secs())?;
+            write!(
+                f,
+                "\n    ratio at p50               {:.2}       (goal: at most {} s)",
+                ratio.median,
+                GOAL.as_secs()
+            )?;
         }
         Ok(())
     }
