@@ -339,6 +339,7 @@ impl Loop {
         }
         self.start_sweep();
         let now = Instant::now();
+        let mut siblings = self.siblings(now);
         let tenure = self.tenures.get(&self.ground.tenures.cluster_shard());
         let mut room = PASSES_MAX.saturating_sub(self.tasks.len());
         // Those that had no room the last time come first.
@@ -400,6 +401,7 @@ impl Loop {
                 source,
                 held,
                 environments,
+                siblings: siblings.remove(name),
                 noticed,
                 synced,
                 memory,

@@ -57,6 +57,8 @@ pub(crate) struct Pass {
     pub(crate) held: Option<Held>,
     /// The field managers of all environments.
     pub(crate) environments: Arc<BTreeMap<FieldManager, EnvironmentName>>,
+    /// The other environments of the same repository; absent: this one was not rolled back as the pass began.
+    pub(crate) siblings: Option<BTreeSet<EnvironmentName>>,
     /// When a change of its live objects was first noticed since the last pass.
     pub(crate) noticed: Option<jiff::Timestamp>,
     /// Whether a request for a sync is carried out by this pass.

@@ -2,13 +2,21 @@
 //!
 //! Has the environments of a Repository look again when another commit counts, and only then.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use plumb_api::Repository;
 use plumb_core::{backoff, environment::EnvironmentName, operation::Failure};
 use tokio::time::Instant;
 
-use super::{Ended, Loop, tracked::Tracked, watched::Watched};
+use super::{
+    Ended, Loop,
+    tracked::{self, Tracked},
+    watched::Watched,
+};
 use crate::{
     repositories::{self, RepositoryName},
     rollback::{Answer, Done, Job},
@@ -96,6 +104,24 @@ impl Loop {
             self.try_errands_again(name);
         }
         self.of(name).for_each(|watched| watched.looked(begun));
+    }
+
+    /// Returns, for each environment that is rolled back and called for, the others that read the same repository, by
+    /// whichever Repository, and have applied something of it.
+    pub(super) fn siblings(&self, now: Instant) -> BTreeMap<EnvironmentName, BTreeSet<EnvironmentName>> {
+        let held = |(_, watched): &(_, &Watched)| watched.is_rolled_back() && watched.is_called_for(now);
+        let held = self.environments.iter().filter(held);
+        let address = |watched: &Watched| {
+            let repository = self.repositories.get(&watched.repository())?;
+            Some(tracked::address(&repository.resource.spec.url))
+        };
+        let siblings = |own: &EnvironmentName, read: &Option<String>| {
+            let others = self.environments.iter().filter(|(name, other)| {
+                *name != own && other.has_applied() && read.is_some() && address(other) == *read
+            });
+            others.map(|(name, _)| name.clone()).collect()
+        };
+        held.map(|(name, watched)| (name.clone(), siblings(name, &address(watched)))).collect()
     }
 
     /// Has the repositories looked at from which others may desire what an environment no longer does.

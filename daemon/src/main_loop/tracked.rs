@@ -93,3 +93,32 @@ pub(super) fn source(repository: Option<&Tracked>, name: &RepositoryName, known:
         Some(_) => failure(Class::Retry, format!("Repository {}/{} has yet to be read", name.0, name.1)),
     }
 }
+
+/// Returns what is the same of all addresses of one repository, as far as they tell: host and path, whatever the protocol
+/// and the user.
+pub(super) fn address(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (host, path) = rest.split_once(['/', ':']).unwrap_or((rest, ""));
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    let path = path.trim_end_matches('/');
+    format!("{}/{}", host.to_lowercase(), path.strip_suffix(".git").unwrap_or(path).trim_start_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_repository_has_several_addresses() {
+        #[track_caller]
+        fn check(one: &str, other: &str, same: bool) {
+            assert_eq!(address(one) == address(other), same, "{} {}", address(one), address(other));
+        }
+        check("https://git.example.com/team/envs.git", "git@git.example.com:team/envs", true);
+        check("https://git.example.com/team/envs.git", "ssh://git@Git.example.com/team/envs.git/", true);
+        check("https://git.example.com/team/envs", "https://git.example.com/team/environments", false);
+        check("https://git.example.com/team/envs", "https://git.example.org/team/envs", false);
+        check("file:///srv/git/envs.git", "file:///srv/git/envs", true);
+        check("file:///srv/git/envs.git", "/srv/git/other", false);
+    }
+}

@@ -183,6 +183,16 @@ impl Watched {
         [attempted.commit.as_str()].into_iter().chain(rolled_back).collect()
     }
 
+    /// Returns whether it is kept at an older commit, as far as the last pass has written it down.
+    pub(super) fn is_rolled_back(&self) -> bool {
+        self.memory.as_ref().is_some_and(|memory| memory.status.rollback.held.is_some())
+    }
+
+    /// Returns whether something of its repository may ever have been applied.
+    pub(super) fn has_applied(&self) -> bool {
+        self.memory.as_ref().is_none_or(|memory| memory.status.last_applied.is_some())
+    }
+
     pub(super) fn resource(&self) -> &Environment {
         &self.resource
     }

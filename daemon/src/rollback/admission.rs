@@ -15,6 +15,7 @@ use plumb_core::{
         Mode,
         hold::{self, Admission, Hold, Quarantined, Release, Retry, Rollback},
     },
+    source::InputsDigest,
 };
 use plumb_git::{error::GitError, mirror::Mirror};
 
@@ -46,7 +47,17 @@ pub(crate) async fn admit(context: &Context, pass: &mut Pass) -> Result<(), NotG
         return release(context, pass, Rollback::default(), "spec.rollback.mode is None".to_owned(), None).await;
     }
     let known = if rollback.held.is_some() { &mut pass.memory.ahead } else { &mut pass.memory.wanted };
-    let inputs = gather::inputs(context, &pass.settings, &newest, known).await?;
+    let inputs = match gather::inputs(context, &pass.settings, &newest, known).await {
+        Ok(inputs) => inputs,
+        // Its path is gone, for one. What it is gone back to stays in force all the same.
+        Err(NotGathered::Source(failure)) if failure.class == Class::Wait && rollback.held.is_some() => {
+            tracing::warn!(environment = %pass.settings.name, "{}: {}", newest.revision.commit.short(), failure.message);
+            let unread = Quarantined { commit: newest.revision.commit.clone(), inputs: InputsDigest(String::new()) };
+            keep(pass, &newest, rollback.held, unread);
+            return Ok(());
+        }
+        Err(why) => return Err(why),
+    };
     arriving::look(pass, &newest, &rollback).await;
     let asked = settings::request(&pass.resource, request::RETRY)
         .filter(|asked| pass.memory.status.handled.get(request::RETRY) != Some(&asked.id));

@@ -18,7 +18,7 @@ use plumb_core::{
         Healthy, Mode, RollbackPolicy,
         blame::{self, Case, State, Symptom, Verdict},
         hold::{Hold, RecordsEnd, Rollback},
-        outage::{Outage, Reads, Wellbeing},
+        outage::{self, Outage, Wellbeing},
         pushing::Outcome,
         watch::Watch,
     },
@@ -65,6 +65,8 @@ pub(crate) struct Judged {
     pub(crate) answered: Option<Outcome>,
     /// What became of a pull request, where that is news.
     pub(crate) proposed: Option<Told>,
+    /// When what is to be taken back is looked at again, whatever the verdict waits for.
+    pub(crate) again: Option<Timestamp>,
 }
 
 impl Judged {
@@ -81,10 +83,11 @@ impl Judged {
 
     /// Returns when to look again whatever happens.
     pub(crate) fn until(&self) -> Option<Timestamp> {
-        match &self.verdict {
+        let until = match &self.verdict {
             Verdict::Wait { until } | Verdict::NotTheCommit { until, .. } => *until,
             Verdict::Idle | Verdict::Blamed { .. } => None,
-        }
+        };
+        until.into_iter().chain(self.again).min()
     }
 
     /// Returns whether the older commit is to be applied at once.
@@ -107,8 +110,8 @@ pub(crate) async fn judge(context: &Context, pass: &mut Pass, seen: &Seen<'_>) -
     let acquitted_before = before.as_ref().and_then(|watch| watch.acquitted.clone());
     if pass.settings.policy.waiting {
         context.census().abstain(&pass.settings.name);
-        let (verdict, watch) = (Verdict::Idle, before);
-        return Judged { verdict, rollback, watch, healthy, acquitted: false, answered: None, proposed: None };
+        let (verdict, watch, acquitted) = (Verdict::Idle, before, false);
+        return Judged { verdict, rollback, watch, healthy, acquitted, answered: None, proposed: None, again: None };
     }
     let inputs = InputsDigest(report::state::digest(&seen.gathered.inputs));
     // A person has to end a hold; what is kept meanwhile is not judged.
@@ -118,12 +121,8 @@ pub(crate) async fn judge(context: &Context, pass: &mut Pass, seen: &Seen<'_>) -
     let symptoms = symptoms(context, pass, seen, healthy.as_ref().filter(|_| in_range), before.as_ref()).await;
     let since = before.as_ref().map_or(seen.started, |watch| watch.since);
     let changed = healthy.as_ref().is_none_or(|healthy| healthy.inputs != inputs) || rollback.held.is_some();
-    let reads = pass
-        .source
-        .as_ref()
-        .ok()
-        .map(|source| Reads { source: source.mirror.display().to_string(), inputs: seen.gathered.inputs.clone() });
-    let outage = announce(context, pass, &symptoms, (changed, reads), since, now);
+    let reads = Some(seen.gathered.inputs.clone());
+    let outage = announce(context, pass, &symptoms, Wellbeing { lost: None, changed, reads }, since, now);
     let commit = pass.commit().clone();
     let judgement = blame::judge(&Case {
         policy: &policy,
@@ -153,7 +152,7 @@ pub(crate) async fn judge(context: &Context, pass: &mut Pass, seen: &Seen<'_>) -
     let told = judgement.watch.as_ref().and_then(|watch| watch.acquitted.as_ref());
     let acquitted = told.is_some() && told != acquitted_before.as_ref();
     let blame::Judgement { verdict, watch, healthy } = judgement;
-    Judged { verdict, rollback, watch, healthy, acquitted, answered: None, proposed: None }
+    Judged { verdict, rollback, watch, healthy, acquitted, answered: None, proposed: None, again: None }
 }
 
 fn hold(pass: &Pass, healthy: &Healthy, reason: &str, now: Timestamp) -> Hold {
@@ -271,19 +270,23 @@ fn announce(
     context: &Context,
     pass: &Pass,
     symptoms: &[Symptom],
-    (changed, reads): (bool, Option<Reads>),
+    wellbeing: Wellbeing,
     since: Timestamp,
     now: Timestamp,
 ) -> Outage {
-    let sick = symptoms.iter().any(|symptom| matches!(symptom.health, HealthStatus::InProgress | HealthStatus::Failed));
+    let is_sick = |health: &HealthStatus| matches!(health, HealthStatus::InProgress | HealthStatus::Failed);
+    let EnvironmentStatus { inventory, conditions, .. } = &pass.memory.status;
+    let of = |health: HealthStatus| inventory.as_ref().and_then(|known| known.health.get(health.label()).copied());
+    let was_sick = of(HealthStatus::InProgress).max(of(HealthStatus::Failed)).is_some_and(|count| count > 0);
     // What was told before this process began to look is older than now.
-    let conditions = &pass.memory.status.conditions;
     let ready = conditions.iter().find(|known| known.type_ == condition::READY);
-    let told = ready.filter(|ready| ready.status != condition::ConditionStatus::True);
-    let told = told.and_then(|ready| ready.last_transition_time.parse::<Timestamp>().ok());
-    let lost = sick.then(|| told.map_or(now, |told| told.min(now)));
+    let ready = ready.filter(|ready| ready.status != condition::ConditionStatus::True);
+    let ready = ready.and_then(|ready| ready.last_transition_time.parse::<Timestamp>().ok());
+    let healthy = state::healthy(&pass.memory.status).and_then(|healthy| healthy.lost);
+    let sick = symptoms.iter().any(|symptom| is_sick(&symptom.health));
+    let lost = outage::lost(sick, was_sick, ready.into_iter().chain(healthy), now);
     let mut census = context.census();
-    census.announce(&pass.settings.name, Wellbeing { lost, changed, reads });
+    census.announce(&pass.settings.name, Wellbeing { lost, ..wellbeing });
     census.outage(&pass.settings.name, since, context.clock.uptime(), pass.environments.values())
 }
 

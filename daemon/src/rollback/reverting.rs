@@ -3,7 +3,7 @@
 //! Killed anywhere it goes on where the remote is: the commits of a plan are the same each time, and a branch that has them
 //! counts as pushed. Must never do: push what is not in the status as begun, or force.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use plumb_api::Repository;
@@ -11,17 +11,16 @@ use plumb_cluster::tenure::Tenure;
 use plumb_core::{
     class::Class,
     commit::{CommitId, RefName, RepoPath},
-    environment::EnvironmentName,
     gate::Wait,
     operation::Failure,
     person::Person,
     rollback::{
         Mode,
         hold::Hold,
+        outage::Sharing,
         pushing::{self, Branch, Outcome, Progress, Reverting, Taken},
         revert::{self, Input, Revert, RevertPlan, STEPS_MAX, Step},
     },
-    source::Inputs,
 };
 use plumb_git::{
     draft::Sign,
@@ -39,6 +38,10 @@ use crate::{
     repositories::Ground,
     trust::Demand,
 };
+
+/// How often it is looked whether the environments have been heard that may run what is to be taken back: no event of one
+/// wakes another.
+const UNHEARD_AGAIN: Duration = Duration::from_secs(2);
 
 /// Reverts that are to be pushed.
 #[derive(Debug)]
@@ -78,7 +81,8 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
     let held = pass.held.as_ref().filter(|held| matches!(held.wait, Wait::RolledBack(_)))?;
     let (hold, head) = (judged.rollback.held.clone()?, held.newest.clone());
     let earlier = judged.rollback.reverting.clone().filter(|earlier| earlier.head == head);
-    if judged.rolls_back() {
+    // Who suspends an environment has taken it over, in Git, too.
+    if judged.rolls_back() || pass.settings.policy.suspended {
         return None;
     }
     if earlier.as_ref().is_some_and(|earlier| !earlier.progress.is_open()) {
@@ -98,7 +102,16 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
     let before = &pass.memory.wanted.rendered.as_ref()?.inputs;
     let paths: BTreeSet<RepoPath> = newest.0.keys().chain(before.0.keys()).cloned().collect();
     let steps = steps(&source.mirror, &head, &hold.healthy, &paths).await?;
-    let content = healthy_with(context, pass, &newest);
+    let uptime = context.clock.uptime();
+    let sharing = pass.siblings.as_ref().map(|siblings| context.census().sharing(siblings, &newest, uptime));
+    let content = match sharing {
+        Some(Sharing::With(others)) => others,
+        // Nothing that somebody may run is taken away from under them.
+        Some(Sharing::Unheard(_)) | None => {
+            judged.again = now.checked_add(UNHEARD_AGAIN).ok();
+            return None;
+        }
+    };
     let pushes = pushing::before(&judged.rollback.pushes, &head);
     let branch = source.revision.reference.clone();
     let input = Input {
@@ -141,12 +154,6 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
         path: pass.settings.path.clone(),
     };
     Some(Job { environment: pass.settings.name.clone(), head, task: Task::Push(Box::new(push)) })
-}
-
-/// Returns the other environments that are healthy with what this one reads.
-fn healthy_with(context: &Context, pass: &Pass, newest: &Inputs) -> BTreeSet<EnvironmentName> {
-    let source = pass.source.as_ref().map(|source| source.mirror.display().to_string()).unwrap_or_default();
-    context.census().healthy_with(&pass.settings.name, &source, newest)
 }
 
 /// Returns the commits since the healthy one; nothing while they can't be read. The inner one is absent where it is no ancestor.

@@ -23,17 +23,32 @@ pub struct Wellbeing {
     pub lost: Option<Timestamp>,
     /// Whether something was changed for it since it was healthy: then that may be the reason.
     pub changed: bool,
-    /// What it has applied, and from where; absent: nothing is known.
-    pub reads: Option<Reads>,
+    /// What was read of what it has applied; absent: nothing is known.
+    pub reads: Option<Inputs>,
 }
 
-/// What an environment has applied.
+/// Who else runs what would be taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Reads {
-    /// Names the repository.
-    pub source: String,
-    /// What was read of it.
-    pub inputs: Inputs,
+pub enum Sharing {
+    /// This one may, and has yet to be looked at since the process began.
+    Unheard(EnvironmentName),
+    /// These are healthy with it, or nothing is known of them.
+    With(BTreeSet<EnvironmentName>),
+}
+
+/// Returns since when an environment is not healthy, as far as others have to know.
+///
+/// `sick` says whether one of its objects is not healthy, `was_sick` whether that was so as its status was written last. Only
+/// then what the status tells of times (`told`) is about that: it may have been anything else before.
+pub fn lost(
+    sick: bool,
+    was_sick: bool,
+    told: impl IntoIterator<Item = Timestamp>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    // Each of them is when something was not well; the last one is nearest to when this was not.
+    let told = told.into_iter().filter(|_| was_sick).max();
+    sick.then(|| told.map_or(now, |told| told.min(now)))
 }
 
 /// What the other environments of a cluster say.
@@ -56,10 +71,10 @@ pub struct Census {
 }
 
 impl Census {
-    /// Takes down how an environment is; a loss that goes on is as old as it was.
+    /// Takes down how an environment is; a loss that goes on is as old as it was said to be first.
     pub fn announce(&mut self, name: &EnvironmentName, wellbeing: Wellbeing) {
         let before = self.known.get(name).and_then(|known| known.lost);
-        let lost = wellbeing.lost.map(|lost| before.map_or(lost, |before| before.min(lost)));
+        let lost = wellbeing.lost.map(|lost| before.unwrap_or(lost));
         self.known.insert(name.clone(), Wellbeing { lost, ..wellbeing });
     }
 
@@ -78,20 +93,27 @@ impl Census {
         *self = Self { known: BTreeMap::new(), begun: uptime };
     }
 
-    /// Returns the other environments that are healthy with some of what one reads of a repository: the same content of the
-    /// same path, or anything of a path that lies within.
-    pub fn healthy_with(&self, name: &EnvironmentName, source: &str, read: &Inputs) -> BTreeSet<EnvironmentName> {
-        let shares = |reads: &Reads| {
-            let ids = |(path, id): (&RepoPath, &_)| match read.0.get(path) {
+    /// Returns which of the environments that read the same repository are healthy with some of what one reads of it: the
+    /// same content of the same path, or anything of a path that lies within. Whoever is not known may be.
+    pub fn sharing(&self, siblings: &BTreeSet<EnvironmentName>, read: &Inputs, uptime: Duration) -> Sharing {
+        let shares = |reads: &Inputs| {
+            reads.0.iter().any(|(path, id)| match read.0.get(path) {
                 Some(same) => same == id,
                 None => read.0.keys().any(|other| is_within(path, other) || is_within(other, path)),
-            };
-            reads.source == source && reads.inputs.0.iter().any(ids)
+            })
         };
-        let is_healthy =
-            |wellbeing: &Wellbeing| wellbeing.lost.is_none() && wellbeing.reads.as_ref().is_some_and(shares);
-        let healthy = self.known.iter().filter(|(other, wellbeing)| *other != name && is_healthy(wellbeing));
-        healthy.map(|(other, _)| other.clone()).collect()
+        let reads = |name: &EnvironmentName| Some((self.known.get(name)?.lost, self.known.get(name)?.reads.as_ref()?));
+        let unknown = siblings.iter().find(|sibling| reads(sibling).is_none());
+        if let Some(unknown) = unknown.filter(|_| self.is_early(uptime)) {
+            return Sharing::Unheard(unknown.clone());
+        }
+        let may =
+            |sibling: &&EnvironmentName| reads(sibling).is_none_or(|(lost, reads)| lost.is_none() && shares(reads));
+        Sharing::With(siblings.iter().filter(may).cloned().collect())
+    }
+
+    fn is_early(&self, uptime: Duration) -> bool {
+        uptime.saturating_sub(self.begun) < HEARD_WITHIN
     }
 
     /// Returns what the others say about a loss of health that is counted from `since`.
@@ -109,7 +131,7 @@ impl Census {
             return Outage::Suspected((*struck).clone());
         }
         match others.iter().find(|other| !self.known.contains_key(**other)) {
-            Some(unheard) if uptime.saturating_sub(self.begun) < HEARD_WITHIN => Outage::Unheard((*unheard).clone()),
+            Some(unheard) if self.is_early(uptime) => Outage::Unheard((*unheard).clone()),
             Some(_) | None => Outage::None,
         }
     }
@@ -167,30 +189,65 @@ mod tests {
     }
 
     #[test]
+    fn a_loss_is_as_old_as_what_is_known_of_it() {
+        let check = |sick, was_sick, told: &[i64], expected: Option<i64>| {
+            let told = told.iter().copied().map(at);
+            assert_eq!(lost(sick, was_sick, told, at(1000)), expected.map(at));
+        };
+        check(false, true, &[500], None);
+        check(true, false, &[], Some(1000));
+        // It was not well for long, but its objects were: what fails now fails since now.
+        check(true, false, &[500], Some(1000));
+        check(true, true, &[], Some(1000));
+        check(true, true, &[500, 700], Some(700));
+        check(true, true, &[2000], Some(1000));
+    }
+
+    fn inputs(read: &[(&str, char)]) -> Inputs {
+        let entry = |(path, digit): &(&str, char)| {
+            let id = TreeId::parse(&digit.to_string().repeat(40)).expect("an id");
+            (RepoPath::parse(path).expect("a path"), id)
+        };
+        Inputs(read.iter().map(entry).collect())
+    }
+
+    #[test]
     fn whoever_is_healthy_with_a_content_is_known() {
-        let (own, other) = (EnvironmentName::new("team", "own"), EnvironmentName::new("team", "other"));
-        let inputs = |read: &[(&str, char)]| {
-            let entry = |(path, digit): &(&str, char)| {
-                let id = TreeId::parse(&digit.to_string().repeat(40)).expect("an id");
-                (RepoPath::parse(path).expect("a path"), id)
-            };
-            Inputs(read.iter().map(entry).collect())
-        };
-        let check = |lost: Option<i64>, source: &str, read: &[(&str, char)], expected: bool| {
+        let other = EnvironmentName::new("team", "other");
+        let check = |lost: Option<i64>, read: &[(&str, char)], expected: bool| {
             let mut census = Census::default();
-            let reads = Some(Reads { source: source.to_owned(), inputs: inputs(read) });
-            census.announce(&other, Wellbeing { lost: lost.map(at), changed: false, reads: reads.clone() });
-            census.announce(&own, Wellbeing { lost: None, changed: true, reads });
-            let found = census.healthy_with(&own, "repository", &inputs(&[("envs/app", '1'), ("base", '2')]));
-            assert_eq!(found, expected.then(|| other.clone()).into_iter().collect(), "{read:?}");
+            let reads = Some(inputs(read));
+            census.announce(&other, Wellbeing { lost: lost.map(at), changed: false, reads });
+            let own = inputs(&[("envs/app", '1'), ("base", '2')]);
+            let found = census.sharing(&BTreeSet::from([other.clone()]), &own, Duration::ZERO);
+            assert_eq!(found, Sharing::With(expected.then(|| other.clone()).into_iter().collect()), "{read:?}");
+            assert_eq!(census.sharing(&BTreeSet::new(), &own, Duration::ZERO), Sharing::With(BTreeSet::new()));
         };
-        check(None, "repository", &[("envs/other", '3'), ("base", '2')], true);
-        check(None, "repository", &[("envs/other", '3'), ("base", '9')], false);
-        check(Some(1), "repository", &[("base", '2')], false);
-        check(None, "elsewhere", &[("base", '2')], false);
-        check(None, "repository", &[("envs", '3')], true);
-        check(None, "repository", &[("envs/app/below", '3')], true);
-        check(None, "repository", &[("envs/application", '3')], false);
-        check(None, "repository", &[(".", '3')], true);
+        check(None, &[("envs/other", '3'), ("base", '2')], true);
+        check(None, &[("envs/other", '3'), ("base", '9')], false);
+        check(Some(1), &[("base", '2')], false);
+        check(None, &[("envs", '3')], true);
+        check(None, &[("envs/app/below", '3')], true);
+        check(None, &[("envs/application", '3')], false);
+        check(None, &[(".", '3')], true);
+    }
+
+    #[test]
+    fn whoever_is_not_known_is_waited_for_and_then_counts_as_healthy_with_it() {
+        let (other, silent) = (EnvironmentName::new("team", "other"), EnvironmentName::new("team", "silent"));
+        let siblings = BTreeSet::from([other.clone(), silent.clone()]);
+        let own = inputs(&[("app", '1')]);
+        let mut census = Census::default();
+        census.start_over(Duration::from_secs(100));
+        census.announce(&other, Wellbeing { lost: None, changed: false, reads: Some(inputs(&[("other", '1')])) });
+        let after = |census: &Census, seconds| census.sharing(&siblings, &own, Duration::from_secs(seconds));
+        assert_eq!(after(&census, 101), Sharing::Unheard(silent.clone()));
+        assert_eq!(after(&census, 130), Sharing::With(BTreeSet::from([silent.clone()])));
+        // Neither is one known that could not be read.
+        census.abstain(&silent);
+        assert_eq!(after(&census, 101), Sharing::Unheard(silent.clone()));
+        assert_eq!(after(&census, 130), Sharing::With(BTreeSet::from([silent.clone()])));
+        census.announce(&silent, Wellbeing { lost: None, changed: false, reads: Some(inputs(&[("silent", '1')])) });
+        assert_eq!(after(&census, 101), Sharing::With(BTreeSet::new()));
     }
 }
