@@ -52,6 +52,11 @@ fn status_tells_a_rollback_in_three_lines_and_events_tell_it_in_order() {
     let push = |image: &str| site.push(&[("app/web.yaml", &deployment("web", image, 1))], &format!("Use {image}"));
     let (good, bad_image) = ("registry.example.com/web:1", "lab/broken:2");
     let first = push(good);
+    // Else there is an Event before the first one: that nothing was pushed yet.
+    wait::until("the first commit to be seen", || {
+        let seen = site.get("repository", "repo").unwrap_or_default()["status"]["revision"]["commit"].clone();
+        if seen == json!(first) { Ok(()) } else { Err(seen.to_string()) }
+    });
     site.environment("app", "app", json!({ "rollback": { "mode": "Revert", "failFast": { "after": "1s" } } }));
     site.wait_applied("app", &first);
     assert_eq!(story(&site), Vec::<String>::new());
