@@ -283,9 +283,10 @@ fn notes_are_signed_and_what_others_write_beside_them_stays() {
     for (commit, verb) in [(&first, "append"), (&other, "add")] {
         site.repository.git(&[&ann[..], &[verb, "-m", "seen by Ann", commit]].concat()).expect("a note");
     }
+    // The newest commit is the one in force, also where it changes nothing.
+    site.wait_applied("app", &other);
     site.kubectl(&["patch", "configmap", "a", "--type=merge", "--patch", r#"{"data":{"k":"2"}}"#]).expect("a drift");
     let show = |commit: &str| site.repository.git(&["notes", "--ref", short, "show", commit]).expect("a note");
-    // The newest commit is the one in force, also where it changes nothing.
     wait::until("the drift's record beside Ann's words", || {
         let shown = show(&other);
         if shown.starts_with("seen by Ann") && shown.contains("DriftCorrected") { Ok(()) } else { Err(shown) }
