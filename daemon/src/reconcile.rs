@@ -258,7 +258,7 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     let unhealthy = health::unhealthy(&gathered.desired, &live);
     let left = waiting.map(|waiting| waiting.left(pass.settings.timeout.get(), context.clock.now()));
     let outcome = report::Outcome { started, plan, deeds, found, peace, facts, waiting, judged };
-    report::finish(context, &mut pass, outcome).await;
+    report::finish(context, &mut pass, outcome, &live).await;
     // Only what the status says is begun.
     let begun = rollback::state::rollback(&pass.memory.status).reverting;
     let job = job.filter(|job| job.is_begun(begun.as_ref()));

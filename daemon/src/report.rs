@@ -19,6 +19,7 @@ use plumb_api::{
 };
 use plumb_core::{
     contention::Quarrel,
+    live::Live,
     object::ObjectKey,
     plan::Plan,
     record::{Record, RecordKind},
@@ -52,8 +53,8 @@ pub(crate) struct Outcome {
     pub(crate) judged: Judged,
 }
 
-/// Records a pass that planned and acted.
-pub(crate) async fn finish(context: &Context, pass: &mut Pass, outcome: Outcome) {
+/// Records a pass that planned and acted; `live` is what it was judged by, so that all of a status is of one moment.
+pub(crate) async fn finish(context: &Context, pass: &mut Pass, outcome: Outcome, live: &Live) {
     let now = context.clock.now();
     let revision = outcome.facts.revision.clone().expect("because a plan has a commit");
     let mut status = pass.memory.status.clone();
@@ -68,8 +69,7 @@ pub(crate) async fn finish(context: &Context, pass: &mut Pass, outcome: Outcome)
         outcome.waiting.map(|waiting| WaitingStatus { wave: waiting.wave.0, since: waiting.since.to_string() });
     scribe.late(&outcome, &status);
     let standing = standing::stand(&outcome.facts);
-    let live = context.index().live(&pass.settings.name.applyset_id(), &BTreeSet::new());
-    status.inventory = Some(state::inventory(pass.memory.recorded.as_ref(), &live));
+    status.inventory = Some(state::inventory(pass.memory.recorded.as_ref(), live));
     state::write(context, pass, status, &standing, now).await;
 }
 
