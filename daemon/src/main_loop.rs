@@ -380,9 +380,8 @@ impl Loop {
             }
             let known: Vec<String> = watched.known().into_iter().map(str::to_owned).collect();
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            let Some(Taken { settings, invalid, memory, resource, noticed, done, synced }) = watched.take(now) else {
-                continue;
-            };
+            let Some(taken) = watched.take(now) else { continue };
+            let Taken { settings, invalid, memory, resource, noticed, done, synced, unsure } = taken;
             let source = match invalid {
                 Some(failure) => Err(failure),
                 None => source(repository, &watched.repository(), &known),
@@ -402,6 +401,7 @@ impl Loop {
                 held,
                 environments,
                 siblings: siblings.remove(name),
+                unsure,
                 noticed,
                 synced,
                 memory,

@@ -59,6 +59,8 @@ pub(crate) struct Pass {
     pub(crate) environments: Arc<BTreeMap<FieldManager, EnvironmentName>>,
     /// The other environments of the same repository; absent: this one was not rolled back as the pass began.
     pub(crate) siblings: Option<BTreeSet<EnvironmentName>>,
+    /// Whether a push of reverts may be under way or just have arrived.
+    pub(crate) unsure: bool,
     /// When a change of its live objects was first noticed since the last pass.
     pub(crate) noticed: Option<jiff::Timestamp>,
     /// Whether a request for a sync is carried out by this pass.

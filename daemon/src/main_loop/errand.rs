@@ -3,13 +3,15 @@
 
 use plumb_core::class::Class;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::rollback::Done;
 
 /// One errand, and what became of the one before.
 #[derive(Debug, Default)]
 pub(super) struct Errand {
-    under_way: bool,
+    /// Ends the one that is under way.
+    under_way: Option<CancellationToken>,
     /// For the next pass.
     done: Option<Done>,
     /// In a row.
@@ -19,17 +21,28 @@ pub(super) struct Errand {
 }
 
 impl Errand {
-    /// Returns whether one may begin, once until it has ended and a pass has taken its end in: a pass that was under way as it
-    /// ended does not know that, and asks for the same again.
-    pub(super) fn begin(&mut self, now: Instant) -> bool {
-        let free = self.done.is_none() && !self.under_way && self.due.is_none_or(|due| due <= now);
-        self.under_way |= free;
-        free
+    /// Returns what ends one that may begin, once until it has ended and a pass has taken its end in: a pass that was under way
+    /// as it ended does not know that, and asks for the same again.
+    pub(super) fn begin(&mut self, now: Instant) -> Option<CancellationToken> {
+        let free = self.done.is_none() && self.under_way.is_none() && self.due.is_none_or(|due| due <= now);
+        free.then(|| self.under_way.insert(CancellationToken::new()).clone())
+    }
+
+    /// Returns whether one is under way.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    /// Ends the one that is under way: what it was planned for may have changed.
+    pub(super) fn cancel(&self) {
+        if let Some(under_way) = &self.under_way {
+            under_way.cancel();
+        }
     }
 
     /// Takes down what became of it; `delay` says when to try again.
     pub(super) fn end(&mut self, done: Done, delay: impl Fn(Class, u32) -> Instant) {
-        self.under_way = false;
+        self.under_way = None;
         match done.class() {
             Some(class) => {
                 self.failures += 1;
@@ -83,12 +96,16 @@ mod tests {
     #[test]
     fn it_begins_again_only_when_a_pass_knows_what_became_of_it() {
         let (mut errand, now) = (Errand::default(), Instant::now());
-        assert!(errand.begin(now));
-        assert!(!errand.begin(now), "it is under way");
+        errand.cancel();
+        let ends = errand.begin(now).expect("nothing is under way");
+        assert!(errand.begin(now).is_none(), "it is under way");
+        assert!(errand.is_under_way() && !ends.is_cancelled());
+        errand.cancel();
+        assert!(errand.is_under_way() && ends.is_cancelled());
         errand.end(done(None), |_, _| now);
-        assert!(!errand.begin(now), "the pass that asks began before its end");
+        assert!(errand.begin(now).is_none(), "the pass that asks began before its end");
         assert!(errand.take().is_some());
-        assert!(errand.begin(now));
+        assert!(errand.begin(now).is_some_and(|next| !next.is_cancelled()));
     }
 
     #[test]
@@ -96,17 +113,17 @@ mod tests {
         let mut errand = Errand::default();
         let at = seconds(Instant::now());
         let mut fail = |now: u32| {
-            assert!(errand.begin(at(now)), "{now}");
+            assert!(errand.begin(at(now)).is_some(), "{now}");
             errand.end(done(Some(Class::Retry)), |_, failures| at(now + 10 * failures));
             assert!(errand.take().is_some());
             errand.due(at(now))
         };
         assert_eq!(fail(0), Some(at(10)));
         assert_eq!(fail(10), Some(at(30)), "twice in a row");
-        assert!(!errand.begin(at(29)));
+        assert!(errand.begin(at(29)).is_none());
         assert_eq!(errand.due(at(30)), None, "what is due calls for no later look");
         errand.at_once();
-        assert!(errand.begin(at(11)));
+        assert!(errand.begin(at(11)).is_some());
         errand.end(done(None), |_, _| at(99));
         assert_eq!(errand.due(at(11)), None);
     }

@@ -147,11 +147,12 @@ impl Loop {
         let Some(watched) = self.environments.get_mut(&job.environment) else { return };
         let Some(repository) = self.repositories.get(&watched.repository()) else { return };
         let Some(tenure) = self.tenures.get(&self.ground.tenures.cluster_shard()).cloned() else { return };
-        if !job.is_wanted(&repository.resource) || !watched.may_begin(Instant::now()) {
+        if !job.is_wanted(&repository.resource) {
             return;
         }
+        let Some(end) = watched.begin_errand(Instant::now()) else { return };
         let (ground, resource) = (self.ground.clone(), Arc::clone(&repository.resource));
-        self.tasks.spawn(async move { Ended::Job(Box::new(job.carry_out(&ground, &resource, &tenure).await)) });
+        self.tasks.spawn(async move { Ended::Job(Box::new(job.carry_out(&ground, &resource, &tenure, &end).await)) });
     }
 
     /// Takes down what became of an errand, and looks at the branch that a push may have moved.
@@ -159,6 +160,9 @@ impl Loop {
         let Some(watched) = self.environments.get_mut(&done.environment) else { return };
         if let (Some(repository), Answer::Push(_)) = (self.repositories.get(&watched.repository()), &done.answer) {
             repository.follower.look();
+            if !repository.resource.spec.suspend {
+                watched.pushed(self.context.clock.uptime());
+            }
         }
         let (now, random) = (Instant::now(), self.context.clock.random());
         watched.done(done, |class, failures| now + backoff::delay(class, failures, random));

@@ -59,6 +59,8 @@ pub(super) struct Watched {
     claimed: bool,
     /// What its rollback asks for outside of the cluster.
     errand: Errand,
+    /// When a push of it ended, while no look at the repository that began since then has ended.
+    unsure: Option<Duration>,
     /// What the pass under way will leave belongs to a tenure that has ended.
     stale: bool,
     deleted: bool,
@@ -79,6 +81,8 @@ pub(super) struct Taken {
     pub(super) done: Option<Done>,
     /// No look at the repository is awaited: a request for a sync is carried out by this pass.
     pub(super) synced: bool,
+    /// An errand is under way, or the branch has yet to tell whether it has arrived.
+    pub(super) unsure: bool,
 }
 
 /// A task that ends when this is dropped.
@@ -107,6 +111,7 @@ impl Watched {
             asked: None,
             claimed: false,
             errand: Errand::default(),
+            unsure: None,
             stale: false,
             deleted: false,
             letting_go: false,
@@ -138,6 +143,7 @@ impl Watched {
             self.start_over();
             // What runs was planned for the older spec.
             self.pass.cancel();
+            self.errand.cancel();
         } else if published {
             // It may have waited for nothing else.
             self.start_over();
@@ -166,7 +172,7 @@ impl Watched {
     fn forget(&mut self) {
         self.pods.clear();
         self.noticed = None;
-        self.asked = None;
+        (self.asked, self.unsure) = (None, None);
         self.claimed = false;
         match &mut self.memory {
             Some(memory) => *memory = Memory::of(&self.resource),
@@ -223,9 +229,18 @@ impl Watched {
 
     /// A look at the repository has ended that began then: one that was under way already may have missed the newest push.
     pub(super) fn looked(&mut self, begun: Duration) {
+        if self.unsure.take_if(|pushed| *pushed <= begun).is_some() {
+            // No reason to push again sooner.
+            (self.dirty, self.due) = (true, None);
+        }
         if self.asked.take_if(|asked| *asked <= begun).is_some() {
             self.start_over();
         }
+    }
+
+    /// What a push has done is told by a look at the branch that begins from now on (`Clock::uptime`).
+    pub(super) fn pushed(&mut self, now: Duration) {
+        self.unsure = Some(now);
     }
 
     /// Nobody looks at the repository any more: there is nothing to wait for.
@@ -261,8 +276,8 @@ impl Watched {
         }
     }
 
-    /// Returns whether an errand may begin now.
-    pub(super) fn may_begin(&mut self, now: Instant) -> bool {
+    /// Returns what ends an errand that may begin now.
+    pub(super) fn begin_errand(&mut self, now: Instant) -> Option<CancellationToken> {
         self.errand.begin(now)
     }
 
@@ -361,7 +376,8 @@ impl Watched {
         let (settings, invalid) = settings::read(&self.resource, &self.rules);
         let (resource, noticed) = (Arc::clone(&self.resource), self.noticed.take());
         let done = self.errand.take();
-        Some(Taken { settings, invalid, memory, resource, noticed, done, synced: self.asked.is_none() })
+        let (synced, unsure) = (self.asked.is_none(), self.errand.is_under_way() || self.unsure.is_some());
+        Some(Taken { settings, invalid, memory, resource, noticed, done, synced, unsure })
     }
 
     /// Returns what ends the pass that starts now.

@@ -38,7 +38,8 @@ impl Scribe<'_> {
                 }
             }
             Some(pushing::Outcome::Refused(message)) => {
-                self.record(RecordKind::Failed, Vec::new(), message.clone(), |record| record.class = Some(Class::Wait));
+                let (about, hold) = (judged.culprit.clone(), judged.rollback.held.as_ref());
+                self.about(about, hold, (RecordKind::Refused, Some(Class::Wait)), message.clone());
             }
             Some(pushing::Outcome::Raced | pushing::Outcome::Failed(_)) | None => {}
         }
@@ -69,10 +70,21 @@ impl Scribe<'_> {
                 (RecordKind::Refused, format!("branch {branch} waits without a pull request: {message}"))
             }
         };
-        let revision = revision.clone().or_else(|| self.revision.clone());
+        self.about(revision.clone(), hold, (kind, state.class()), message);
+    }
+
+    /// Records something on the commit that was rolled back; on the one in force, where that can't be read any more.
+    fn about(
+        &mut self,
+        culprit: Option<Revision>,
+        hold: Option<&Hold>,
+        (kind, class): (RecordKind, Option<Class>),
+        message: String,
+    ) {
+        let revision = culprit.or_else(|| self.revision.clone());
         let who = hold.and_then(|hold| hold.by.clone());
         let record = Record::new(self.now, self.pass.settings.name.clone(), revision, kind, message);
-        self.write_down(Record { class: state.class(), who, ..record });
+        self.write_down(Record { class, who, ..record });
     }
 }
 

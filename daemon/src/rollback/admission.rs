@@ -42,8 +42,10 @@ pub(crate) async fn admit(context: &Context, pass: &mut Pass) -> Result<(), NotG
     if rollback.is_empty() {
         return Ok(());
     }
+    // As long as nobody knows whether reverts have arrived, what somebody asks for waits: they may take it back again.
+    let unsure = pass.unsure && rollback.reverting.as_ref().is_some_and(|reverting| reverting.progress.is_open());
     // What a person holds is none of that mode's.
-    if pass.settings.rollback.mode == Mode::None && !rollback.is_by_hand() {
+    if pass.settings.rollback.mode == Mode::None && !rollback.is_by_hand() && !unsure {
         return release(context, pass, Rollback::default(), "spec.rollback.mode is None".to_owned(), None).await;
     }
     let known = if rollback.held.is_some() { &mut pass.memory.ahead } else { &mut pass.memory.wanted };
@@ -60,7 +62,7 @@ pub(crate) async fn admit(context: &Context, pass: &mut Pass) -> Result<(), NotG
     };
     arriving::look(pass, &newest, &rollback).await;
     let asked = settings::request(&pass.resource, request::RETRY)
-        .filter(|asked| pass.memory.status.handled.get(request::RETRY) != Some(&asked.id));
+        .filter(|asked| !unsure && pass.memory.status.handled.get(request::RETRY) != Some(&asked.id));
     let retry = match (rollback.quarantine_of(&inputs), &asked) {
         (Some(_), Some(_)) => Retry::Asked,
         (Some(quarantined), None) if is_asked_for(&newest, quarantined).await => Retry::Trailer,

@@ -14,6 +14,7 @@ use plumb_core::{
         pushing::{Outcome, Reverting},
     },
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     proposing::{self, Told, Wish},
@@ -82,11 +83,20 @@ impl Job {
         }
     }
 
-    /// Carries it out, as long as the tenure lasts.
-    pub(crate) async fn carry_out(self, ground: &Ground, resource: &Arc<Repository>, tenure: &Tenure) -> Done {
+    /// Carries it out, as long as the tenure lasts. A push is ended by `end`; whether it arrived then is not known.
+    pub(crate) async fn carry_out(
+        self,
+        ground: &Ground,
+        resource: &Arc<Repository>,
+        tenure: &Tenure,
+        end: &CancellationToken,
+    ) -> Done {
         let Self { environment, head, task } = self;
         let answer = match task {
-            Task::Push(push) => Answer::Push(reverting::carry_out(ground, resource, tenure, &head, *push).await),
+            Task::Push(push) => {
+                let pushed = end.run_until_cancelled(reverting::carry_out(ground, resource, tenure, &head, *push));
+                Answer::Push(pushed.await.unwrap_or_else(reverting::ended))
+            }
             Task::Propose(wish) => Answer::Proposal(proposing::carry_out(ground, resource, tenure, *wish).await),
         };
         Done { environment, head, answer }

@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use plumb_api::{EnvironmentStatus, condition, environment::RecordsStatus};
 use plumb_core::{
-    commit::{CommitId, RefName},
+    commit::{CommitId, RefName, Revision},
     health::{HealthStatus, pod},
     live::{Live, LiveObject},
     object::ObjectKey,
@@ -65,11 +65,18 @@ pub(crate) struct Judged {
     pub(crate) answered: Option<Outcome>,
     /// What became of a pull request, where that is news.
     pub(crate) proposed: Option<Told>,
+    /// The commit that was rolled back, where the answer is about it and it can be read.
+    pub(crate) culprit: Option<Revision>,
     /// When what is to be taken back is looked at again, whatever the verdict waits for.
     pub(crate) again: Option<Timestamp>,
 }
 
 impl Judged {
+    fn new(verdict: Verdict, rollback: Rollback, watch: Option<Watch>, healthy: Option<Healthy>) -> Self {
+        let (answered, proposed, culprit, again) = (None, None, None, None);
+        Self { verdict, rollback, watch, healthy, acquitted: false, answered, proposed, culprit, again }
+    }
+
     /// Puts it into the status.
     pub(crate) fn write(&self, status: &mut EnvironmentStatus) {
         state::write(status, &self.rollback, self.watch.as_ref());
@@ -110,8 +117,7 @@ pub(crate) async fn judge(context: &Context, pass: &mut Pass, seen: &Seen<'_>) -
     let acquitted_before = before.as_ref().and_then(|watch| watch.acquitted.clone());
     if pass.settings.policy.waiting {
         context.census().abstain(&pass.settings.name);
-        let (verdict, watch, acquitted) = (Verdict::Idle, before, false);
-        return Judged { verdict, rollback, watch, healthy, acquitted, answered: None, proposed: None, again: None };
+        return Judged::new(Verdict::Idle, rollback, before, healthy);
     }
     let inputs = InputsDigest(report::state::digest(&seen.gathered.inputs));
     // A person has to end a hold; what is kept meanwhile is not judged.
@@ -152,7 +158,7 @@ pub(crate) async fn judge(context: &Context, pass: &mut Pass, seen: &Seen<'_>) -
     let told = judgement.watch.as_ref().and_then(|watch| watch.acquitted.as_ref());
     let acquitted = told.is_some() && told != acquitted_before.as_ref();
     let blame::Judgement { verdict, watch, healthy } = judgement;
-    Judged { verdict, rollback, watch, healthy, acquitted, answered: None, proposed: None, again: None }
+    Judged { acquitted, ..Judged::new(verdict, rollback, watch, healthy) }
 }
 
 fn hold(pass: &Pass, healthy: &Healthy, reason: &str, now: Timestamp) -> Hold {

@@ -10,7 +10,7 @@ use plumb_api::Repository;
 use plumb_cluster::tenure::Tenure;
 use plumb_core::{
     class::Class,
-    commit::{CommitId, RefName, RepoPath},
+    commit::{CommitId, RefName, RepoPath, Revision},
     gate::Wait,
     operation::Failure,
     person::Person,
@@ -71,7 +71,8 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
             let awaited = pushing::is_open(rollback.reverting.as_ref(), &head);
             let reverting = pushing::end(&mut rollback.pushes, &head, outcome.clone());
             if awaited {
-                (rollback.reverting, judged.answered) = (Some(reverting), Some(outcome));
+                judged.culprit = culprit(pass, judged.rollback.held.as_ref(), &outcome).await;
+                (judged.rollback.reverting, judged.answered) = (Some(reverting), Some(outcome));
             }
             just_pushed = true;
         }
@@ -133,11 +134,21 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
             return None;
         }
         RevertPlan::Stalled(why) => {
-            let message = why.story(&input);
-            judged.rollback.reverting = Some(Reverting::new(head, Progress::Stalled, message));
+            let stalled = Reverting::new(head, Progress::Stalled, why.story(&input));
+            // It is told once, however many commits come that change nothing about it.
+            if judged.rollback.reverting.as_ref().is_none_or(|known| known.message != stalled.message) {
+                let outcome = Outcome::Refused(stalled.message.clone());
+                judged.culprit = culprit(pass, Some(&hold), &outcome).await;
+                judged.answered = Some(outcome);
+            }
+            judged.rollback.reverting = Some(stalled);
             return None;
         }
         RevertPlan::Push(reverts) => (branch.clone()?, reverts),
+        RevertPlan::Branch { name, .. } if pushing::waits_on(&mut judged.rollback.reverting, &name, &head) => {
+            let task = proposing::plan(pass, judged, &hold)?;
+            return Some(Job { environment: pass.settings.name.clone(), head, task });
+        }
         RevertPlan::Branch { name, reverts, why: _ } => (name, reverts),
     };
     let begun = pushing::begin(&mut judged.rollback.pushes, &head, now);
@@ -154,6 +165,14 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
         path: pass.settings.path.clone(),
     };
     Some(Job { environment: pass.settings.name.clone(), head, task: Task::Push(Box::new(push)) })
+}
+
+/// Returns the commit that was rolled back, where it will not be taken back: that is recorded on it.
+async fn culprit(pass: &Pass, hold: Option<&Hold>, outcome: &Outcome) -> Option<Revision> {
+    let (hold, source) = (hold.filter(|_| matches!(outcome, Outcome::Refused(_)))?, pass.source.as_ref().ok()?);
+    let (mirror, commit) = (source.mirror.clone(), hold.commit.clone());
+    let read = tokio::task::spawn_blocking(move || Mirror::open_or_create(&mirror)?.revision(&commit)).await;
+    read.ok()?.ok()
 }
 
 /// Returns the commits since the healthy one; nothing while they can't be read. The inner one is absent where it is no ancestor.
@@ -186,6 +205,12 @@ pub(super) async fn carry_out(
     self::push(ground, resource, tenure, head, push).await.unwrap_or_else(|Failure { class, message }| {
         Outcome::Failed(Failure { class, message: format!("not reverted in Git yet: {message}") })
     })
+}
+
+/// Returns what became of a push that was ended because somebody has asked for something else meanwhile.
+pub(super) fn ended() -> Outcome {
+    let message = "not reverted in Git yet: the push was ended, since the Environment was changed meanwhile".to_owned();
+    Outcome::Failed(Failure { class: Class::Retry, message })
 }
 
 async fn push(

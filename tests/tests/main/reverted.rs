@@ -8,7 +8,7 @@ use std::{
 
 use lab::{
     ControlPlane,
-    git::{SigningKey, WorkingCopy},
+    git::{Behaviour, SigningKey, WorkingCopy},
 };
 use serde_json::{Value, json};
 use system_tests::{
@@ -16,6 +16,8 @@ use system_tests::{
     site::{Site, deployment},
     wait,
 };
+
+use crate::served::Served;
 
 const GOOD: &str = "registry.example.com/web:1";
 const BAD: &str = "lab/broken:2";
@@ -309,4 +311,44 @@ fn a_person_rolls_back_by_hand_after_a_look_at_what_would_happen() {
     assert!(refused["message"].as_str().unwrap_or_default().contains("it is suspended"), "{refused}");
     assert!(site.status("app")["rollback"]["held"].is_null());
     assert_eq!(of_kind(&site, &third, "Refused").remove(0)["who"], "ann");
+}
+
+#[test]
+fn who_wants_no_rollback_ends_a_push_under_way_and_nothing_is_taken_back() {
+    let served = Served::new("reverted-asked", None);
+    served.repository(json!({ "records": "Notes", "timeout": "5m" }));
+    let push = |image: &str| {
+        let files = [("app/web.yaml", &*deployment("web", image, 1))];
+        served.copy.commit_and_push(&files, &format!("Use {image}")).expect("a push")
+    };
+    let first = push(GOOD);
+    served.site.environment("app", "app", json!({ "rollback": { "mode": "Revert", "failFast": { "after": "2s" } } }));
+    served.site.wait_applied("app", &first);
+    let bad = push(BAD);
+    wait::until_equal("the commit to be tried", &json!(bad), || {
+        served.site.status("app")["lastAttempted"]["commit"].clone()
+    });
+    served.server.set(Behaviour::Hang).expect("a server that hangs");
+    wait::until_equal("the push to begin", &json!("Begun"), || {
+        served.site.status("app")["rollback"]["reverting"]["progress"].clone()
+    });
+    // Far sooner than the push would end by itself.
+    served.site.environment("app", "app", json!({ "rollback": { "mode": "None" } }));
+    wait::until("the push to be ended", || {
+        let told = served.site.status("app")["rollback"]["reverting"]["message"].clone();
+        let ended = told.as_str().unwrap_or_default().contains("the push was ended");
+        if ended { Ok(()) } else { Err(format!("{:#}", served.site.status("app"))) }
+    });
+    assert!(
+        served.site.status("app")["rollback"]["held"].is_object(),
+        "it may have arrived: the branch is asked first"
+    );
+    served.server.set(Behaviour::Serve).expect("a server that answers");
+    served.repository(json!({ "records": "Notes", "timeout": "10s" }));
+    wait::until("the commit to be in force again", || {
+        let status = served.site.status("app");
+        let free = status["lastAttempted"]["commit"] == bad && status["rollback"]["held"].is_null();
+        if free { Ok(()) } else { Err(format!("{status:#}")) }
+    });
+    assert_eq!(served.bare.branch("main").expect("a branch"), bad, "nothing was taken back");
 }

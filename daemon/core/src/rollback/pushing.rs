@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     class::Class,
-    commit::{CommitId, Revision},
+    commit::{CommitId, RefName, Revision},
     operation::Failure,
 };
 
@@ -164,6 +164,16 @@ pub fn is_open(reverting: Option<&Reverting>, head: &CommitId) -> bool {
     reverting.is_some_and(|reverting| reverting.progress.is_open() && reverting.head == *head)
 }
 
+/// Returns whether reverts wait on this branch already: what came onto the branch that is followed since (`head`) changes nothing
+/// about them, nor does somebody who has deleted theirs. It is named by the newest commit that they take back.
+pub fn waits_on(reverting: &mut Option<Reverting>, own: &RefName, head: &CommitId) -> bool {
+    let name = own.as_str().trim_start_matches("refs/heads/");
+    let known = reverting.as_mut().filter(|known| known.progress == Progress::Proposed);
+    let Some(known) = known.filter(|known| known.branch.as_deref() == Some(name)) else { return false };
+    known.head = head.clone();
+    true
+}
+
 /// Takes down what became of a push.
 pub fn end(pushes: &mut Vec<Push>, head: &CommitId, outcome: Outcome) -> Reverting {
     if matches!(outcome, Outcome::Refused(_) | Outcome::Raced) {
@@ -206,6 +216,19 @@ mod tests {
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("a time")
+    }
+
+    #[test]
+    fn what_waits_on_a_branch_is_not_pushed_there_again() {
+        let own = |name: &str| RefName::parse(&format!("refs/heads/{name}")).expect("a ref");
+        let pushed = Outcome::Pushed { branch: Branch::Own("plumb/revert-1".to_owned()), taken: Vec::new() };
+        let mut reverting = Some(end(&mut Vec::new(), &commit('1'), pushed));
+        assert!(!waits_on(&mut reverting, &own("plumb/revert-2"), &commit('2')), "another commit is to blame");
+        assert!(waits_on(&mut reverting, &own("plumb/revert-1"), &commit('2')));
+        assert_eq!(reverting.as_ref().map(|reverting| &reverting.head), Some(&commit('2')));
+        let mut begun = Some(begin(&mut Vec::new(), &commit('2'), at(100)));
+        assert!(!waits_on(&mut begun, &own("plumb/revert-1"), &commit('3')), "nobody knows whether it was pushed");
+        assert!(!waits_on(&mut None, &own("plumb/revert-1"), &commit('3')));
     }
 
     #[test]
