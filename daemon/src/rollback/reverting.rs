@@ -145,11 +145,13 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
             return None;
         }
         RevertPlan::Push(reverts) => (branch.clone()?, reverts),
-        RevertPlan::Branch { name, .. } if pushing::waits_on(&mut judged.rollback.reverting, &name, &head) => {
-            let task = proposing::plan(pass, judged, &hold)?;
-            return Some(Job { environment: pass.settings.name.clone(), head, task });
+        RevertPlan::Branch { name, reverts, why: _ } => {
+            if pushing::go_on_waiting(&mut judged.rollback.reverting, &name, &head) {
+                let task = proposing::plan(pass, judged, &hold)?;
+                return Some(Job { environment: pass.settings.name.clone(), head, task });
+            }
+            (name, reverts)
         }
-        RevertPlan::Branch { name, reverts, why: _ } => (name, reverts),
     };
     let begun = pushing::begin(&mut judged.rollback.pushes, &head, now);
     // While it is tried again, what kept it from being pushed is still what there is to say.

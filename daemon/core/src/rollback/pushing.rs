@@ -164,9 +164,10 @@ pub fn is_open(reverting: Option<&Reverting>, head: &CommitId) -> bool {
     reverting.is_some_and(|reverting| reverting.progress.is_open() && reverting.head == *head)
 }
 
-/// Returns whether reverts wait on this branch already: what came onto the branch that is followed since (`head`) changes nothing
-/// about them, nor does somebody who has deleted theirs. It is named by the newest commit that they take back.
-pub fn waits_on(reverting: &mut Option<Reverting>, own: &RefName, head: &CommitId) -> bool {
+/// Has reverts that wait on this branch already wait on for a newer state of the branch that is followed: what came onto it since
+/// changes nothing about them, nor does somebody who has deleted theirs, which is named by the newest commit that they take back.
+/// Returns whether there are such reverts.
+pub fn go_on_waiting(reverting: &mut Option<Reverting>, own: &RefName, head: &CommitId) -> bool {
     let name = own.as_str().trim_start_matches("refs/heads/");
     let known = reverting.as_mut().filter(|known| known.progress == Progress::Proposed);
     let Some(known) = known.filter(|known| known.branch.as_deref() == Some(name)) else { return false };
@@ -223,12 +224,12 @@ mod tests {
         let own = |name: &str| RefName::parse(&format!("refs/heads/{name}")).expect("a ref");
         let pushed = Outcome::Pushed { branch: Branch::Own("plumb/revert-1".to_owned()), taken: Vec::new() };
         let mut reverting = Some(end(&mut Vec::new(), &commit('1'), pushed));
-        assert!(!waits_on(&mut reverting, &own("plumb/revert-2"), &commit('2')), "another commit is to blame");
-        assert!(waits_on(&mut reverting, &own("plumb/revert-1"), &commit('2')));
+        assert!(!go_on_waiting(&mut reverting, &own("plumb/revert-2"), &commit('2')), "another commit is to blame");
+        assert!(go_on_waiting(&mut reverting, &own("plumb/revert-1"), &commit('2')));
         assert_eq!(reverting.as_ref().map(|reverting| &reverting.head), Some(&commit('2')));
         let mut begun = Some(begin(&mut Vec::new(), &commit('2'), at(100)));
-        assert!(!waits_on(&mut begun, &own("plumb/revert-1"), &commit('3')), "nobody knows whether it was pushed");
-        assert!(!waits_on(&mut None, &own("plumb/revert-1"), &commit('3')));
+        assert!(!go_on_waiting(&mut begun, &own("plumb/revert-1"), &commit('3')), "nobody knows whether it was pushed");
+        assert!(!go_on_waiting(&mut None, &own("plumb/revert-1"), &commit('3')));
     }
 
     #[test]

@@ -14,10 +14,10 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
-use tokio_rustls::TlsAcceptor;
 
 use super::GitError;
-use super::tls::{Certificate, TlsAuthority, TlsListener};
+use super::http_server::serve;
+use super::tls::{Certificate, TlsAuthority};
 use crate::port;
 
 /// The largest request that is read.
@@ -138,17 +138,6 @@ impl Drop for Forge {
             // An error means that the thread is gone already.
             let _ = stop.send(());
             let _ = thread.join();
-        }
-    }
-}
-
-async fn serve(listener: tokio::net::TcpListener, tls: Option<TlsAcceptor>, router: Router) {
-    // Neither ends by itself.
-    match tls {
-        None => drop(axum::serve(listener, router).await),
-        Some(acceptor) => {
-            let Ok(listener) = TlsListener::new(listener, acceptor) else { return };
-            drop(axum::serve(listener, router).await);
         }
     }
 }

@@ -244,8 +244,8 @@ impl Listening {
     }
 }
 
-async fn serve(listener: tokio::net::TcpListener, tls: Option<TlsAcceptor>, router: Router) {
-    // Neither ends by itself.
+/// Serves with TLS or without, and does not end by itself.
+pub(super) async fn serve(listener: tokio::net::TcpListener, tls: Option<TlsAcceptor>, router: Router) {
     match tls {
         None => drop(axum::serve(listener, router).await),
         Some(acceptor) => {
