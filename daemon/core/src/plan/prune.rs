@@ -189,9 +189,6 @@ fn guard(live: &LiveObject, input: &Input<'_>, refused: usize) -> Option<Why> {
     if problems > 0 {
         return Some(Why::Incomplete { problems });
     }
-    if let Some(other) = input.undecided.first() {
-        return Some(Why::Undecided { other: other.clone() });
-    }
     if !live.is_owned_by(&input.environment.applyset_id()) {
         return Some(Why::ForeignLabel);
     }
@@ -199,10 +196,12 @@ fn guard(live: &LiveObject, input: &Input<'_>, refused: usize) -> Option<Why> {
         return Some(Why::Owned { by: by.clone() });
     }
     match &live.prune {
-        PruneWish::Disabled => Some(Why::Protected),
-        PruneWish::Malformed(value) => Some(Why::Malformed { value: value.clone() }),
-        PruneWish::Usual | PruneWish::Force => None,
+        PruneWish::Disabled => return Some(Why::Protected),
+        PruneWish::Malformed(value) => return Some(Why::Malformed { value: value.clone() }),
+        PruneWish::Usual | PruneWish::Force => {}
     }
+    // Last, since it passes by itself: a reason that lasts is told whoever has yet to speak.
+    input.undecided.first().map(|other| Why::Undecided { other: other.clone() })
 }
 
 /// Takes namespaces and definitions out of the prunes that hold something of this environment which stays: deleting them

@@ -40,6 +40,18 @@ fn every_guard_keeps_the_object_and_says_why() {
 }
 
 #[test]
+fn a_reason_that_lasts_is_told_whoever_has_yet_to_speak() {
+    check("Owned", |s| {
+        s.undecided = vec![other()];
+        s.old().owners = vec!["Database shop".into()];
+    });
+    check("Protected", |s| {
+        s.undecided = vec![other()];
+        s.old().prune = PruneWish::Disabled;
+    });
+}
+
+#[test]
 fn nothing_goes_while_what_may_replace_it_is_refused() {
     check("Incomplete", |s| {
         s.desire(&key("Service shop/new"));
