@@ -46,7 +46,7 @@ pub fn play(scenario: &Scenario, plane: &ControlPlane, daemon: Option<&mut Daemo
     match played {
         Ok(()) => Ok(text),
         Err(error) => {
-            let seen = player.look().map(|lines| lines.join("\n")).unwrap_or_default();
+            let seen = player.observer.observe().map(|seen| player.look(&seen).join("\n")).unwrap_or_default();
             Err(format!("{text}! {}\n--- now:\n{seen}", player.names.mask(&error)))
         }
     }
@@ -302,9 +302,9 @@ impl<'a> Player<'a> {
     /// The last step of every scenario: another look writes nothing.
     fn again(&mut self) -> Result<(), String> {
         self.look_again()?;
-        let before = self.observer.observe()?;
+        let before = self.undisturbed()?;
         self.look_again()?;
-        let after = self.observer.observe()?;
+        let after = self.undisturbed()?;
         let [before, after] = [before, after].map(|seen| {
             let seen = seen.environments.iter().map(settled_environment).chain(seen.objects.iter().map(settled));
             seen.map(|object| format!("{object:#}")).collect::<Vec<_>>().join("\n")
@@ -317,16 +317,27 @@ impl<'a> Player<'a> {
     }
 
     fn view(&mut self) -> Result<(), String> {
-        let lines = self.look()?;
+        let lines = self.look(&self.undisturbed()?);
         self.transcript.view(lines);
         Ok(())
     }
 
-    fn look(&mut self) -> Result<Vec<String>, String> {
-        let seen: Observation = self.observer.observe()?;
+    /// Waits until nothing is kept for Environments of other scenarios that have yet to say what they desire: they come and
+    /// go at any time, and are no part of this one.
+    fn undisturbed(&self) -> Result<Observation, String> {
+        wait::reach("other scenarios to have spoken", || {
+            let seen = self.observer.observe()?;
+            let said = seen.environments.iter().map(|environment| environment["status"].to_string());
+            let foreign =
+                said.flat_map(|status| awaited(&status)).find(|awaited| !awaited.starts_with(&self.namespace));
+            foreign.map_or(Ok(seen), |foreign| Err(format!("waiting for {foreign}")))
+        })
+    }
+
+    fn look(&mut self, seen: &Observation) -> Vec<String> {
         let names: Vec<_> = seen.environments.iter().map(|seen| view::text(&seen["metadata"]["name"])).collect();
         self.names.see(&names);
-        Ok(view::lines(&seen, &self.names, &self.namespace))
+        view::lines(seen, &self.names, &self.namespace)
     }
 
     fn environment_names(&self) -> Result<Vec<String>, String> {
@@ -408,6 +419,13 @@ impl<'a> Player<'a> {
     }
 }
 
+/// Returns the Environments for whose word something is kept.
+fn awaited(status: &str) -> Vec<String> {
+    let (before, after) = ("kept until environment ", " has said");
+    let rest = status.split(before).skip(1);
+    rest.filter_map(|rest| Some(rest.split_once(after)?.0.to_owned())).collect()
+}
+
 fn ready(status: &Value) -> Value {
     let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
     conditions.into_iter().find(|condition| condition["type"] == "Ready").unwrap_or_default()
@@ -438,4 +456,19 @@ fn settled_environment(environment: &Value) -> Value {
         status.remove("handled");
     }
     settled
+}
+
+#[cfg(test)]
+mod tests {
+    use plumb_core::plan::Why;
+
+    use super::*;
+
+    #[test]
+    fn who_is_awaited_is_read_from_what_plumb_says() {
+        let other = EnvironmentName::new("s-1", "shop");
+        let said = Why::Undecided { other }.to_string();
+        assert_eq!(awaited(&json!({ "problems": [said, "another"] }).to_string()), ["s-1/shop"]);
+        assert_eq!(awaited("all healthy"), [""; 0]);
+    }
 }
