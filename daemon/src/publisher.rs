@@ -7,6 +7,7 @@
 
 mod clear;
 pub(crate) mod signing;
+pub(crate) mod trouble;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,6 +27,7 @@ use plumb_core::{
         batch::{self, Batch},
         cadence::{Cadence, Next},
         line::{Line, Series},
+        sift::{self, Hindrance, Sifted},
     },
 };
 use plumb_git::{
@@ -38,6 +40,7 @@ use plumb_git::{
 };
 use plumb_signature::SigningKey;
 use tokio::{sync::watch, task::AbortHandle};
+use trouble::{Obstacle, Trouble};
 
 use crate::{
     backlog::{Lot, Waiting},
@@ -49,8 +52,8 @@ use crate::{
 /// Times a push is rebuilt on what somebody else has pushed in between, before it waits like any failure.
 const RACES_MAX: u32 = 5;
 
-/// Why records can't be published; nothing while they can.
-pub(crate) type Trouble = watch::Receiver<Option<Failure>>;
+/// Why records wait; nothing while they can be published.
+pub(crate) type Troubles = watch::Receiver<Option<Trouble>>;
 
 /// Publishes for one Repository; dropped, it does no longer.
 pub(crate) struct Publisher(AbortHandle);
@@ -63,13 +66,18 @@ impl Drop for Publisher {
 
 impl Publisher {
     /// Starts to publish, if the Repository wants that; the follower tells of trouble.
-    pub(crate) fn start(ground: &Ground, resource: &Arc<Repository>) -> (Option<Self>, Trouble) {
+    pub(crate) fn start(ground: &Ground, resource: &Arc<Repository>) -> (Option<Self>, Troubles) {
         let (trouble, told) = watch::channel(None);
         if resource.spec.records == Records::None {
             return (None, told);
         }
-        let publish =
-            Publish { ground: ground.clone(), resource: Arc::clone(resource), trouble, heads: BTreeMap::new() };
+        let publish = Publish {
+            ground: ground.clone(),
+            resource: Arc::clone(resource),
+            trouble,
+            heads: BTreeMap::new(),
+            stuck: BTreeSet::new(),
+        };
         (Some(Self(tokio::spawn(publish.run()).abort_handle())), told)
     }
 }
@@ -77,9 +85,17 @@ impl Publisher {
 struct Publish {
     ground: Ground,
     resource: Arc<Repository>,
-    trouble: watch::Sender<Option<Failure>>,
+    trouble: watch::Sender<Option<Trouble>>,
     /// What notes refs of the remote hold, as far as that is known.
     heads: BTreeMap<RefName, Option<CommitId>>,
+    /// What the last push has left behind.
+    stuck: BTreeSet<(String, String)>,
+}
+
+/// What is in Git after a push, and what is not.
+struct Pushed {
+    head: Option<CommitId>,
+    sifted: Sifted,
 }
 
 impl Publish {
@@ -98,8 +114,10 @@ impl Publish {
                 waiting.clear();
             }
             let now = self.ground.clock.uptime();
-            let kinds = waiting.iter().flat_map(|waiting| &waiting.lines).map(|line| line.kind);
-            match (cadence.next(now, kinds), tenure) {
+            let lines = || waiting.iter().flat_map(|waiting| &waiting.lines);
+            self.stuck.retain(|left| lines().any(|line| place(line) == *left));
+            let free = lines().filter(|line| !self.stuck.contains(&place(line))).map(|line| line.kind);
+            match (cadence.next(now, free, !self.stuck.is_empty()), tenure) {
                 (Next::Push, Some(tenure)) => self.publish_as(&mut cadence, &waiting, &tenure).await,
                 (Next::At(at), _) => {
                     tokio::select! {
@@ -108,6 +126,8 @@ impl Publish {
                     }
                 }
                 (Next::Nothing | Next::Push, _) => {
+                    // What could not be published is not there any more, or another replica's.
+                    self.trouble.send_if_modified(|trouble| trouble.take().is_some());
                     if changes.changed().await.is_err() {
                         return;
                     }
@@ -119,87 +139,132 @@ impl Publish {
     /// Publishes, and takes down in the cadence and in the condition what came of it.
     async fn publish_as(&mut self, cadence: &mut Cadence, waiting: &[Waiting], tenure: &Tenure) {
         let published = self.publish(waiting, tenure).await;
-        let now = self.ground.clock.uptime();
-        match published {
-            Ok(()) => {
-                cadence.pushed(now);
-                self.trouble.send_if_modified(|trouble| trouble.take().is_some());
+        let (now, random) = (self.ground.clock.uptime(), self.ground.clock.random());
+        let troubles = match published {
+            Ok(troubles) => {
+                match troubles.iter().map(|trouble| trouble.failure.class).max_by_key(|class| *class != Class::Retry) {
+                    None => cadence.pushed(now),
+                    Some(class) => cadence.pushed_in_part(now, class, random),
+                }
+                troubles
             }
-            Err(failure) => {
-                cadence.failed(now, failure.class, self.ground.clock.random());
+            Err(trouble) => {
+                cadence.failed(now, trouble.failure.class, random);
                 self.count(NotesPush::Failed);
                 self.heads.clear();
-                self.tell(failure);
+                vec![trouble]
             }
-        }
+        };
+        self.tell(Trouble::all(troubles));
     }
 
-    fn tell(&self, failure: Failure) {
-        let news = self.trouble.send_if_modified(|trouble| {
-            let news = trouble.as_ref() != Some(&failure);
-            *trouble = Some(failure.clone());
+    fn tell(&self, trouble: Option<Trouble>) {
+        let news = self.trouble.send_if_modified(|known| {
+            let news = *known != trouble;
+            known.clone_from(&trouble);
             news
         });
-        if news {
+        if let (true, Some(Trouble { failure, .. })) = (news, trouble) {
             let (namespace, name) = repositories::name(&self.resource);
             tracing::warn!(repository = %format!("{namespace}/{name}"), "records can't be published: {}", failure.message);
         }
     }
 
-    /// Pushes everything that waits, then takes it out of the statuses.
-    async fn publish(&mut self, waiting: &[Waiting], tenure: &Tenure) -> Result<(), Failure> {
+    /// Pushes what waits, then takes it out of the statuses; returns what stands in the way of the rest.
+    ///
+    /// *Errors:* nothing could be pushed.
+    async fn publish(&mut self, waiting: &[Waiting], tenure: &Tenure) -> Result<Vec<Trouble>, Trouble> {
         let remote = remote(&self.ground, &self.resource).await?;
         let key = Arc::new(signing::key(&self.ground.cluster, &self.resource).await?);
         let lines = waiting.iter().flat_map(|waiting| &waiting.lines);
         // What waited when the cluster got another name goes where its numbers are.
         let all: BTreeSet<Series> = lines.map(Line::series).collect();
-        let mut done = Ok(());
+        let before = std::mem::take(&mut self.stuck);
+        let (mut went_well, mut troubles, mut failures) = (false, Vec::new(), Vec::new());
         for series in all {
             let of_it = waiting.iter().map(|waiting| waiting.of(&series)).filter(|waiting| !waiting.lines.is_empty());
-            // A ref that can't be written holds up no other.
-            done = done.and(self.publish_series(&series, &of_it.collect::<Vec<_>>(), (&remote, &key), tenure).await);
+            let of_it: Vec<Waiting> = of_it.collect();
+            match self.publish_series(&series, &of_it, (&remote, &key), tenure).await {
+                Ok(more) => {
+                    went_well = true;
+                    troubles.extend(more);
+                }
+                // A ref that can't be written holds up no other.
+                Err(trouble) => {
+                    self.stuck.extend(of_it.iter().flat_map(|waiting| &waiting.lines).map(place));
+                    failures.push(trouble);
+                }
+            }
         }
-        done
+        if !went_well && let Some(trouble) = Trouble::all(failures.clone()) {
+            self.stuck = before;
+            return Err(trouble);
+        }
+        failures.iter().for_each(|_| self.count(NotesPush::Failed));
+        troubles.extend(failures);
+        Ok(troubles)
     }
 
+    /// Does so for what one notes ref takes.
     async fn publish_series(
         &mut self,
         series: &Series,
         waiting: &[Waiting],
         (remote, key): (&Remote, &Arc<Option<SigningKey>>),
         tenure: &Tenure,
-    ) -> Result<(), Failure> {
-        let batch = Arc::new(Batch::of(waiting.iter().flat_map(|waiting| waiting.lines.iter().cloned())));
+    ) -> Result<Vec<Trouble>, Trouble> {
         let name = RefName::parse(&notes_ref(&series.cluster))
             .map_err(|error| Failure { class: Class::Wait, message: error.to_string() })?;
         let path = self.ground.mirrors.place(&self.resource, &remote.url);
-        let head = self.push(&batch, remote, (&name, path), key).await?;
+        let lines: Vec<Line> = waiting.iter().flat_map(|waiting| waiting.lines.iter().cloned()).collect();
+        let Pushed { head, sifted } = self.push(&lines, remote, (&name, path), key).await?;
+        let unwritable: BTreeSet<CommitId> = sifted.unwritable().into_keys().cloned().collect();
+        let mut troubles = hindrances(&sifted, &name);
+        self.stuck.extend(sifted.held.iter().map(|(line, _)| place(line)));
         for waiting in waiting {
-            let sequences = batch.sequences(&waiting.uid);
-            let cleared = clear::clear(&self.ground, series, waiting, &sequences, head.as_ref(), tenure).await;
-            // What is still there is found to be published the next time.
-            cleared.map_err(|error| Failure { class: error.class(), message: chain(&error) })?;
-            self.ground.metrics.published(&repositories::name(&self.resource), Lot::of(&waiting.lines));
+            let sequences = sifted.batch.sequences(&waiting.uid);
+            if sequences.is_empty() && !waiting.lines.iter().any(|line| unwritable.contains(&line.commit)) {
+                continue;
+            }
+            let published = clear::Published { sequences, unwritable: &unwritable, head: head.as_ref() };
+            // One status that can't be written is no reason to leave the others; what is in it is found to be published later.
+            match clear::clear(&self.ground, series, waiting, published, tenure).await {
+                Ok(()) => {
+                    let lot = Lot::of(sifted.batch.of_environment(&waiting.uid));
+                    self.ground.metrics.published(&repositories::name(&self.resource), lot);
+                }
+                Err(error) => {
+                    self.stuck.extend(waiting.lines.iter().map(place));
+                    let why = format!(
+                        "what is published of Environment {} can't be taken out of its status: {}",
+                        waiting.environment,
+                        chain(&error)
+                    );
+                    troubles.push(Trouble::new(Obstacle::Status, error.class(), why));
+                }
+            }
         }
-        Ok(())
+        Ok(troubles)
     }
 
-    /// Brings the batch to the remote's notes ref, and returns what that holds then.
+    /// Brings lines to the remote's notes ref, as far as they can be added there.
     async fn push(
         &mut self,
-        batch: &Arc<Batch>,
+        lines: &[Line],
         remote: &Remote,
         (name, path): (&RefName, PathBuf),
         key: &Arc<Option<SigningKey>>,
-    ) -> Result<Option<CommitId>, Failure> {
+    ) -> Result<Pushed, Trouble> {
         for _ in 0..RACES_MAX {
-            let head = match self.heads.get(name).cloned() {
+            // What is known counts again once a push has confirmed it.
+            let head = match self.heads.remove(name) {
                 Some(head) => head,
                 None => self.ground.workers.fetch_ref(remote, &path, name).await.map_err(|error| failed(&error))?,
             };
-            let Some(next) = self.write(batch, &path, head.clone(), Arc::clone(key)).await? else {
+            let (sifted, next) = self.write(lines.to_vec(), &path, head.clone(), Arc::clone(key)).await?;
+            let Some(next) = next else {
                 self.heads.insert(name.clone(), head.clone());
-                return Ok(head);
+                return Ok(Pushed { head, sifted });
             };
             let update = RefUpdate { name: name.clone(), expected: head, target: next.clone() };
             let pushed = self.ground.push(remote, &path, &update).await;
@@ -211,55 +276,56 @@ impl Publish {
                     // Without it the next fetch brings it once more.
                     let _ = tokio::task::spawn_blocking(move || Mirror::open_or_create(&path)?.pushed(&name, &pushed))
                         .await;
-                    return Ok(Some(next));
+                    return Ok(Pushed { head: Some(next), sifted });
                 }
-                PushOutcome::Raced { .. } => {
-                    self.count(NotesPush::Raced);
-                    self.heads.remove(name);
-                }
+                PushOutcome::Raced { .. } => self.count(NotesPush::Raced),
                 PushOutcome::Refused { name, message } => {
                     let message = format!("{} does not take {name}: {message}; allow plumb to write it", remote.url);
-                    return Err(Failure { class: Class::Wait, message });
+                    return Err(Trouble::new(Obstacle::Push, Class::Wait, message));
                 }
             }
         }
         let message = format!("{name} of {} is written by others at each try", remote.url);
-        Err(Failure { class: Class::Retry, message })
+        Err(Trouble::new(Obstacle::Push, Class::Retry, message))
     }
 
-    /// Writes the commit that adds the batch; nothing if it is all there.
+    /// Writes the commit that adds the lines which can be added; none if they are all there.
     async fn write(
         &self,
-        batch: &Arc<Batch>,
+        lines: Vec<Line>,
         path: &std::path::Path,
         head: Option<CommitId>,
         key: Arc<Option<SigningKey>>,
-    ) -> Result<Option<CommitId>, Failure> {
-        let (batch, path, at) = (Arc::clone(batch), path.to_owned(), self.ground.clock.now());
+    ) -> Result<(Sifted, Option<CommitId>), Failure> {
+        let (path, at) = (path.to_owned(), self.ground.clock.now());
         let author = self.resource.spec.commit.clone().unwrap_or_default().author;
         let author = Person::parse(&author)
             .map_err(|error| Failure { class: Class::Wait, message: format!("spec.commit.author: {error}") })?;
-        let written = tokio::task::spawn_blocking(move || -> Result<Option<CommitId>, GitError> {
+        let written = tokio::task::spawn_blocking(move || -> Result<(Sifted, Option<CommitId>), GitError> {
             let mirror = Mirror::open_or_create(&path)?;
-            let edits: Vec<_> = batch
+            let commits: BTreeSet<CommitId> = lines.iter().map(|line| line.commit.clone()).collect();
+            let sifted = sift::sift(lines, &mirror.notes(head.as_ref(), commits)?);
+            let edits: Vec<_> = sifted
+                .batch
                 .notes
                 .iter()
-                .map(|(commit, lines)| (commit, move |note: &str| batch::append(note, lines)))
+                .map(|(commit, lines)| (commit, move |note: &[u8]| batch::append(note, lines)))
                 .collect();
             let additions: Vec<_> = edits.iter().map(|(commit, edit)| Addition { commit, edit }).collect();
-            let Some(tree) = mirror.add_notes(head.as_ref(), &additions)? else { return Ok(None) };
+            let Some(tree) = mirror.add_notes(head.as_ref(), &additions)? else { return Ok((sifted, None)) };
             let draft = Draft {
                 tree,
                 parents: head.into_iter().collect(),
                 author: author.clone(),
                 committer: author,
                 at,
-                message: message(&batch),
+                message: message(&sifted.batch),
             };
             let sign =
                 key.as_ref().as_ref().map(|key| move |bytes: &[u8]| key.sign(bytes).map_err(|error| error.to_string()));
             let sign = sign.as_ref().map(|sign| sign as &plumb_git::draft::Sign<'_>);
-            mirror.write_commit(&draft, sign).map(Some)
+            let commit = mirror.write_commit(&draft, sign)?;
+            Ok((sifted, Some(commit)))
         });
         let written = written.await.map_err(|error| Failure { class: Class::Bug, message: error.to_string() })?;
         written.map_err(|error| failed(&error))
@@ -268,6 +334,43 @@ impl Publish {
     fn count(&self, push: NotesPush) {
         self.ground.metrics.notes_push(&repositories::name(&self.resource), push);
     }
+}
+
+/// Returns what tells a line from all others that wait: its number may stand for others as well once.
+fn place(line: &Line) -> (String, String) {
+    (line.environment.uid.clone(), line.text())
+}
+
+/// Returns what stands in the way of lines: one sentence for each note, and one for each environment whose numbers are taken.
+fn hindrances(sifted: &Sifted, name: &RefName) -> Vec<Trouble> {
+    let mut notes: BTreeMap<&CommitId, u64> = BTreeMap::new();
+    let mut troubles = Vec::new();
+    let mut counted = BTreeSet::new();
+    for (line, hindrance) in &sifted.held {
+        let environment = format!("{}/{}", line.environment.namespace, line.environment.name);
+        match hindrance {
+            Hindrance::Unwritable(_) => *notes.entry(&line.commit).or_default() += 1,
+            Hindrance::Taken if counted.insert(&line.environment.uid) => {
+                let why = format!(
+                    "record {} of Environment {environment} is in the note on {} with another text, as after a restore of etcd: \
+                     its records wait until its status.records.next is higher than every number in {name} (docs/records.md)",
+                    line.sequence, line.commit
+                );
+                troubles.push(Trouble::new(Obstacle::Number, Class::Wait, why));
+            }
+            Hindrance::Taken | Hindrance::Behind => {}
+        }
+    }
+    let why = sifted.unwritable();
+    troubles.extend(notes.into_iter().map(|(commit, lines)| {
+        let why = format!(
+            "{lines} record(s) on {commit} wait, since its note in {name} takes no more: {}; take out of the note what others \
+             have put there, or push another commit, with which they are counted in one record",
+            why[commit]
+        );
+        Trouble::new(Obstacle::Note, Class::Wait, why)
+    }));
+    troubles
 }
 
 /// Returns the ref that the notes of a cluster are at.

@@ -41,7 +41,7 @@ use crate::{
     main_loop::Event,
     metrics::{Look, Metrics},
     mirrors::{InUse, Mirrors},
-    publisher::Trouble,
+    publisher::Troubles,
     reference, report,
     source::Source,
     status,
@@ -102,7 +102,7 @@ pub(crate) struct Follower {
 
 impl Follower {
     /// Starts to follow a repository.
-    pub(crate) fn start(ground: Ground, resource: Arc<Repository>, trouble: Trouble) -> Self {
+    pub(crate) fn start(ground: Ground, resource: Arc<Repository>, trouble: Troubles) -> Self {
         let (kick, kicks) = mpsc::channel(KICKS_MAX);
         let written = resource.status.clone().unwrap_or_default();
         let revision = written.revision.clone();
@@ -156,7 +156,7 @@ struct Follow {
     /// What has to be signed by whom; absent: nothing.
     trust: Option<Trust>,
     /// Why its records can't be published.
-    trouble: Trouble,
+    trouble: Troubles,
     /// The commit that environments were last told of.
     told: Option<CommitId>,
     failures: u32,

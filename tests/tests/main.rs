@@ -67,6 +67,8 @@ mod tampered;
 mod tenancy;
 #[path = "main/traversal.rs"]
 mod traversal;
+#[path = "main/unpublished.rs"]
+mod unpublished;
 #[path = "main/vanishing.rs"]
 mod vanishing;
 #[path = "main/witnesses.rs"]

@@ -12,6 +12,7 @@ pub mod kind;
 pub mod landing;
 pub mod ledger;
 pub mod line;
+pub mod sift;
 
 use std::time::Duration;
 

@@ -50,7 +50,7 @@ fn main() {
 /// Adds a line to a note in a commit of its own, as a publisher does.
 fn append(repository: &BareRepository, head: CommitId, commit: &CommitId) -> CommitId {
     let mirror = Mirror::open_or_create(repository.path()).expect("a repository");
-    let edit = |note: &str| Some(format!("{note}{LINE}\n"));
+    let edit = |note: &[u8]| Some([note, LINE.as_bytes(), b"\n"].concat());
     let tree = mirror.add_notes(Some(&head), &[Addition { commit, edit: &edit }]).expect("a tree of notes");
     let plumb = Person::parse("plumb <plumb@example.com>").expect("somebody");
     let draft = Draft {

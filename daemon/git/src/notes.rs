@@ -4,7 +4,10 @@
 //! people have put elsewhere (40 digits, or 2, 2 and 36) are found and moved there.
 //! Must never do: decide what a note says (it is handed a function), move a ref of a remote.
 
-use std::path::Path;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use git2::{FileMode, ObjectType, Oid, Repository, Tree, build::TreeUpdateBuilder};
 use plumb_core::commit::{CommitId, RefName, TreeId};
@@ -14,28 +17,25 @@ use crate::{
     mirror::{self, Mirror},
 };
 
-/// Largest note that is read and added to; more is not plumb's, and would be read again with each record.
-const NOTE_BYTES_MAX: usize = 8 << 20;
+/// Largest note that is read: more than plumb ever makes of one, since it would be read again with each record.
+const NOTE_BYTES_MAX: usize = 16 << 20;
 
 /// A note that is to be added to.
 pub struct Addition<'a> {
     /// The commit that the note is on.
     pub commit: &'a CommitId,
     /// Returns what the note says then, from what it says now; nothing if it says so already.
-    pub edit: &'a dyn Fn(&str) -> Option<String>,
+    pub edit: &'a dyn Fn(&[u8]) -> Option<Vec<u8>>,
 }
 
 impl Mirror {
     /// Returns the tree of notes with the additions, on top of what a commit of a notes ref holds; nothing if they are all
     /// there.
     ///
-    /// *Errors:* the commit is not in the mirror; a note that is no text or too large.
+    /// *Errors:* the commit is not in the mirror; a note that [`Mirror::notes`] can't read.
     pub fn add_notes(&self, head: Option<&CommitId>, additions: &[Addition<'_>]) -> Result<Option<TreeId>, GitError> {
         self.with(|repository| {
-            let tree = match head {
-                Some(head) => repository.find_commit(Oid::from_str(head.as_str())?)?.tree()?,
-                None => repository.find_tree(repository.treebuilder(None)?.write()?)?,
-            };
+            let tree = root(repository, head)?;
             let mut update = TreeUpdateBuilder::new();
             let mut changed = false;
             for Addition { commit, edit } in additions {
@@ -46,6 +46,48 @@ impl Mirror {
             }
             let written = update.create_updated(repository, &tree)?;
             TreeId::parse(&written.to_string()).map(Some).map_err(|error| git2::Error::from_str(&error.to_string()))
+        })
+    }
+
+    /// Returns what the notes on these commits say, none being an empty one; for one that can't be read, or that something else
+    /// stands in the way of, why not.
+    ///
+    /// *Errors:* the commit is not in the mirror.
+    pub fn notes(
+        &self,
+        head: Option<&CommitId>,
+        commits: impl IntoIterator<Item = CommitId>,
+    ) -> Result<BTreeMap<CommitId, Result<Vec<u8>, String>>, GitError> {
+        self.with(|repository| {
+            let tree = root(repository, head)?;
+            let note = |commit: CommitId| {
+                let found = find(repository, &tree, &commit)?;
+                Ok((commit, found.map(|found| found.content)))
+            };
+            commits.into_iter().map(note).collect()
+        })
+    }
+
+    /// Returns those of these commits that are no ancestors of the newest commit of a notes ref, nor that one.
+    pub fn missing(
+        &self,
+        head: Option<&CommitId>,
+        commits: BTreeSet<CommitId>,
+    ) -> Result<BTreeSet<CommitId>, GitError> {
+        self.with(|repository| {
+            let Some(head) = head else { return Ok(commits) };
+            let ids: Result<BTreeMap<Oid, CommitId>, git2::Error> =
+                commits.into_iter().map(|commit| Ok((Oid::from_str(commit.as_str())?, commit))).collect();
+            let mut sought = ids?;
+            let mut walk = repository.revwalk()?;
+            walk.push(Oid::from_str(head.as_str())?)?;
+            for id in walk {
+                if sought.is_empty() {
+                    break;
+                }
+                sought.remove(&id?);
+            }
+            Ok(sought.into_values().collect())
         })
     }
 
@@ -64,40 +106,62 @@ fn add(
     tree: &Tree<'_>,
     update: &mut TreeUpdateBuilder,
     commit: &CommitId,
-    edit: &dyn Fn(&str) -> Option<String>,
+    edit: &dyn Fn(&[u8]) -> Option<Vec<u8>>,
 ) -> Result<bool, git2::Error> {
+    let Found { content, elsewhere } = find(repository, tree, commit)?
+        .map_err(|why| git2::Error::from_str(&format!("the note on {commit}: {why}")))?;
+    let Some(grown) = edit(&content) else { return Ok(false) };
+    for path in elsewhere {
+        update.remove(path);
+    }
+    let [place, ..] = places(commit);
+    update.upsert(place, repository.blob(&grown)?, FileMode::Blob);
+    Ok(true)
+}
+
+/// What there is of a note.
+struct Found {
+    /// All of it, from wherever it is.
+    content: Vec<u8>,
+    /// Where parts of it are besides its place.
+    elsewhere: Vec<String>,
+}
+
+/// Returns the note on a commit, or why it can't be added to: nothing is written over what is no note.
+fn find(repository: &Repository, tree: &Tree<'_>, commit: &CommitId) -> Result<Result<Found, String>, git2::Error> {
     let [place, elsewhere @ ..] = places(commit);
-    let mut text = String::new();
-    let mut moved = Vec::new();
+    let folder = &place[..2];
+    if tree.get_name(folder).is_some_and(|entry| entry.kind() != Some(ObjectType::Tree)) {
+        return Ok(Err(format!("{folder} of the tree of notes is no directory")));
+    }
+    let mut found = Found { content: Vec::new(), elsewhere: Vec::new() };
     for path in std::iter::once(&place).chain(&elsewhere) {
         let Ok(entry) = tree.get_path(Path::new(path)) else { continue };
         if entry.kind() != Some(ObjectType::Blob) {
-            continue;
+            return Ok(Err(format!("{path} of the tree of notes is no file")));
         }
-        text.push_str(&read(repository, entry.id(), path)?);
+        let (bytes, _) = repository.odb()?.read_header(entry.id())?;
+        if bytes > NOTE_BYTES_MAX {
+            return Ok(Err(format!("it has {bytes} bytes, more than plumb reads")));
+        }
+        found.content.extend_from_slice(repository.find_blob(entry.id())?.content());
         if *path != place {
-            moved.push(path);
+            found.elsewhere.push(path.clone());
         }
     }
-    let Some(grown) = edit(&text) else { return Ok(false) };
-    for path in moved {
-        update.remove(path);
+    Ok(Ok(found))
+}
+
+/// Returns the tree of a commit of a notes ref; an empty one where there is none yet.
+fn root<'a>(repository: &'a Repository, head: Option<&CommitId>) -> Result<Tree<'a>, git2::Error> {
+    match head {
+        Some(head) => repository.find_commit(Oid::from_str(head.as_str())?)?.tree(),
+        None => repository.find_tree(repository.treebuilder(None)?.write()?),
     }
-    update.upsert(place, repository.blob(grown.as_bytes())?, FileMode::Blob);
-    Ok(true)
 }
 
 /// Returns where the note on a commit may be, plumb's own place first.
 fn places(commit: &CommitId) -> [String; 3] {
     let id = commit.as_str();
     [format!("{}/{}", &id[..2], &id[2..]), id.to_owned(), format!("{}/{}/{}", &id[..2], &id[2..4], &id[4..])]
-}
-
-fn read(repository: &Repository, id: Oid, path: &str) -> Result<String, git2::Error> {
-    let (bytes, _) = repository.odb()?.read_header(id)?;
-    if bytes > NOTE_BYTES_MAX {
-        return Err(git2::Error::from_str(&format!("the note {path} has more than {NOTE_BYTES_MAX} bytes")));
-    }
-    let text = String::from_utf8(repository.find_blob(id)?.content().to_vec());
-    text.map_err(|_| git2::Error::from_str(&format!("the note {path} is no text")))
 }

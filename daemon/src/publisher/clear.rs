@@ -1,7 +1,7 @@
 //! Taking published records out of an Environment's status.
 //!
 //! The status belongs to whoever reconciles the Environment: only `records` is changed, over the newest state, and only what
-//! was published goes.
+//! was published goes, or is stepped over because its note takes no more.
 
 use std::collections::BTreeSet;
 
@@ -12,13 +12,22 @@ use serde_json::{Value, json};
 
 use crate::{backlog::Waiting, ledger, repositories::Ground, status};
 
-/// Takes the lines with these numbers out, and writes down where the notes ref is.
+/// What became of the lines of one environment.
+pub(super) struct Published<'a> {
+    /// Numbers of those that are in Git.
+    pub(super) sequences: BTreeSet<u64>,
+    /// Commits whose notes take no more.
+    pub(super) unwritable: &'a BTreeSet<CommitId>,
+    /// Where the notes ref is.
+    pub(super) head: Option<&'a CommitId>,
+}
+
+/// Takes out what is published, and writes down where the notes ref is.
 pub(super) async fn clear(
     ground: &Ground,
     series: &Series,
     Waiting { environment, uid, .. }: &Waiting,
-    sequences: &BTreeSet<u64>,
-    head: Option<&CommitId>,
+    Published { sequences, unwritable, head }: Published<'_>,
     tenure: &Tenure,
 ) -> Result<(), ApiError> {
     let cluster = ground.cluster.during(tenure);
@@ -34,9 +43,11 @@ pub(super) async fn clear(
             // What can't be read stays as it is.
             if let Ok(records) = serde_json::from_value::<RecordsStatus>(status["records"].clone()) {
                 let mut ledger = ledger::ledger(Some(&records));
-                ledger.published(series, sequences);
+                ledger.published(series, &sequences);
+                ledger.step_over(series, unwritable);
                 // What counts may have another ref by now.
-                let end = head.map(ToString::to_string).filter(|_| ledger.series.is(series));
+                let published = !sequences.is_empty() && ledger.series.is(series);
+                let end = head.map(ToString::to_string).filter(|_| published);
                 cleared = ledger::status(&ledger, end.or(records.head));
                 status["records"] = json!(cleared);
             }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use plumb_git::watch::LocalWatch;
 
-use crate::{chain::chain, mirrors::Mirrors, publisher::Trouble, trust::Trust};
+use crate::{chain::chain, mirrors::Mirrors, publisher::Troubles, trust::Trust};
 
 /// Waits until the file watch sees something; without a watch, for ever.
 pub(super) async fn changed(watch: &mut Option<LocalWatch>) {
@@ -20,7 +20,7 @@ pub(super) async fn changed(watch: &mut Option<LocalWatch>) {
 }
 
 /// Waits until records can't be published, or can again; where none are, for ever.
-pub(super) async fn troubled(trouble: &mut Trouble) {
+pub(super) async fn troubled(trouble: &mut Troubles) {
     if trouble.changed().await.is_err() {
         std::future::pending::<()>().await;
     }

@@ -5,10 +5,11 @@ use plumb_api::{
     condition::{self, Condition, ConditionStatus},
     repository::RevisionStatus,
 };
-use plumb_core::{class::Class, operation::Failure};
+use plumb_core::class::Class;
 
 use super::Unfound;
 use crate::{
+    publisher::trouble::Trouble,
     status::{self, Verdict},
     trust::Doubt,
 };
@@ -22,7 +23,7 @@ pub(super) fn is_failed(conditions: &[Condition]) -> bool {
 pub(super) fn conditions(
     (resource, outcome): (&Repository, &Result<(), Unfound>),
     revision: Option<&RevisionStatus>,
-    trouble: Option<&Failure>,
+    trouble: Option<&Trouble>,
     before: &[Condition],
     now: jiff::Timestamp,
 ) -> Vec<Condition> {
@@ -42,9 +43,9 @@ pub(super) fn conditions(
     let verdict =
         Verdict { holds: &[(condition::READY, ready), (condition::STALLED, stalled)], reason, message: &message };
     let mut conditions = status::conditions(&verdict, before, resource.metadata.generation, now);
-    if let Some(Failure { message, .. }) = trouble {
+    if let Some(Trouble { obstacle, failure }) = trouble {
         let holds = &[(condition::RECORDS_UNPUBLISHED, true)];
-        let verdict = Verdict { holds, reason: "PushFailed", message };
+        let verdict = Verdict { holds, reason: obstacle.reason(), message: &failure.message };
         conditions.extend(status::conditions(&verdict, before, resource.metadata.generation, now));
     }
     conditions

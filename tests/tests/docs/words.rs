@@ -68,7 +68,8 @@ fn every_reason_of_a_repository_is_described() {
     let conditions = between(&source, "fn conditions(", "let stalled");
     let mut reasons = quoted_after(conditions, "(true,");
     reasons.extend(quoted_after(conditions, "(false,"));
-    reasons.extend(quoted_after(&source, "reason:"));
+    let troubles = read("daemon/src/publisher/trouble.rs");
+    reasons.extend(quoted_after(between(&troubles, "fn reason(", "pub(crate) struct"), "=>"));
     check("### Reasons of Repositories", reasons);
 }
 

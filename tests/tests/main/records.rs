@@ -17,7 +17,7 @@ pub(super) fn site(plane: &'static ControlPlane, name: &str, more: Value) -> Sit
     site
 }
 
-fn repository(site: &Site, more: Value) {
+pub(super) fn repository(site: &Site, more: Value) {
     let mut spec = json!({ "records": "Notes" });
     for (key, value) in more.as_object().expect("a map") {
         spec[key] = value.clone();
@@ -33,7 +33,7 @@ pub(super) fn notes_ref(site: &Site) -> Option<(String, String)> {
 }
 
 /// Returns the records on a commit, as plain Git shows them.
-fn records(site: &Site, commit: &str) -> Vec<Value> {
+pub(super) fn records(site: &Site, commit: &str) -> Vec<Value> {
     let shown = site.repository.git(&["log", "-1", "--notes=plumb/*", "--format=%N", commit]).expect("a log");
     let lines = shown.lines().filter(|line| !line.trim().is_empty());
     lines.map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
@@ -43,7 +43,7 @@ pub(super) fn kinds(records: &[Value]) -> Vec<String> {
     records.iter().map(|record| record["kind"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-fn wait_for_kind(site: &Site, commit: &str, kind: &str) -> Value {
+pub(super) fn wait_for_kind(site: &Site, commit: &str, kind: &str) -> Value {
     wait::until(&format!("a record {kind} on {commit}"), || {
         let records = records(site, commit);
         let found = records.iter().find(|record| record["kind"] == kind).cloned();
@@ -183,7 +183,7 @@ fn killed_at_any_moment_no_record_is_lost_or_doubled() {
 }
 
 /// Returns the condition that says that records wait.
-fn unpublished(site: &Site) -> Option<Value> {
+pub(super) fn unpublished(site: &Site) -> Option<Value> {
     let repository = site.get("repositories.plumb.dev", "repo").unwrap_or_default();
     let conditions = repository["status"]["conditions"].as_array().cloned().unwrap_or_default();
     conditions.into_iter().find(|condition| condition["type"] == "RecordsUnpublished")

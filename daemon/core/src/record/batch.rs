@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::line::{Line, Subject};
+use super::line::Line;
 use crate::commit::CommitId;
 
 /// The lines that are to be in notes, each on its commit.
@@ -44,35 +44,37 @@ impl Batch {
         self.notes.is_empty()
     }
 
+    /// Returns the lines of one environment, which its UID names.
+    pub fn of_environment(&self, uid: &str) -> impl Iterator<Item = &Line> {
+        self.notes.values().flatten().filter(move |line| line.environment.uid == uid)
+    }
+
     /// Returns the numbers of one environment's lines.
     pub fn sequences(&self, environment: &str) -> BTreeSet<u64> {
-        let lines = self.notes.values().flatten().filter(|line| line.environment.uid == environment);
-        lines.map(|line| line.sequence).collect()
+        self.of_environment(environment).map(|line| line.sequence).collect()
     }
 }
 
 /// Returns a note with the lines added that it lacks; nothing if it has them all.
 ///
-/// *Guarantees:* what the note holds stays as it is, byte for byte, also what is no record; a number that is there is not added
-/// again, even if its text should differ.
-pub fn append(note: &str, lines: &[Line]) -> Option<String> {
-    let there: BTreeSet<(Subject, String, u64)> =
-        note.lines().filter_map(|text| Line::parse(text).ok()).map(identity).collect();
-    let mut text = note.to_owned();
-    for line in lines.iter().filter(|line| !there.contains(&identity((*line).clone()))) {
+/// *Guarantees:* what the note holds stays as it is, byte for byte, also what is no record and what is no text.
+pub fn append(note: &[u8], lines: &[Line]) -> Option<Vec<u8>> {
+    let there = texts(note);
+    let mut grown = note.to_vec();
+    for text in lines.iter().map(Line::text).filter(|text| !there.contains(text.as_bytes())) {
         // Somebody's editor may have taken the last line break.
-        if !text.is_empty() && !text.ends_with('\n') {
-            text.push('\n');
+        if !grown.is_empty() && !grown.ends_with(b"\n") {
+            grown.push(b'\n');
         }
-        text.push_str(&line.text());
-        text.push('\n');
+        grown.extend_from_slice(text.as_bytes());
+        grown.push(b'\n');
     }
-    (text != note).then_some(text)
+    (grown.len() != note.len()).then_some(grown)
 }
 
-/// Returns what no two records share.
-fn identity(line: Line) -> (Subject, String, u64) {
-    (line.environment, line.repository, line.sequence)
+/// Returns the lines of a note, whatever they are.
+pub(super) fn texts(note: &[u8]) -> BTreeSet<&[u8]> {
+    note.split(|byte| *byte == b'\n').map(|text| text.strip_suffix(b"\r").unwrap_or(text)).collect()
 }
 
 #[cfg(test)]

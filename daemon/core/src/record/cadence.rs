@@ -18,6 +18,10 @@ pub struct Cadence {
     rests_until: Duration,
     /// Pushes in a row that failed.
     failures: u32,
+    /// What could not be published though a push went well is not tried before, unless something else is pushed.
+    stuck_until: Duration,
+    /// Pushes in a row that left something behind.
+    stuck: u32,
 }
 
 /// What is to be done now.
@@ -32,12 +36,16 @@ pub enum Next {
 }
 
 impl Cadence {
-    /// Returns what is to be done about records of these kinds, which wait. What is urgent takes everything else with it;
-    /// where pushes fail it waits like the rest, since what fails does not get better by haste.
-    pub fn next(&self, now: Duration, waiting: impl IntoIterator<Item = RecordKind>) -> Next {
+    /// Returns what is to be done about records of these kinds, which wait, and about some that the last push has left behind
+    /// (`stuck`). What is urgent takes everything else with it; where pushes fail it waits like the rest, since what fails does
+    /// not get better by haste.
+    pub fn next(&self, now: Duration, waiting: impl IntoIterator<Item = RecordKind>, stuck: bool) -> Next {
         let mut waiting = waiting.into_iter().peekable();
+        if stuck && now >= self.stuck_until.max(self.rests_until) {
+            return Next::Push;
+        }
         if waiting.peek().is_none() {
-            return Next::Nothing;
+            return if stuck { Next::At(self.stuck_until.max(self.rests_until)) } else { Next::Nothing };
         }
         if now >= self.rests_until || self.failures == 0 && waiting.any(RecordKind::is_urgent) {
             return Next::Push;
@@ -47,13 +55,20 @@ impl Cadence {
 
     /// Takes down that a push went well.
     pub fn pushed(&mut self, now: Duration) {
-        *self = Self { rests_until: now + PUSH_EVERY, failures: 0 };
+        *self = Self { rests_until: now + PUSH_EVERY, ..Self::default() };
+    }
+
+    /// Takes down that a push went well and left something behind; `seed` spreads the next try of that.
+    pub fn pushed_in_part(&mut self, now: Duration, class: Class, seed: u64) {
+        let stuck = self.stuck.saturating_add(1);
+        let stuck_until = now + backoff::delay(class, stuck, seed);
+        *self = Self { rests_until: now + PUSH_EVERY, failures: 0, stuck_until, stuck };
     }
 
     /// Takes down that one failed; `seed` spreads the next try.
     pub fn failed(&mut self, now: Duration, class: Class, seed: u64) {
         let failures = self.failures.saturating_add(1);
-        *self = Self { rests_until: now + backoff::delay(class, failures, seed).max(PUSH_EVERY), failures };
+        *self = Self { rests_until: now + backoff::delay(class, failures, seed).max(PUSH_EVERY), failures, ..*self };
     }
 }
 
@@ -70,25 +85,46 @@ mod tests {
         use RecordKind::{Applied, DriftCorrected, Held};
         let at = |seconds: u32| SECOND * seconds;
         let mut cadence = Cadence::default();
-        assert_eq!(cadence.next(at(100), []), Next::Nothing);
-        assert_eq!(cadence.next(at(100), [Applied]), Next::Push);
+        assert_eq!(cadence.next(at(100), [], false), Next::Nothing);
+        assert_eq!(cadence.next(at(100), [Applied], false), Next::Push);
         cadence.pushed(at(100));
-        assert_eq!(cadence.next(at(101), []), Next::Nothing);
-        assert_eq!(cadence.next(at(101), [Applied]), Next::At(at(110)));
-        assert_eq!(cadence.next(at(102), [Applied, DriftCorrected, Held]), Next::Push);
+        assert_eq!(cadence.next(at(101), [], false), Next::Nothing);
+        assert_eq!(cadence.next(at(101), [Applied], false), Next::At(at(110)));
+        assert_eq!(cadence.next(at(102), [Applied, DriftCorrected, Held], false), Next::Push);
         cadence.pushed(at(102));
-        assert_eq!(cadence.next(at(111), [Applied]), Next::At(at(112)));
-        assert_eq!(cadence.next(at(112), [Applied]), Next::Push);
+        assert_eq!(cadence.next(at(111), [Applied], false), Next::At(at(112)));
+        assert_eq!(cadence.next(at(112), [Applied], false), Next::Push);
         cadence.failed(at(112), Class::Wait, 7);
-        assert_eq!(cadence.next(at(113), [Held]), Next::At(at(122)), "a remote that refuses is not pressed");
-        assert_eq!(cadence.next(at(122), [Held]), Next::Push);
+        assert_eq!(cadence.next(at(113), [Held], false), Next::At(at(122)), "a remote that refuses is not pressed");
+        assert_eq!(cadence.next(at(122), [Held], false), Next::Push);
         for _ in 0..20 {
             cadence.failed(at(200), Class::Wait, 7);
         }
-        let Next::At(again) = cadence.next(at(201), [Held]) else { panic!("it is tried again and again") };
+        let Next::At(again) = cadence.next(at(201), [Held], false) else { panic!("it is tried again and again") };
         assert!(again <= at(200) + SECOND * 330, "{again:?}");
         cadence.pushed(at(600));
-        assert_eq!(cadence.next(at(600), [Held]), Next::Push, "what failed before is over");
+        assert_eq!(cadence.next(at(600), [Held], false), Next::Push, "what failed before is over");
+    }
+
+    #[test]
+    fn what_is_left_behind_is_tried_again_less_and_less_often_and_holds_nothing_up() {
+        use RecordKind::{Applied, Held};
+        let at = |seconds: u32| SECOND * seconds;
+        let mut cadence = Cadence::default();
+        cadence.pushed_in_part(at(100), Class::Wait, 7);
+        assert_eq!(cadence.next(at(101), [Held], true), Next::Push, "what is urgent and free goes at once");
+        assert_eq!(cadence.next(at(101), [Applied], true), Next::At(at(110)));
+        assert_eq!(cadence.next(at(110), [], true), Next::Push);
+        for _ in 0..20 {
+            cadence.pushed_in_part(at(200), Class::Wait, 7);
+        }
+        let Next::At(again) = cadence.next(at(210), [], true) else { panic!("not without a pause") };
+        assert!(again > at(400) && again <= at(530), "{again:?}");
+        assert_eq!(cadence.next(at(210), [Applied], true), Next::Push, "the others go on");
+        assert_eq!(cadence.next(again, [], true), Next::Push);
+        cadence.pushed(at(600));
+        cadence.pushed_in_part(at(601), Class::Wait, 7);
+        assert_eq!(cadence.next(at(611), [], true), Next::Push, "what was stuck before is over");
     }
 
     proptest! {
@@ -110,7 +146,7 @@ mod tests {
                 while let Some((at, kind)) = coming.next_if(|(at, _)| *at <= now) {
                     waiting.push((at, kind));
                 }
-                match cadence.next(now, waiting.iter().map(|(_, kind)| *kind)) {
+                match cadence.next(now, waiting.iter().map(|(_, kind)| *kind), false) {
                     Next::Push => {
                         if waiting.iter().any(|(_, kind)| kind.is_urgent()) {
                             let late = waiting.iter().filter(|(_, kind)| kind.is_urgent()).map(|(at, _)| now - *at).max();

@@ -1,6 +1,6 @@
 //! Which records of a write have arrived whose answer was lost, or that met somebody else's.
 
-use super::{ledger::Ledger, line::Line};
+use super::{RecordKind, ledger::Ledger, line::Line};
 
 /// Returns how many of the last `records` that a ledger was tried to be written with are in what was read: the first ones,
 /// which must not be numbered again; nothing if others have their numbers.
@@ -15,7 +15,11 @@ pub fn landed(attempted: &Ledger, records: usize, read: &Ledger) -> Option<usize
     let is_new = |line: &Line| line.series() == attempted.series && line.sequence >= start;
     let number = |text: &String| Line::parse(text).ok().filter(is_new).map(|line| line.sequence);
     let ours = |wanted: u64| attempted.pending.iter().find(|text| number(text) == Some(wanted));
-    let foreign = |text: &&String| number(text).and_then(ours).is_some_and(|ours| ours != *text);
+    // Whoever publishes may have had one line stand for ours.
+    let stands = |text: &String| Line::parse(text).is_ok_and(|line| line.kind == RecordKind::RolledUp);
+    let foreign = |text: &&String| {
+        number(text).and_then(ours).is_some_and(|ours| ours != *text && (stands(ours) || !stands(text)))
+    };
     if read.pending.iter().any(|text| foreign(&text)) {
         return None;
     }

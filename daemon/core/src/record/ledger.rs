@@ -11,6 +11,7 @@ use super::{
     Record,
     line::{Line, Origin, Series},
 };
+use crate::commit::CommitId;
 
 /// Lines that a status keeps.
 pub const PENDING_MAX: usize = 64;
@@ -70,6 +71,34 @@ impl Ledger {
         self.pending.retain(|text| {
             !Line::parse(text).is_ok_and(|line| line.series() == *series && sequences.contains(&line.sequence))
         });
+        self.close();
+    }
+
+    /// Has one line stand for those of a notes ref whose notes take no more, on the commit of the line after them: what comes
+    /// later does not wait for ever, and the numbers stay without a gap. The last ones wait on, since nothing waits for them.
+    ///
+    /// *Assumptions:* none of these lines is in a note, and nobody else publishes.
+    pub fn step_over(&mut self, series: &Series, unwritable: &BTreeSet<CommitId>) {
+        let stuck = |line: &Line| unwritable.contains(&line.commit);
+        let mut texts = Vec::new();
+        // Lines that take no more so far, as they stand and as they are read.
+        let mut waiting: Vec<(String, Line)> = Vec::new();
+        let end = self.overflow.as_ref().and_then(|text| Line::parse(text).ok());
+        for text in std::mem::take(&mut self.pending) {
+            match Line::parse(&text).ok().filter(|line| line.series() == *series) {
+                Some(line) if stuck(&line) => waiting.push((text, line)),
+                Some(line) => {
+                    texts.extend(replaced(&mut waiting, &line));
+                    texts.push(text);
+                }
+                None => texts.push(text),
+            }
+        }
+        if let Some(end) = end.filter(|end| end.series() == *series && !stuck(end)) {
+            texts.extend(replaced(&mut waiting, &end));
+        }
+        texts.extend(waiting.into_iter().map(|(text, _)| text));
+        self.pending = texts;
         self.close();
     }
 
@@ -134,6 +163,12 @@ impl Ledger {
     fn close(&mut self) {
         self.pending.extend(self.overflow.take_if(|text| fits(&self.pending, text)));
     }
+}
+
+/// Takes the lines that wait out, and returns the one that stands for them.
+fn replaced(waiting: &mut Vec<(String, Line)>, next: &Line) -> Option<String> {
+    let lines: Vec<Line> = waiting.drain(..).map(|(_, line)| line).collect();
+    Line::standing_for(&lines, next).map(|line| line.text())
 }
 
 /// Returns whether there is room for one more line, and for the one that stands for what does not fit.

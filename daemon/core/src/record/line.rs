@@ -220,19 +220,67 @@ impl Line {
     }
 
     /// Returns the line that stands for this one and for an earlier `RolledUp` that ends just before it.
-    pub(super) fn rolled_up(mut self, before: Option<&Self>) -> Self {
+    pub(super) fn rolled_up(&self, before: Option<&Self>) -> Self {
+        let (number, kind, time) = (self.sequence, self.kind, self.time);
         let (mut kinds, from, since) = match before {
             Some(before) => (before.kinds.clone(), before.from, before.since),
-            None => (BTreeMap::new(), Some(self.sequence), Some(self.time)),
+            None => (BTreeMap::new(), Some(number), Some(time)),
         };
-        *kinds.entry(self.kind).or_default() += 1;
-        let listed: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} {}", kind.label())).collect();
-        let all: u64 = kinds.values().sum();
-        self.message = format!("too many records to keep until they could be published: {all} ({})", listed.join(", "));
-        (self.kind, self.from, self.since, self.kinds) = (RecordKind::RolledUp, from, since, kinds);
-        (self.objects, self.more_objects, self.fields, self.more_fields) = (Vec::new(), 0, Vec::new(), 0);
-        (self.who, self.related, self.count, self.took_ms, self.class) = (None, None, None, None, None);
-        self
+        *kinds.entry(kind).or_default() += 1;
+        let message = format!("too many records to keep until they could be published: {}", listed(&kinds));
+        Self { kind: RecordKind::RolledUp, from, message, kinds, since, ..self.bare() }
+    }
+
+    /// Returns the line that stands for these, which follow each other, on the commit of the line after them; nothing for none.
+    pub(super) fn standing_for(lines: &[Self], next: &Self) -> Option<Self> {
+        let (first, last) = (lines.first()?, lines.last()?);
+        let mut kinds: BTreeMap<RecordKind, u64> = BTreeMap::new();
+        for line in lines {
+            // A line that stands for others has what they were.
+            let whole = BTreeMap::from([(line.kind, 1)]);
+            for (kind, count) in if line.kinds.is_empty() { &whole } else { &line.kinds } {
+                *kinds.entry(*kind).or_default() += count;
+            }
+        }
+        let mut commits: Vec<String> = lines.iter().map(|line| line.commit.short().to_owned()).collect();
+        commits.dedup();
+        let message = format!("the note on {} takes no more: {}", commits.join(", "), listed(&kinds));
+        Some(Self {
+            time: last.time,
+            kind: RecordKind::RolledUp,
+            sequence: last.sequence,
+            from: Some(first.first()),
+            message: short(&message, MESSAGE_CHARS_MAX),
+            kinds,
+            since: Some(first.since.unwrap_or(first.time)),
+            ..next.bare()
+        })
+    }
+
+    /// Returns a line that says no more than whose it is and which commit it is on.
+    fn bare(&self) -> Self {
+        Self {
+            from: None,
+            message: String::new(),
+            objects: Vec::new(),
+            more_objects: 0,
+            fields: Vec::new(),
+            more_fields: 0,
+            who: None,
+            related: None,
+            count: None,
+            kinds: BTreeMap::new(),
+            since: None,
+            took_ms: None,
+            class: None,
+            ..self.clone()
+        }
+    }
+
+    /// Returns whether both stand for the same number.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let same = self.environment == other.environment && self.series() == other.series();
+        same && self.first() <= other.sequence && other.first() <= self.sequence
     }
 
     /// Returns the first number that this line stands for.
@@ -286,6 +334,12 @@ fn short(text: &str, chars_max: usize) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// Returns how many records there are, and how many of each kind.
+fn listed(kinds: &BTreeMap<RecordKind, u64>) -> String {
+    let listed: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} {}", kind.label())).collect();
+    format!("{} ({})", kinds.values().sum::<u64>(), listed.join(", "))
 }
 
 fn is_zero(number: &usize) -> bool {

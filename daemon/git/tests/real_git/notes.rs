@@ -42,7 +42,10 @@ impl Desk {
     }
 
     fn add(&self, head: Option<&CommitId>, commit: &CommitId, line: &str) -> Option<TreeId> {
-        let edit = |note: &str| (!note.contains(line)).then(|| format!("{note}{line}\n"));
+        let edit = |note: &[u8]| {
+            let has = note.windows(line.len()).any(|part| part == line.as_bytes());
+            (!has).then(|| [note, line.as_bytes(), b"\n"].concat())
+        };
         self.mirror.add_notes(head, &[Addition { commit, edit: &edit }]).expect("a readable tree")
     }
 
@@ -91,6 +94,62 @@ async fn git_and_plumb_add_to_the_same_notes() {
     assert_eq!(desk.source.git(&["ls-tree", "-r", "--name-only", head.as_str()]), path);
     assert_eq!(desk.git(&["list"]).lines().count(), 1);
     desk.source.git(&["fsck", "--strict", "--no-dangling"]);
+}
+
+#[tokio::test]
+async fn nothing_is_written_over_what_is_no_note() {
+    let desk = Desk::new().await;
+    let (first, name) = (desk.source.head(), Desk::name());
+    let (folder, file) = first.as_str().split_at(2);
+    let blob = |bytes: &[u8]| {
+        std::fs::write(desk.source.beside("blob"), bytes).expect("a file");
+        desk.source.git(&["hash-object", "-w", &desk.source.beside("blob").display().to_string()])
+    };
+    let (binary, other) = (blob(b"\x00\xff no line break"), blob(b"x"));
+    let large = blob(&vec![b'x'; 17 << 20]);
+    // A tree of one entry, at each of these places.
+    let head = async |path: &str, blob: &str| {
+        desk.source.git(&["read-tree", "--empty"]);
+        desk.source.git(&["update-index", "--add", "--cacheinfo", &format!("100644,{blob},{path}")]);
+        let tree = desk.source.git(&["write-tree"]);
+        let commit = desk.source.git(&["commit-tree", "-m", "notes", &tree]);
+        desk.source.git(&["update-ref", name.as_str(), &commit]);
+        desk.workers.fetch_ref(&desk.remote, desk.mirror.path(), &name).await.expect("an answer")
+    };
+    let noted = |head: &Option<CommitId>| {
+        let notes = desk.mirror.notes(head.as_ref(), [first.clone()]).expect("a readable tree");
+        notes[&first].clone()
+    };
+    let taken = head(&format!("{folder}/{file}"), &binary).await;
+    assert_eq!(noted(&taken), Ok(b"\x00\xff no line break".to_vec()), "what is no text is added to like any note");
+    assert!(desk.add(taken.as_ref(), &first, "one").is_some());
+    for (path, blob, why) in [
+        (folder.to_owned(), &other, format!("{folder} of the tree of notes is no directory")),
+        (format!("{folder}/{file}/x"), &other, format!("{folder}/{file} of the tree of notes is no file")),
+        (format!("{folder}/{file}"), &large, "it has 17825792 bytes, more than plumb reads".to_owned()),
+    ] {
+        let head = head(&path, blob).await;
+        assert_eq!(noted(&head), Err(why), "{path}");
+        let edit = |_: &[u8]| Some(Vec::new());
+        assert!(desk.mirror.add_notes(head.as_ref(), &[Addition { commit: &first, edit: &edit }]).is_err(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn commits_that_a_ref_does_not_lead_to_any_more_are_told() {
+    let desk = Desk::new().await;
+    let commit = desk.source.head();
+    let (one, two) = (desk.append(&commit, "one").await, desk.append(&commit, "two").await);
+    let missing = |head: Option<&CommitId>, commits: &[&CommitId]| {
+        let commits = commits.iter().map(|commit| (*commit).clone()).collect();
+        desk.mirror.missing(head, commits).expect("a walk").into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(missing(Some(&two), &[&one, &two]), []);
+    assert_eq!(missing(Some(&one), &[&one, &two]), std::slice::from_ref(&two), "the end was cut off");
+    assert_eq!(missing(Some(&commit), &[&two]), std::slice::from_ref(&two));
+    assert_eq!(missing(None, &[&two]), [two.clone()]);
+    let unknown = CommitId::parse(&"1".repeat(40)).expect("an id");
+    assert_eq!(missing(Some(&two), &[&unknown]), [unknown.clone()]);
 }
 
 #[tokio::test]
