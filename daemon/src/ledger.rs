@@ -9,7 +9,7 @@ use plumb_api::environment::{FormerRepository, RecordsStatus};
 use plumb_core::record::{
     Record, landing,
     ledger::{Kept, Ledger},
-    line::{Origin, Series},
+    line::{Line, Origin, Series},
 };
 
 /// Records that wait for a status to be written, as long as that fails; more of them are only in the log and in Events.
@@ -37,6 +37,10 @@ pub(crate) struct Book {
     attempted: Option<(Ledger, usize)>,
     /// UIDs of Repositories that publish nothing any more.
     abandoned: BTreeSet<String>,
+    /// Records that will not be notes and that nobody has counted yet.
+    lost: u64,
+    /// Those among what waited that go with the next write.
+    going: u64,
 }
 
 impl Book {
@@ -50,6 +54,7 @@ impl Book {
         if self.fresh.len() < FRESH_MAX {
             self.fresh.push(record);
         } else {
+            self.lost += 1;
             tracing::warn!(environment = %record.environment, "too many records wait for the status to be written: this one will not be a note");
         }
     }
@@ -63,6 +68,11 @@ impl Book {
     /// Returns whether a record only repeats one that waits for the status to be written.
     pub(crate) fn tells(&self, record: &Record) -> bool {
         self.fresh.iter().any(|earlier| record.repeats(earlier))
+    }
+
+    /// Returns how many records are not kept since this was asked last, though they are about a commit and notes are wanted.
+    pub(crate) fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
     }
 
     /// Returns the UIDs of the Repositories for which something waits.
@@ -94,9 +104,13 @@ impl Book {
             Keeping::Nowhere(repository) => Some(repository),
             Keeping::Notes(_) | Keeping::Unknown => None,
         };
+        self.going = 0;
         for repository in self.abandoned.iter().chain(unwanted) {
-            let lost = ledger.abandon(repository).len();
+            let gone = ledger.abandon(repository);
+            let gone = gone.iter().filter_map(|text| Line::parse(text).ok());
+            let lost: u64 = gone.map(|line| line.sequence.saturating_sub(line.first()) + 1).sum();
             if lost > 0 {
+                self.going += lost;
                 tracing::warn!(
                     "{lost} record(s) will not be notes: their Repository is gone, or its spec.records is None"
                 );
@@ -104,7 +118,18 @@ impl Book {
         }
         let records = match keeping {
             Keeping::Notes(origin) => {
-                self.fresh.retain(|record| ledger.append(record, origin) != Kept::Nowhere);
+                let mut crowded = 0;
+                self.fresh.retain(|record| {
+                    let kept = ledger.append(record, origin);
+                    crowded += u64::from(kept == Kept::Crowded);
+                    !matches!(kept, Kept::Nowhere | Kept::Crowded)
+                });
+                if crowded > 0 {
+                    self.lost += crowded;
+                    tracing::warn!(
+                        "{crowded} record(s) will not be notes: too much waits for Repositories that the Environment had before"
+                    );
+                }
                 self.fresh.len()
             }
             Keeping::Nowhere(_) => {
@@ -127,6 +152,7 @@ impl Book {
         let (_, records) = self.attempted.take().unwrap_or_default();
         self.fresh.drain(..records.min(self.fresh.len()));
         self.abandoned.clear();
+        self.lost += std::mem::take(&mut self.going);
         self.known = status.cloned();
         rolls_up
     }

@@ -149,6 +149,7 @@ struct Counters {
     look_seconds: HistogramVec,
     record_pushes: IntCounterVec,
     records_published: IntCounterVec,
+    records_unkept: IntCounterVec,
     requests: IntCounterVec,
     request_seconds: HistogramVec,
     lists: IntCounterVec,
@@ -191,6 +192,7 @@ impl Metrics {
             look_seconds: histogram(&registry, &catalogue::REPOSITORY_LOOK_SECONDS)?,
             record_pushes: counter(&registry, &catalogue::RECORD_PUSHES)?,
             records_published: counter(&registry, &catalogue::RECORDS_PUBLISHED)?,
+            records_unkept: counter(&registry, &catalogue::RECORDS_UNKEPT)?,
             requests: counter(&registry, &catalogue::API_REQUESTS)?,
             request_seconds: histogram(&registry, &catalogue::API_SECONDS)?,
             lists: counter(&registry, &catalogue::WATCH_LISTS)?,
@@ -273,6 +275,11 @@ impl Metrics {
         }
     }
 
+    /// Counts records that will not become notes.
+    pub(crate) fn unkept(&self, records: u64) {
+        self.counters.records_unkept.with_label_values::<&str>(&[]).inc_by(records);
+    }
+
     /// Counts what is told of the traffic with the API server.
     pub(crate) fn traffic(&self, traffic: Traffic) {
         match traffic {
@@ -342,7 +349,7 @@ impl Counters {
         for histogram in [&self.operations, &self.corrections, &self.pass_seconds] {
             histogram.with_label_values::<&str>(&[]);
         }
-        for counter in [&self.lists, &self.interruptions] {
+        for counter in [&self.lists, &self.interruptions, &self.records_unkept] {
             counter.with_label_values::<&str>(&[]);
         }
     }

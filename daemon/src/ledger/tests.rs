@@ -229,6 +229,31 @@ fn what_waits_for_a_repository_that_publishes_no_more_goes_and_the_rest_stays() 
 }
 
 #[test]
+fn what_will_not_be_a_note_is_counted_once() {
+    let mut book = Book::default();
+    for number in 0..FRESH_MAX + 3 {
+        book.add(record(&number.to_string()));
+    }
+    assert_eq!((book.take_lost(), book.take_lost()), (3, 0));
+    let kept = book.draft(&notes());
+    book.written(kept.as_ref());
+    book.draft(&Keeping::Nowhere("repo".to_owned()));
+    assert_eq!(book.take_lost(), 0, "it was not written");
+    let kept = book.draft(&Keeping::Nowhere("repo".to_owned()));
+    book.written(kept.as_ref());
+    assert_eq!(book.take_lost(), FRESH_MAX as u64, "those with a line of their own and the others");
+    // Back and forth between Repositories that take no notes.
+    for number in 0..2 * PENDING_MAX {
+        book.add(record(&number.to_string()));
+        let kept = book.draft(&Keeping::Notes(origin(if number % 2 == 0 { "a" } else { "b" })));
+        book.written(kept.as_ref());
+    }
+    let lost = book.take_lost();
+    assert!(lost > 0, "that is bounded");
+    assert_eq!(book.take_lost(), 0);
+}
+
+#[test]
 fn that_records_are_only_counted_is_told_once() {
     let mut book = Book::default();
     let mut told = Vec::new();

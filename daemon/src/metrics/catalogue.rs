@@ -186,6 +186,13 @@ pub(crate) const RECORDS_PUBLISHED: Family = Family {
     labels: RECORDS_OF,
 };
 
+pub(crate) const RECORDS_UNKEPT: Family = Family {
+    name: "plumb_records_unkept_total",
+    help: "Records that were to become Git notes and will not: they are in the log and in Events only.",
+    kind: Kind::Counter,
+    labels: &[],
+};
+
 pub(crate) const RECORDS_PENDING: Family = Family {
     name: "plumb_records_pending",
     help: "Records that wait to become Git notes, by whether each has a line of its own.",
@@ -244,7 +251,7 @@ pub(crate) const SHARD_HELD: Family = Family {
 
 /// All of them, for tests.
 #[cfg(test)]
-pub(crate) const ALL: [&Family; 31] = [
+pub(crate) const ALL: [&Family; 32] = [
     &BUILD,
     &RECORDS,
     &OPERATION_SECONDS,
@@ -268,6 +275,7 @@ pub(crate) const ALL: [&Family; 31] = [
     &REPOSITORY_LOOK_SECONDS,
     &RECORD_PUSHES,
     &RECORDS_PUBLISHED,
+    &RECORDS_UNKEPT,
     &RECORDS_PENDING,
     &RECORDS_OLDEST,
     &API_REQUESTS,

@@ -180,7 +180,9 @@ pub(super) async fn put(context: &Context, pass: &mut Pass, mut status: Environm
             status.clone()
         },
     );
-    match written.await {
+    let written = written.await;
+    context.metrics.unkept(pass.memory.book.take_lost());
+    match written {
         Ok(Some(version)) => {
             pass.memory.resource_version = version;
             if pass.memory.book.written(status.records.as_ref()) {

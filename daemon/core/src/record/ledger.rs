@@ -17,6 +17,10 @@ use crate::commit::CommitId;
 pub const PENDING_MAX: usize = 64;
 /// Bytes of lines that a status keeps: a quarter of what plumb allows itself for a status, and far from the limit of etcd.
 pub const PENDING_BYTES_MAX: usize = 64 * 1024;
+/// Lines beyond those, each for all that did not fit for a former Repository, or under a former name.
+const FORMER_LINES_MAX: usize = 8;
+/// Room for such a line, and for the one in `overflow`: their messages are short.
+const OVERFLOW_BYTES: usize = 4 * 1024;
 /// Repositories, and names of the cluster, that an environment remembers to have had, so that going back to one goes on counting.
 const FORMER_MAX: usize = 16;
 
@@ -27,8 +31,10 @@ pub enum Kept {
     Whole,
     /// It is counted in the line that stands for what did not fit.
     Counted,
-    /// It is not kept, and has no number.
+    /// It is not kept, and has no number: it is about no commit.
     Nowhere,
+    /// It is not kept, and has no number: too much waits for former Repositories, or under former names.
+    Crowded,
 }
 
 /// What is numbered, and what waits to be published.
@@ -47,14 +53,17 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Numbers a record and keeps it. One that is about no commit can't be in a note and is left out; so is one for which
-    /// there is no room because of what waits for a former Repository, or under a former name.
+    /// Numbers a record and keeps it. One that is about no commit can't be in a note and is left out.
     pub fn append(&mut self, record: &Record, origin: &Origin) -> Kept {
-        let before = self.overflow.as_deref().and_then(|text| Line::parse(text).ok());
+        if record.revision.is_none() {
+            return Kept::Nowhere;
+        }
         let series = origin.series();
+        self.make_way(&series);
+        let before = self.overflow.as_deref().and_then(|text| Line::parse(text).ok());
         let crowded = before.as_ref().is_some_and(|before| before.series() != series);
         let next = if self.series.is(&series) { self.next } else { self.next_of(&series) };
-        let Some(line) = Line::of(record, origin, next).filter(|_| !crowded) else { return Kept::Nowhere };
+        let Some(line) = Line::of(record, origin, next).filter(|_| !crowded) else { return Kept::Crowded };
         self.turn_to(series);
         self.next = next + 1;
         let text = line.text();
@@ -141,6 +150,14 @@ impl Ledger {
         self.pending.is_empty() && self.overflow.is_none()
     }
 
+    /// Has what did not fit for another ref end here, so that it does not stand in the way of this one's.
+    fn make_way(&mut self, series: &Series) {
+        let theirs = |text: &mut String| Line::parse(text).is_ok_and(|line| line.series() != *series);
+        if self.pending.len() < PENDING_MAX + FORMER_LINES_MAX {
+            self.pending.extend(self.overflow.take_if(theirs));
+        }
+    }
+
     fn next_of(&self, series: &Series) -> u64 {
         self.former.iter().find(|(former, _)| former.is(series)).map_or(1, |(_, next)| *next)
     }
@@ -173,8 +190,6 @@ fn replaced(waiting: &mut Vec<(String, Line)>, next: &Line) -> Option<String> {
 
 /// Returns whether there is room for one more line, and for the one that stands for what does not fit.
 fn fits(pending: &[String], text: &str) -> bool {
-    /// Room for the line in `overflow`, whose message is short.
-    const OVERFLOW_BYTES: usize = 4 * 1024;
     let bytes: usize = pending.iter().map(String::len).sum();
     pending.len() < PENDING_MAX && bytes + text.len() + OVERFLOW_BYTES <= PENDING_BYTES_MAX
 }

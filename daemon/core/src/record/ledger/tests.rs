@@ -76,6 +76,29 @@ fn going_back_to_a_repository_goes_on_counting() {
 }
 
 #[test]
+fn what_waits_for_a_former_repository_does_not_stand_in_the_way() {
+    let mut ledger = Ledger::default();
+    for _ in 0..PENDING_MAX + 10 {
+        ledger.append(&record("x"), &origin("a"));
+    }
+    assert_eq!(ledger.append(&record("x"), &origin("b")), Kept::Counted);
+    assert_eq!(ledger.append(&record("x"), &origin("b")), Kept::Counted);
+    assert_eq!(sequences(&ledger, "a").last(), Some(&(65, 74)), "what did not fit is final");
+    ledger.published(&series("a"), &(1..=PENDING_MAX as u64).collect());
+    assert_eq!(sequences(&ledger, "b"), [(1, 2)]);
+    // Back and forth with both full: that ends, and is said.
+    let mut ledger = Ledger::default();
+    for number in 0..PENDING_MAX + FORMER_LINES_MAX + 1 {
+        let name = if number < PENDING_MAX || number % 2 == 0 { "a" } else { "b" };
+        let kept = if number < PENDING_MAX { Kept::Whole } else { Kept::Counted };
+        assert_eq!(ledger.append(&record("x"), &origin(name)), kept, "{number}");
+    }
+    let before = ledger.clone();
+    assert_eq!(ledger.append(&record("x"), &origin("c")), Kept::Crowded);
+    assert_eq!(ledger, before, "it has no number");
+}
+
+#[test]
 fn what_is_published_ends_before_the_first_that_waits() {
     let mut ledger = Ledger::default();
     #[track_caller]
@@ -163,7 +186,7 @@ proptest! {
             match step {
                 Step::Append { repository, length } => {
                     let kept = ledger.append(&record(&"x".repeat(length)), &origin(names[repository]));
-                    numbered[repository] += u64::from(kept != Kept::Nowhere);
+                    numbered[repository] += u64::from(kept != Kept::Crowded);
                 }
                 Step::Publish { repository, lines, told } => {
                     let waiting = ledger.of(names[repository]);
@@ -179,9 +202,9 @@ proptest! {
                     }
                 }
             }
-            prop_assert!(ledger.pending.len() <= PENDING_MAX);
+            prop_assert!(ledger.pending.len() <= PENDING_MAX + FORMER_LINES_MAX);
             let bytes = ledger.pending.iter().chain(&ledger.overflow).map(String::len).sum::<usize>();
-            prop_assert!(bytes <= PENDING_BYTES_MAX, "{bytes}");
+            prop_assert!(bytes <= PENDING_BYTES_MAX + FORMER_LINES_MAX * OVERFLOW_BYTES, "{bytes}");
         }
         for (repository, name) in names.iter().enumerate() {
             let mut all: BTreeMap<u64, Line> = ledger.of(name).into_iter().map(|line| (line.sequence, line)).collect();
