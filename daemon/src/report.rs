@@ -6,6 +6,7 @@ pub(crate) mod state;
 mod drifts;
 mod ending;
 mod rollbacks;
+mod room;
 mod scribe;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -235,7 +235,7 @@ pub(crate) fn is_suspended(environment: &Environment) -> bool {
 
 /// Returns a request that a person made by annotation, if it can be read.
 pub(crate) fn request(environment: &Environment, annotation: &str) -> Option<Request> {
-    serde_json::from_str(self::annotation(environment, annotation)?).ok()
+    Request::parse(self::annotation(environment, annotation)?)
 }
 
 fn annotation<'a>(environment: &'a Environment, name: &str) -> Option<&'a str> {

@@ -20,6 +20,10 @@ pub const SUSPENDED: &str = "plumb.dev/suspended";
 /// Names the environment, as `NAMESPACE/NAME`, whose objects this one takes over: the same one under another name.
 pub const ADOPT_FROM: &str = "plumb.dev/adopt-from";
 
+/// Longest words of a request that are taken over, in characters: an annotation may have 256 KiB, and statuses and records repeat
+/// who asked for what and why.
+const WORDS_MAX: usize = 200;
+
 /// The value of a request annotation, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -37,4 +41,34 @@ pub struct Request {
     /// The commit that the request is about: for `plumb allow` and `plumb rollback`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+}
+
+impl Request {
+    /// Reads a request; nothing if it is none. Words that are too long are cut, and each is one line.
+    pub fn parse(text: &str) -> Option<Self> {
+        let Self { id, user, reason, now, commit } = serde_json::from_str(text).ok()?;
+        let short = |text: String| {
+            text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(WORDS_MAX).collect::<String>()
+        };
+        Some(Self { id: short(id), user: short(user), reason: reason.map(short), now, commit: commit.map(short) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_request_are_bounded() {
+        let long = "ä".repeat(100_000);
+        let text = serde_json::json!({ "id": long, "user": "ann\nb", "reason": long, "commit": long }).to_string();
+        let asked = Request::parse(&text).expect("a request");
+        assert_eq!((asked.id.chars().count(), asked.user.as_str()), (WORDS_MAX, "ann b"));
+        assert!(
+            [asked.reason, asked.commit]
+                .into_iter()
+                .all(|text| text.is_some_and(|text| text.chars().count() == WORDS_MAX))
+        );
+        assert_eq!(Request::parse("true"), None);
+    }
 }

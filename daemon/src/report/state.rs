@@ -20,7 +20,7 @@ use plumb_core::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::ending::Ending;
+use super::{ending::Ending, room};
 use crate::{
     chain::chain,
     context::Context,
@@ -154,6 +154,7 @@ pub(super) async fn write(
 pub(super) async fn put(context: &Context, pass: &mut Pass, mut status: EnvironmentStatus) -> bool {
     let book = &mut pass.memory.book;
     status.records = book.draft(&pass.keeping);
+    room::fit(&mut status);
     if status == pass.memory.status {
         book.written(status.records.as_ref());
         return true;
