@@ -10,10 +10,13 @@ use std::{
 use jiff::Timestamp;
 use plumb_api::environment::RecordsStatus;
 use plumb_core::{
+    commit::CommitId,
     environment::EnvironmentName,
     record::line::{Line, Series},
 };
 use tokio::sync::watch;
+
+use crate::ledger;
 
 /// The lines of one environment that wait for one Repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,12 +68,14 @@ pub(crate) struct Backlog {
     changed: Arc<watch::Sender<()>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Entry {
     uid: String,
     lines: Vec<Line>,
     /// What stands for the rest, and may still change.
     overflow: Option<Line>,
+    /// Where the notes ref ended when its records were published last, and for what that ref counts.
+    anchor: Option<(Series, CommitId)>,
 }
 
 impl Default for Backlog {
@@ -83,13 +88,21 @@ impl Backlog {
     /// Takes in what the status of an Environment says.
     pub(crate) fn see(&self, environment: &EnvironmentName, uid: &str, records: Option<&RecordsStatus>) {
         let pending = records.map(|records| records.pending.as_slice()).unwrap_or_default();
-        if pending.is_empty() {
+        let anchor = records.and_then(|records| {
+            let head = CommitId::parse(records.head.as_deref()?).ok()?;
+            Some((ledger::series(records), head))
+        });
+        if pending.is_empty() && anchor.is_none() {
             return self.forget(environment);
         }
         let lines = pending.iter().filter_map(|text| Line::parse(text).ok()).collect();
         let overflow = records.and_then(|records| Line::parse(records.overflow.as_deref()?).ok());
-        self.waiting().insert(environment.clone(), Entry { uid: uid.to_owned(), lines, overflow });
-        self.changed.send_replace(());
+        let entry = Entry { uid: uid.to_owned(), lines, overflow, anchor };
+        let mut waiting = self.waiting();
+        if waiting.get(environment) != Some(&entry) {
+            waiting.insert(environment.clone(), entry);
+            self.changed.send_replace(());
+        }
     }
 
     /// Takes down that nothing of an environment waits.
@@ -111,6 +124,17 @@ impl Backlog {
             lines: of_it(entry),
         });
         all.filter(|waiting| !waiting.lines.is_empty()).collect()
+    }
+
+    /// Returns where the notes ref that counts for this ended when records were published last, and whose.
+    pub(crate) fn anchors(&self, series: &Series) -> BTreeMap<CommitId, Vec<EnvironmentName>> {
+        let mut anchors: BTreeMap<CommitId, Vec<EnvironmentName>> = BTreeMap::new();
+        for (name, entry) in self.waiting().iter() {
+            if let Some((_, head)) = entry.anchor.as_ref().filter(|(of, _)| of.is(series)) {
+                anchors.entry(head.clone()).or_default().push(name.clone());
+            }
+        }
+        anchors
     }
 
     /// Returns how much waits for the Repository with this UID.

@@ -71,17 +71,16 @@ impl Journal {
         });
     }
 
-    /// Takes down that a Repository's newest commit is not applied, because no trusted key has signed it. It is about no
+    /// Takes down a fact about a Repository, such as that no trusted key has signed its newest commit. It is about no
     /// Environment, so that it has no number and is in no note.
-    pub(crate) fn untrusted(
+    pub(crate) fn repository(
         &self,
+        kind: RecordKind,
         (namespace, name): (&str, &str),
         uid: &str,
         tenure: &Tenure,
-        message: String,
-        at: Timestamp,
+        (message, at): (String, Timestamp),
     ) {
-        let kind = RecordKind::Untrusted;
         self.metrics.count(kind);
         log(kind, (None, Some(&format!("{namespace}/{name}"))), "", None, &message);
         self.send(Entry {

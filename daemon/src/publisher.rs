@@ -24,6 +24,7 @@ use plumb_core::{
     operation::Failure,
     person::Person,
     record::{
+        RecordKind,
         batch::{self, Batch},
         cadence::{Cadence, Next},
         line::{Line, Series},
@@ -77,6 +78,7 @@ impl Publisher {
             trouble,
             heads: BTreeMap::new(),
             stuck: BTreeSet::new(),
+            doubts: BTreeMap::new(),
         };
         (Some(Self(tokio::spawn(publish.run()).abort_handle())), told)
     }
@@ -90,6 +92,8 @@ struct Publish {
     heads: BTreeMap<RefName, Option<CommitId>>,
     /// What the last push has left behind.
     stuck: BTreeSet<(String, String)>,
+    /// What was last said of refs whose history was rewritten.
+    doubts: BTreeMap<RefName, String>,
 }
 
 /// What is in Git after a push, and what is not.
@@ -217,7 +221,7 @@ impl Publish {
             .map_err(|error| Failure { class: Class::Wait, message: error.to_string() })?;
         let path = self.ground.mirrors.place(&self.resource, &remote.url);
         let lines: Vec<Line> = waiting.iter().flat_map(|waiting| waiting.lines.iter().cloned()).collect();
-        let Pushed { head, sifted } = self.push(&lines, remote, (&name, path), key).await?;
+        let Pushed { head, sifted } = self.push(&lines, (series, &name), (remote, path, key), tenure).await?;
         let unwritable: BTreeSet<CommitId> = sifted.unwritable().into_keys().cloned().collect();
         let mut troubles = hindrances(&sifted, &name);
         self.stuck.extend(sifted.held.iter().map(|(line, _)| place(line)));
@@ -251,15 +255,20 @@ impl Publish {
     async fn push(
         &mut self,
         lines: &[Line],
-        remote: &Remote,
-        (name, path): (&RefName, PathBuf),
-        key: &Arc<Option<SigningKey>>,
+        (series, name): (&Series, &RefName),
+        (remote, path, key): (&Remote, PathBuf, &Arc<Option<SigningKey>>),
+        tenure: &Tenure,
     ) -> Result<Pushed, Trouble> {
         for _ in 0..RACES_MAX {
             // What is known counts again once a push has confirmed it.
             let head = match self.heads.remove(name) {
                 Some(head) => head,
-                None => self.ground.workers.fetch_ref(remote, &path, name).await.map_err(|error| failed(&error))?,
+                None => {
+                    let head =
+                        self.ground.workers.fetch_ref(remote, &path, name).await.map_err(|error| failed(&error))?;
+                    self.check_history((series, name, &path), head.as_ref(), tenure).await?;
+                    head
+                }
             };
             let (sifted, next) = self.write(lines.to_vec(), &path, head.clone(), Arc::clone(key)).await?;
             let Some(next) = next else {
@@ -287,6 +296,41 @@ impl Publish {
         }
         let message = format!("{name} of {} is written by others at each try", remote.url);
         Err(Trouble::new(Obstacle::Push, Class::Retry, message))
+    }
+
+    /// Makes sure that the notes ref still leads to wherever it was when records were published: nothing is built on a history
+    /// that somebody has put in place of it, and no anchor is moved there.
+    async fn check_history(
+        &mut self,
+        (series, name, path): (&Series, &RefName, &std::path::Path),
+        head: Option<&CommitId>,
+        tenure: &Tenure,
+    ) -> Result<(), Trouble> {
+        let uid = self.resource.metadata.uid.as_deref().unwrap_or_default();
+        let anchors = self.ground.backlog.anchors(series);
+        let (path, sought, newest) = (path.to_owned(), anchors.keys().cloned().collect(), head.cloned());
+        let missing =
+            tokio::task::spawn_blocking(move || Mirror::open_or_create(&path)?.missing(newest.as_ref(), sought));
+        let missing = missing.await.map_err(|error| Failure { class: Class::Bug, message: error.to_string() })?;
+        let missing = missing.map_err(|error| failed(&error))?;
+        let Some(anchor) = missing.first() else {
+            self.doubts.remove(name);
+            return Ok(());
+        };
+        let environments: Vec<String> = anchors
+            .iter()
+            .filter(|(anchor, _)| missing.contains(anchor))
+            .flat_map(|(_, names)| names)
+            .map(ToString::to_string)
+            .collect();
+        let why = rewritten(name, head, anchor, &environments);
+        if self.doubts.get(name) != Some(&why) {
+            let (namespace, repository) = repositories::name(&self.resource);
+            let said = (why.clone(), self.ground.clock.now());
+            self.ground.journal.repository(RecordKind::NotesRewritten, (&namespace, &repository), uid, tenure, said);
+            self.doubts.insert(name.clone(), why.clone());
+        }
+        Err(Trouble::new(Obstacle::History, Class::Wait, why))
     }
 
     /// Writes the commit that adds the lines which can be added; none if they are all there.
@@ -334,6 +378,20 @@ impl Publish {
     fn count(&self, push: NotesPush) {
         self.ground.metrics.notes_push(&repositories::name(&self.resource), push);
     }
+}
+
+/// Returns what is said of a notes ref that no longer leads to where it was.
+fn rewritten(name: &RefName, head: Option<&CommitId>, anchor: &CommitId, environments: &[String]) -> String {
+    /// Environments that are named.
+    const NAMED_MAX: usize = 3;
+    let head = head.map_or_else(|| "is gone".to_owned(), |head| format!("ends at {head}"));
+    let named = environments.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = environments.len().saturating_sub(NAMED_MAX);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!(
+        "{name} {head} and does not lead to {anchor}, where it was when records of {named}{more} were published: somebody has \
+         rewritten it or cut it off. Records wait until the old history is back, or the new one is accepted (docs/records.md)"
+    )
 }
 
 /// Returns what tells a line from all others that wait: its number may stand for others as well once.

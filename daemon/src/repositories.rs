@@ -21,6 +21,7 @@ use plumb_core::{
     class::Class,
     commit::{CommitId, RefName, Revision},
     operation::Failure,
+    record::RecordKind,
 };
 use plumb_git::{
     error::GitError,
@@ -472,7 +473,8 @@ impl Follow {
         if let (Err(Unfound::Trust(Doubt::Untrusted(_))), Some(message)) = (&outcome, said(&status))
             && said(&self.written).as_ref() != Some(&message)
         {
-            self.ground.journal.untrusted((&namespace, &name), &uid, &tenure, message, now);
+            let kind = RecordKind::Untrusted;
+            self.ground.journal.repository(kind, (&namespace, &name), &uid, &tenure, (message, now));
         }
         match status::write::<Repository, _>(&cluster, (&namespace, &name), &uid, "", |_| &status).await {
             Ok(_) => self.written = status,

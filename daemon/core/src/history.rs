@@ -107,7 +107,8 @@ fn is_result(kind: RecordKind) -> bool {
         | RecordKind::Reverted
         | RecordKind::PullRequested
         | RecordKind::Released
-        | RecordKind::RolledUp => false,
+        | RecordKind::RolledUp
+        | RecordKind::NotesRewritten => false,
     }
 }
 

@@ -110,7 +110,8 @@ impl Record {
             | RecordKind::LetGo
             | RecordKind::Superseded
             | RecordKind::Replaced
-            | RecordKind::RolledUp => false,
+            | RecordKind::RolledUp
+            | RecordKind::NotesRewritten => false,
         }
     }
 }

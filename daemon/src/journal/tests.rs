@@ -47,6 +47,9 @@ fn counted(metrics: &Metrics, kind: RecordKind) -> u64 {
     value.parse().expect("a number")
 }
 
+/// Kinds of records that are about a Repository.
+const OF_REPOSITORIES: [RecordKind; 2] = [RecordKind::Untrusted, RecordKind::NotesRewritten];
+
 #[test]
 fn every_kind_of_record_is_one_count_one_log_line_and_one_event_with_the_same_words() {
     let metrics = Metrics::new().expect("metrics");
@@ -59,9 +62,9 @@ fn every_kind_of_record_is_one_count_one_log_line_and_one_event_with_the_same_wo
         let into = log.clone();
         let subscriber = tracing_subscriber::fmt().json().with_writer(move || into.clone()).finish();
         tracing::subscriber::with_default(subscriber, || {
-            if kind == RecordKind::Untrusted {
-                let (message, at) = (record.message.clone(), record.at);
-                journal.untrusted(("team", "shop"), "uid", &Tenure::none(), message, at);
+            if OF_REPOSITORIES.contains(&kind) {
+                let said = (record.message.clone(), record.at);
+                journal.repository(kind, ("team", "shop"), "uid", &Tenure::none(), said);
             } else {
                 journal.record(record, "uid", &Tenure::none());
             }
@@ -73,7 +76,7 @@ fn every_kind_of_record_is_one_count_one_log_line_and_one_event_with_the_same_wo
         assert_eq!(fields["kind"], kind.label());
         assert_eq!(fields["message"], line.message.replace('\n', "; "));
         assert_eq!(said["level"], if kind.warns() { "WARN" } else { "INFO" });
-        let about = if kind == RecordKind::Untrusted { "repository" } else { "environment" };
+        let about = if OF_REPOSITORIES.contains(&kind) { "repository" } else { "environment" };
         assert_eq!(fields[about], "team/shop", "{said}");
         let event = queue.try_recv().expect("an Event");
         assert_eq!((event.kind, &event.message, event.at), (line.kind, &line.message, line.time));

@@ -5,6 +5,8 @@ use plumb_core::{class::Class, operation::Failure};
 /// What stands in the way; in the order of what a person should look at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Obstacle {
+    /// The notes ref no longer leads to where it was.
+    History,
     /// Nothing can be pushed.
     Push,
     /// Numbers are in Git already, for other records.
@@ -19,6 +21,7 @@ impl Obstacle {
     /// Returns the reason of the condition.
     pub(crate) fn reason(self) -> &'static str {
         match self {
+            Self::History => "HistoryRewritten",
             Self::Push => "PushFailed",
             Self::Number => "NumberTaken",
             Self::Note => "NoteUnwritable",

@@ -40,9 +40,10 @@ const OF_HEALTH: [RecordKind; 6] = [
     RecordKind::Reverted,
     RecordKind::Released,
 ];
-/// What other tests show: a backlog that is full (`records`), a forge (`pull_requests`), a commit that nobody trusts (`signatures`;
-/// about no Environment, so in no note).
-const ELSEWHERE: [RecordKind; 3] = [RecordKind::RolledUp, RecordKind::PullRequested, RecordKind::Untrusted];
+/// What other tests show: a backlog that is full (`records`), a forge (`pull_requests`), a commit that nobody trusts (`signatures`)
+/// and a history that was rewritten (`unpublished`), the last two about no Environment, so in no note.
+const ELSEWHERE: [RecordKind; 4] =
+    [RecordKind::RolledUp, RecordKind::PullRequested, RecordKind::Untrusted, RecordKind::NotesRewritten];
 
 #[test]
 fn every_kind_is_shown_by_a_test() {

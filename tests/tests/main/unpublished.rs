@@ -167,3 +167,55 @@ fn a_status_that_can_not_be_written_holds_up_no_other() {
     check_gapless(&site, (&commits.lines().collect::<Vec<_>>(), "first"), &status);
     wait_no_trouble(&site);
 }
+
+#[test]
+fn nothing_is_published_to_a_history_that_was_rewritten_until_a_person_accepts_it() {
+    daemon::shared();
+    let site = site(lab::shared(), "records-rewritten", json!({}));
+    let commit = site.push(&[("app/a.yaml", &config_map("a", "k", "true"))], "One");
+    site.environment("app", "app", json!({}));
+    site.wait_applied("app", &commit);
+    wait_published(&site, "app");
+    drift(&site, "2");
+    wait_for_kind(&site, &commit, "DriftCorrected");
+    let status = wait_published(&site, "app");
+    let (name, old) = notes_ref(&site).expect("a notes ref");
+    assert_eq!(status["head"], old);
+    // Another history with the same notes, which nobody can tell by its numbers.
+    let tree = site.repository.git(&["rev-parse", &format!("{old}^{{tree}}")]).expect("a tree");
+    let ann = ["-c", "user.name=Ann", "-c", "user.email=ann@example.com", "commit-tree", "-m", "forged", &tree];
+    let forged = site.repository.git(&ann).expect("a commit");
+    site.repository.git(&["update-ref", &name, &forged]).expect("a ref");
+    drift(&site, "3");
+    let message = wait_unpublished(&site, "HistoryRewritten");
+    assert!(message.contains(&old) && message.contains(&forged), "{message}");
+    assert!(message.contains(&format!("{}/app", site.namespace)), "{message}");
+    let told = ["get", "events", "--field-selector=reason=NotesRewritten", "--output=name"];
+    wait::until("an Event", || {
+        let told = site.kubectl(&told).expect("events");
+        if told.lines().count() == 1 { Ok(()) } else { Err(told) }
+    });
+    let waits = site.status("app")["records"].clone();
+    assert_eq!((&waits["head"], notes_ref(&site)), (&json!(old), Some((name.clone(), forged.clone()))));
+    assert_eq!(waits["pending"].as_array().map(Vec::len), Some(1), "{waits}");
+
+    // A ref that is gone is no better.
+    site.repository.git(&["update-ref", "-d", &name]).expect("no ref");
+    repository(&site, json!({ "timeout": "50s" }));
+    wait::until("that to be said", || {
+        let message = wait_unpublished(&site, "HistoryRewritten");
+        if message.contains("is gone") { Ok(()) } else { Err(message) }
+    });
+    assert_eq!(notes_ref(&site), None);
+
+    // As docs/records.md says.
+    site.repository.git(&["update-ref", &name, &forged]).expect("a ref");
+    patch_status(&site, "app", &json!({ "head": forged }));
+    repository(&site, json!({ "timeout": "49s" }));
+    let status = wait_published(&site, "app");
+    check_gapless(&site, (&[&commit], "app"), &status);
+    let (_, head) = notes_ref(&site).expect("a notes ref");
+    assert_eq!(status["head"], head);
+    site.repository.git(&["merge-base", "--is-ancestor", &forged, &head]).expect("built upon what was accepted");
+    wait_no_trouble(&site);
+}

@@ -53,11 +53,13 @@ pub enum RecordKind {
     Released,
     /// More records than could be kept until they are published: one stands for a range of them.
     RolledUp,
+    /// A notes ref no longer leads to where it was.
+    NotesRewritten,
 }
 
 impl RecordKind {
     /// Every kind, in the order of the enum: for metrics that exist before they are counted.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Applied,
         Self::Failed,
         Self::Refused,
@@ -82,6 +84,7 @@ impl RecordKind {
         Self::PullRequested,
         Self::Released,
         Self::RolledUp,
+        Self::NotesRewritten,
     ];
 
     /// Returns the closed label value, which is also the Event's reason.
@@ -111,6 +114,7 @@ impl RecordKind {
             Self::PullRequested => "PullRequested",
             Self::Released => "Released",
             Self::RolledUp => "RolledUp",
+            Self::NotesRewritten => "NotesRewritten",
         }
     }
 
@@ -133,6 +137,7 @@ impl RecordKind {
                 | Self::HealthLost
                 | Self::Held
                 | Self::RolledUp
+                | Self::NotesRewritten
         )
     }
 }
