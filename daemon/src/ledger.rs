@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use plumb_api::environment::{FormerRepository, RecordsStatus};
 use plumb_core::record::{
     Record, landing,
@@ -24,6 +25,15 @@ pub(crate) enum Keeping {
     Nowhere(String),
     /// The Repository, which would say so, is not known: what is there stays as it is.
     Unknown,
+}
+
+/// Up to when repetitions are counted in lines that still change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// What has counted for long enough by this moment gets its number.
+    Now(Timestamp),
+    /// Everything does: the Environment is being deleted.
+    TheEnd,
 }
 
 /// The ledger of one environment between two passes.
@@ -97,8 +107,19 @@ impl Book {
         self.known = read.cloned();
     }
 
+    /// Returns whether the next draft gives numbers to lines that have counted repetitions.
+    pub(crate) fn is_unsettled(&self, keeping: &Keeping, until: Until) -> bool {
+        let due = |at: Timestamp| matches!(until, Until::Now(now) if at <= now) || until == Until::TheEnd;
+        matches!(keeping, Keeping::Notes(_)) && self.fresh.is_empty() && self.settles_at().is_some_and(due)
+    }
+
+    /// Returns when a line that counts repetitions is to get its number.
+    pub(crate) fn settles_at(&self) -> Option<Timestamp> {
+        ledger(self.known.as_ref()).settles_at()
+    }
+
     /// Returns what the status shall say now.
-    pub(crate) fn draft(&mut self, keeping: &Keeping) -> Option<RecordsStatus> {
+    pub(crate) fn draft(&mut self, keeping: &Keeping, until: Until) -> Option<RecordsStatus> {
         let mut ledger = ledger(self.known.as_ref());
         let unwanted = match keeping {
             Keeping::Nowhere(repository) => Some(repository),
@@ -138,6 +159,12 @@ impl Book {
             }
             Keeping::Unknown => 0,
         };
+        // Not together with what is new: one try would give it other numbers than the next one.
+        match (keeping, until) {
+            (Keeping::Notes(_), Until::Now(now)) if records == 0 => ledger.settle(now),
+            (Keeping::Notes(_), Until::TheEnd) if records == 0 => ledger.settle_all(),
+            (Keeping::Notes(_) | Keeping::Nowhere(_) | Keeping::Unknown, _) => {}
+        }
         // A head is that of the ref which counts.
         let same = self.known.as_ref().filter(|known| series(known).is(&ledger.series));
         let status = status(&ledger, same.and_then(|known| known.head.clone()));
@@ -162,10 +189,11 @@ impl Book {
 pub(crate) fn ledger(status: Option<&RecordsStatus>) -> Ledger {
     let Some(records) = status.cloned() else { return Ledger::default() };
     let series = series(&records);
-    let RecordsStatus { head: _, repository: _, cluster: _, next, pending, overflow, former } = records;
+    let RecordsStatus { head: _, repository: _, cluster: _, next, pending, overflow, repeated, recorded, former } =
+        records;
     let one = |FormerRepository { repository, cluster, next }| (Series { repository, cluster }, next);
     let former = former.into_iter().map(one).collect();
-    Ledger { series, next, pending, overflow, former }
+    Ledger { series, next, pending, overflow, repeated, recorded, former }
 }
 
 /// Returns what the numbers of a status count for.
@@ -175,13 +203,14 @@ pub(crate) fn series(RecordsStatus { repository, cluster, .. }: &RecordsStatus) 
 
 /// Returns a ledger as a status has it; nothing if there was never a record.
 pub(crate) fn status(ledger: &Ledger, head: Option<String>) -> Option<RecordsStatus> {
-    let Ledger { series: Series { repository, cluster }, next, pending, overflow, former } = ledger.clone();
+    let Ledger { series, next, pending, overflow, repeated, recorded, former } = ledger.clone();
     if next == 0 {
         return None;
     }
     let one = |(Series { repository, cluster }, next)| FormerRepository { repository, cluster, next };
     let former = former.into_iter().map(one).collect();
-    Some(RecordsStatus { head, repository, cluster, next, pending, overflow, former })
+    let Series { repository, cluster } = series;
+    Some(RecordsStatus { head, repository, cluster, next, pending, overflow, repeated, recorded, former })
 }
 
 #[cfg(test)]

@@ -264,8 +264,10 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     // Only what the status says is begun.
     let begun = rollback::state::rollback(&pass.memory.status).reverting;
     let job = job.filter(|job| job.is_begun(begun.as_ref()));
-    let look_in =
-        left.filter(|left| !left.is_zero()).into_iter().chain(opens_in(context, &pass)).chain(judged_again).min();
+    let settles = pass.memory.book.settles_at().map(|at| context.clock.until(at));
+    // What is over and could not be settled is looked at by the next pass, whatever calls for it.
+    let waits = left.into_iter().chain(settles).filter(|left| !left.is_zero());
+    let look_in = waits.chain(opens_in(context, &pass)).chain(judged_again).min();
     Finished { again, opened, claimed, unheard, unhealthy, look_in, job, ..finished(pass, retry) }
 }
 

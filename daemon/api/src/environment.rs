@@ -356,6 +356,14 @@ pub struct RecordsStatus {
     /// One record that stands for those which did not fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overflow: Option<String>,
+    /// Records of drift that repeats itself, each as one line that counts it, for an hour at most: then it gets a number and waits like
+    /// the others. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repeated: Vec<String>,
+    /// How many records were kept so far, those included that share a number.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(with = "i64", range(min = 0))]
+    pub recorded: u64,
     /// How far records are counted for Repositories, and names of the cluster, that the environment had before, the latest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former: Vec<FormerRepository>,
@@ -448,8 +456,8 @@ pub struct DriftStatus {
     pub more_fields: u32,
 }
 
-fn is_zero(value: &u32) -> bool {
-    *value == 0
+fn is_zero<N: PartialEq + From<u8>>(value: &N) -> bool {
+    *value == N::from(0)
 }
 
 /// One field's change, values as short JSON texts.

@@ -12,6 +12,7 @@ pub mod kind;
 pub mod landing;
 pub mod ledger;
 pub mod line;
+mod repetition;
 pub mod sift;
 
 use std::time::Duration;
@@ -50,6 +51,8 @@ pub struct Record {
     pub related: Option<CommitId>,
     /// How often it happened, where one record stands for several times.
     pub count: Option<u64>,
+    /// Whether it says of the same fields what was recorded shortly before: it may share a line with others that do.
+    pub again: bool,
     /// What helps, for failures.
     pub class: Option<Class>,
     /// How long it took.
@@ -76,6 +79,7 @@ impl Record {
             attribution: None,
             related: None,
             count: None,
+            again: false,
             class: None,
             took: None,
         }

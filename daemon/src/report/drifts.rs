@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use plumb_api::{
     EnvironmentStatus,
     environment::{DriftStatus, FieldChange},
@@ -22,6 +22,8 @@ use crate::{
 
 /// Drifts that a status keeps.
 const DRIFTS_MAX: usize = 20;
+/// A correction within this time after one of the same fields is counted together with others.
+const AGAIN_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 /// Fields of one drift that a status keeps.
 const FIELDS_MAX: usize = 10;
 
@@ -78,9 +80,10 @@ impl Scribe<'_> {
             if is_told(status, found, action, &entry) {
                 continue;
             }
-            let attribution = Some(found.attribution.clone());
+            let (attribution, again) = (Some(found.attribution.clone()), is_again(status, &entry, self.now));
             self.record(action.kind(), vec![found.drift.key.clone()], self.message(found, action, took), |record| {
                 record.attribution = attribution;
+                record.again = again;
                 record.took = matches!(action, Action::Corrected | Action::Removed).then_some(took);
             });
             roll_up(status, action, &entry);
@@ -133,6 +136,31 @@ fn is_told(status: &EnvironmentStatus, found: &Found, action: Action, entry: &Dr
             known.any(|known| DriftStatus { noticed: entry.noticed.clone(), ..known.clone() } == *entry)
         }
     }
+}
+
+/// Returns whether the same writer's change of the same fields was put back shortly before, on the same commit: what one line
+/// can count.
+fn is_again(status: &EnvironmentStatus, entry: &DriftStatus, now: Timestamp) -> bool {
+    let paths = |entry: &DriftStatus| entry.fields.iter().map(|field| field.path.clone()).collect::<Vec<_>>();
+    let shown = |entry: &DriftStatus| {
+        (
+            entry.object.clone(),
+            entry.what.clone(),
+            entry.by.clone(),
+            entry.action.clone(),
+            paths(entry),
+            entry.more_fields,
+        )
+    };
+    let time = |text: &str| text.parse::<Timestamp>().ok();
+    let since = status.last_applied.as_ref().and_then(|applied| time(&applied.at));
+    let recent = |known: &&DriftStatus| {
+        time(&known.noticed)
+            .is_some_and(|at| now.duration_since(at) < AGAIN_WITHIN && since.is_none_or(|since| at >= since))
+    };
+    let corrected = [Action::Corrected, Action::Removed].iter().any(|action| action.label() == entry.action);
+    let fields = !entry.fields.is_empty();
+    corrected && fields && status.drift.iter().filter(recent).any(|known| shown(known) == shown(entry))
 }
 
 /// Takes out what the new entry says as well.

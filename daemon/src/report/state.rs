@@ -24,6 +24,7 @@ use super::{ending::Ending, room};
 use crate::{
     chain::chain,
     context::Context,
+    ledger::Until,
     metrics::EnvironmentOverview,
     reconcile::Pass,
     status::{self, Verdict},
@@ -151,15 +152,26 @@ pub(super) async fn write(
 
 /// Writes a status, whose conditions are as they were, if it differs from what was last written; returns whether the cluster
 /// has it.
-pub(super) async fn put(context: &Context, pass: &mut Pass, mut status: EnvironmentStatus) -> bool {
+pub(super) async fn put(context: &Context, pass: &mut Pass, status: EnvironmentStatus) -> bool {
+    let leaves = pass.resource.metadata.deletion_timestamp.is_some();
+    let until = if leaves { Until::TheEnd } else { Until::Now(context.clock.now()) };
+    let written = put_once(context, pass, status, until).await;
+    if written && pass.memory.book.is_unsettled(&pass.keeping, until) {
+        let status = pass.memory.status.clone();
+        put_once(context, pass, status, until).await;
+    }
+    written
+}
+
+async fn put_once(context: &Context, pass: &mut Pass, mut status: EnvironmentStatus, until: Until) -> bool {
+    let now = context.clock.now();
     let book = &mut pass.memory.book;
-    status.records = book.draft(&pass.keeping);
+    status.records = book.draft(&pass.keeping, until);
     room::fit(&mut status);
     if status == pass.memory.status {
         book.written(status.records.as_ref());
         return true;
     }
-    let now = context.clock.now();
     let EnvironmentName { namespace, name } = &pass.settings.name;
     let uid = pass.resource.metadata.uid.clone().unwrap_or_default();
     let cluster = context.cluster.during(&pass.tenure);
@@ -176,7 +188,7 @@ pub(super) async fn put(context: &Context, pass: &mut Pass, mut status: Environm
                 *version = newest["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
                 let records = serde_json::from_value(newest["status"]["records"].clone()).ok().flatten();
                 book.see(records.as_ref());
-                status.records = book.draft(&pass.keeping);
+                status.records = book.draft(&pass.keeping, until);
             }
             status.clone()
         },

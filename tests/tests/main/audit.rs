@@ -60,6 +60,7 @@ pub(super) fn line(commit: &CommitId, sequence: u64, kind: RecordKind) -> String
         attribution: None,
         related: None,
         count: None,
+        again: false,
         class: None,
         took: Some(std::time::Duration::from_millis(40)),
     };

@@ -11,10 +11,14 @@ use system_tests::{
 
 use super::records::{check_gapless, notes_ref, records, repository, site, unpublished, wait_for_kind, wait_published};
 
-/// Drifts an object of the site by hand.
+/// Drifts an object of the site by hand; what the same person changes once more would be counted.
 fn drift(site: &Site, value: &str) {
-    let patch = json!({ "data": { "k": value } }).to_string();
-    site.kubectl(&["patch", "configmap", "a", "--type=merge", "--patch", &patch]).expect("a drift");
+    drift_by(site, &format!("person-{value}"), value);
+}
+
+fn drift_by(site: &Site, person: &str, value: &str) {
+    let (by, patch) = (format!("--field-manager={person}"), json!({ "data": { "k": value } }).to_string());
+    site.kubectl(&["patch", "configmap", "a", &by, "--type=merge", "--patch", &patch]).expect("a drift");
 }
 
 fn patch_status(site: &Site, environment: &str, records: &Value) {
@@ -218,4 +222,37 @@ fn nothing_is_published_to_a_history_that_was_rewritten_until_a_person_accepts_i
     assert_eq!(status["head"], head);
     site.repository.git(&["merge-base", "--is-ancestor", &forged, &head]).expect("built upon what was accepted");
     wait_no_trouble(&site);
+}
+
+#[test]
+fn drift_that_repeats_itself_is_one_record_with_a_count() {
+    daemon::shared();
+    let site = site(lab::shared(), "records-repeated", json!({}));
+    let commit = site.push(&[("app/a.yaml", &config_map("a", "k", "true"))], "One");
+    site.environment("app", "app", json!({}));
+    site.wait_applied("app", &commit);
+    wait_published(&site, "app");
+    for round in 0..4 {
+        drift_by(&site, "ann", &round.to_string());
+        wait::until_equal("it to be put back", &json!("true"), || {
+            site.get("configmap", "a").map(|object| object["data"]["k"].clone()).unwrap_or_default()
+        });
+    }
+    let status = wait::until("three repetitions to be counted", || {
+        let records = site.status("app")["records"].clone();
+        let line: Value = serde_json::from_str(records["repeated"][0].as_str().unwrap_or("null")).expect("a line");
+        if line["count"] == 3 { Ok(records) } else { Err(records.to_string()) }
+    });
+    let first = wait_for_kind(&site, &commit, "DriftCorrected");
+    assert_eq!((&first["count"], &status["next"]), (&Value::Null, &json!(3)), "the first was told at once");
+    // Another commit ends it, and so it is told before that.
+    let second = site.push(&[("app/a.yaml", &config_map("a", "k", "new"))], "Two");
+    site.wait_applied("app", &second);
+    wait_for_kind(&site, &second, "Applied");
+    let status = wait_published(&site, "app");
+    check_gapless(&site, (&[&commit, &second], "app"), &status);
+    let counted: Vec<Value> = records(&site, &commit).into_iter().filter(|record| record["count"] == 3).collect();
+    assert_eq!((counted.len(), &counted[0]["kind"]), (1, &json!("DriftCorrected")), "{counted:#?}");
+    let (since, time) = (counted[0]["since"].as_str(), counted[0]["time"].as_str());
+    assert!(since.is_some() && since < time, "{counted:#?}");
 }

@@ -1,6 +1,6 @@
 //! Which records of a write have arrived whose answer was lost, or that met somebody else's.
 
-use super::{RecordKind, ledger::Ledger, line::Line};
+use super::{RecordKind, ledger::Ledger, line::Line, repetition::REPEATED_MAX};
 
 /// Returns how many of the last `records` that a ledger was tried to be written with are in what was read: the first ones,
 /// which must not be numbered again; nothing if others have their numbers.
@@ -11,7 +11,9 @@ pub fn landed(attempted: &Ledger, records: usize, read: &Ledger) -> Option<usize
     if attempted.series != read.series {
         return Some(0);
     }
-    let start = attempted.next.saturating_sub(u64::try_from(records).unwrap_or(u64::MAX));
+    let records = u64::try_from(records).unwrap_or(u64::MAX);
+    // Numbers that the write may have given: to its records, and to lines that had counted repetitions.
+    let start = attempted.next.saturating_sub(records.saturating_add(REPEATED_MAX as u64));
     let is_new = |line: &Line| line.series() == attempted.series && line.sequence >= start;
     let number = |text: &String| Line::parse(text).ok().filter(is_new).map(|line| line.sequence);
     let ours = |wanted: u64| attempted.pending.iter().find(|text| number(text) == Some(wanted));
@@ -23,7 +25,8 @@ pub fn landed(attempted: &Ledger, records: usize, read: &Ledger) -> Option<usize
     if read.pending.iter().any(|text| foreign(&text)) {
         return None;
     }
-    Some(usize::try_from(read.next.saturating_sub(start)).unwrap_or(usize::MAX).min(records))
+    let landed = read.recorded.saturating_sub(attempted.recorded.saturating_sub(records));
+    Some(usize::try_from(landed.min(records)).unwrap_or(usize::MAX))
 }
 
 #[cfg(test)]

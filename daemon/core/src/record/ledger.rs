@@ -7,9 +7,12 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::{
     Record,
     line::{Line, Origin, Series},
+    repetition,
 };
 use crate::commit::CommitId;
 
@@ -31,6 +34,8 @@ pub enum Kept {
     Whole,
     /// It is counted in the line that stands for what did not fit.
     Counted,
+    /// It is counted in a line that has no number yet.
+    Repeated,
     /// It is not kept, and has no number: it is about no commit.
     Nowhere,
     /// It is not kept, and has no number: too much waits for former Repositories, or under former names.
@@ -48,31 +53,49 @@ pub struct Ledger {
     pub pending: Vec<String>,
     /// One line that stands for what did not fit.
     pub overflow: Option<String>,
+    /// Lines that count repetitions and have no number yet.
+    pub repeated: Vec<String>,
+    /// How many records were ever kept, those included that share a line: it tells which of them a write has brought.
+    pub recorded: u64,
     /// The next numbers of what was counted for before, the latest last.
     pub former: Vec<(Series, u64)>,
 }
 
 impl Ledger {
-    /// Numbers a record and keeps it. One that is about no commit can't be in a note and is left out.
+    /// Numbers a record and keeps it. One that is about no commit can't be in a note and is left out; one that repeats what
+    /// was recorded is counted with others, and gets a number with them.
     pub fn append(&mut self, record: &Record, origin: &Origin) -> Kept {
-        if record.revision.is_none() {
-            return Kept::Nowhere;
-        }
-        let series = origin.series();
+        let Some(line) = Line::of(record, origin, 0) else { return Kept::Nowhere };
+        let series = line.series();
+        // What is about another commit shall not come after this one.
+        self.settle_those(|open| open.series() != series || open.commit != line.commit);
         self.make_way(&series);
-        let before = self.overflow.as_deref().and_then(|text| Line::parse(text).ok());
-        let crowded = before.as_ref().is_some_and(|before| before.series() != series);
-        let next = if self.series.is(&series) { self.next } else { self.next_of(&series) };
-        let Some(line) = Line::of(record, origin, next).filter(|_| !crowded) else { return Kept::Crowded };
-        self.turn_to(series);
-        self.next = next + 1;
-        let text = line.text();
-        if before.is_none() && fits(&self.pending, &text) {
-            self.pending.push(text);
-            return Kept::Whole;
+        if self.is_crowded(&series) {
+            return Kept::Crowded;
         }
-        self.overflow = Some(line.rolled_up(before.as_ref()).text());
-        Kept::Counted
+        // Of what another ref has, this one has nothing yet.
+        let goes_on = self.series.is(&series);
+        self.turn_to(series);
+        self.recorded += 1;
+        if record.again && goes_on && self.repeat(&line) {
+            return Kept::Repeated;
+        }
+        self.number(line)
+    }
+
+    /// Numbers the lines that have counted repetitions for long enough; from then on they never change.
+    pub fn settle(&mut self, now: Timestamp) {
+        self.settle_those(|open| repetition::ends_at(open) <= now);
+    }
+
+    /// Numbers all lines that count repetitions: nothing comes after them.
+    pub fn settle_all(&mut self) {
+        self.settle_those(|_| true);
+    }
+
+    /// Returns when the next line that counts repetitions gets its number.
+    pub fn settles_at(&self) -> Option<Timestamp> {
+        self.repeated.iter().filter_map(|text| Line::parse(text).ok()).map(|line| repetition::ends_at(&line)).min()
     }
 
     /// Takes out the lines that are published, and makes what did not fit pending.
@@ -116,14 +139,15 @@ impl Ledger {
         let of_it = |text: &str| Line::parse(text).is_ok_and(|line| line.repository == repository);
         let mut gone: Vec<String> = self.pending.extract_if(.., |text| of_it(text)).collect();
         gone.extend(self.overflow.take_if(|text| of_it(text)));
+        gone.extend(self.repeated.extract_if(.., |text| of_it(text)));
         self.close();
         gone
     }
 
     /// Returns the UIDs of the Repositories for which something waits.
     pub fn awaited(&self) -> BTreeSet<String> {
-        let lines = self.pending.iter().chain(&self.overflow).filter_map(|text| Line::parse(text).ok());
-        lines.map(|line| line.repository).collect()
+        let lines = self.pending.iter().chain(&self.overflow).chain(&self.repeated);
+        lines.filter_map(|text| Line::parse(text).ok()).map(|line| line.repository).collect()
     }
 
     /// Returns the lines that wait for one Repository, in the order of their numbers.
@@ -147,7 +171,56 @@ impl Ledger {
 
     /// Returns whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.pending.is_empty() && self.overflow.is_none()
+        self.pending.is_empty() && self.overflow.is_none() && self.repeated.is_empty()
+    }
+
+    fn settle_those(&mut self, ends: impl Fn(&Line) -> bool) {
+        if self.repeated.is_empty() || self.is_crowded(&self.series) {
+            return;
+        }
+        for text in std::mem::take(&mut self.repeated) {
+            match Line::parse(&text) {
+                Ok(line) if ends(&line) => drop(self.number(repetition::end(line))),
+                Ok(_) => self.repeated.push(text),
+                // Nobody can tell what it was.
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Counts a line with others that say the same; returns whether there is room for that.
+    fn repeat(&mut self, line: &Line) -> bool {
+        let Some(place) = repetition::find(&self.repeated, line) else {
+            let begun = repetition::begin(line).text();
+            let room = self.repeated.len() < repetition::REPEATED_MAX && self.overflow.is_none() && self.fits(&begun);
+            if room {
+                self.repeated.push(begun);
+            }
+            return room;
+        };
+        if let Ok(known) = Line::parse(&self.repeated[place]) {
+            self.repeated[place] = repetition::count(&known, line).text();
+        }
+        true
+    }
+
+    /// Gives a line the next number of what is counted for.
+    fn number(&mut self, mut line: Line) -> Kept {
+        line.sequence = self.next;
+        self.next += 1;
+        let (before, text) = (self.overflow.as_deref().and_then(|text| Line::parse(text).ok()), line.text());
+        if before.is_none() && self.fits(&text) {
+            self.pending.push(text);
+            return Kept::Whole;
+        }
+        self.overflow = Some(line.rolled_up(before.as_ref()).text());
+        Kept::Counted
+    }
+
+    /// Returns whether what did not fit for another ref stands in the way.
+    fn is_crowded(&self, series: &Series) -> bool {
+        let overflow = self.overflow.as_deref().and_then(|text| Line::parse(text).ok());
+        overflow.is_some_and(|line| !series.is(&line.series()))
     }
 
     /// Has what did not fit for another ref end here, so that it does not stand in the way of this one's.
@@ -163,14 +236,17 @@ impl Ledger {
     }
 
     fn turn_to(&mut self, series: Series) {
-        let same = self.series.is(&series);
-        let before = std::mem::replace(&mut self.series, series);
-        if same {
+        if self.series.is(&series) {
+            // An older plumb has not said the name of the cluster.
+            self.series = series;
             return;
         }
-        self.former.retain(|(former, _)| !former.is(&self.series));
+        let next = self.next_of(&series);
+        self.former.retain(|(former, _)| !former.is(&series));
+        let before = std::mem::replace(&mut self.series, series);
+        let last = std::mem::replace(&mut self.next, next);
         if !before.repository.is_empty() {
-            self.former.push((before, self.next));
+            self.former.push((before, last));
         }
         let too_many = self.former.len().saturating_sub(FORMER_MAX);
         self.former.drain(..too_many);
@@ -178,7 +254,15 @@ impl Ledger {
 
     /// Makes what did not fit pending as soon as it fits: from then on it never changes.
     fn close(&mut self) {
-        self.pending.extend(self.overflow.take_if(|text| fits(&self.pending, text)));
+        if self.overflow.as_ref().is_some_and(|text| self.fits(text)) {
+            self.pending.extend(self.overflow.take());
+        }
+    }
+
+    /// Returns whether there is room for one more line, and for the one that stands for what does not fit.
+    fn fits(&self, text: &str) -> bool {
+        let bytes: usize = self.pending.iter().chain(&self.repeated).map(String::len).sum();
+        self.pending.len() < PENDING_MAX && bytes + text.len() + OVERFLOW_BYTES <= PENDING_BYTES_MAX
     }
 }
 
@@ -186,12 +270,6 @@ impl Ledger {
 fn replaced(waiting: &mut Vec<(String, Line)>, next: &Line) -> Option<String> {
     let lines: Vec<Line> = waiting.drain(..).map(|(_, line)| line).collect();
     Line::standing_for(&lines, next).map(|line| line.text())
-}
-
-/// Returns whether there is room for one more line, and for the one that stands for what does not fit.
-fn fits(pending: &[String], text: &str) -> bool {
-    let bytes: usize = pending.iter().map(String::len).sum();
-    pending.len() < PENDING_MAX && bytes + text.len() + OVERFLOW_BYTES <= PENDING_BYTES_MAX
 }
 
 #[cfg(test)]

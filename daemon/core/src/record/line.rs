@@ -89,7 +89,7 @@ pub struct Line {
     /// The records that this one stands for, by kind (`RolledUp`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kinds: BTreeMap<RecordKind, u64>,
-    /// The time of the first record that this one stands for (`RolledUp`).
+    /// The time of the first of several that this record stands for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
     /// Milliseconds that it took.
@@ -181,8 +181,21 @@ impl Line {
 
     /// Returns the line of a record; nothing for one that is about no commit, since there is none to carry the note.
     pub fn of(record: &Record, origin: &Origin, sequence: u64) -> Option<Self> {
-        let Record { at, environment, revision, kind, objects, message, who, attribution, related, count, class, took } =
-            record;
+        let Record {
+            at,
+            environment,
+            revision,
+            kind,
+            objects,
+            message,
+            who,
+            attribution,
+            related,
+            count,
+            again: _,
+            class,
+            took,
+        } = record;
         let revision = revision.as_ref()?;
         let changes = attribution.as_ref().map(|attribution| attribution.changes.as_slice()).unwrap_or_default();
         let more_changes = attribution.as_ref().map_or(0, |attribution| attribution.more);
@@ -255,6 +268,11 @@ impl Line {
             since: Some(first.since.unwrap_or(first.time)),
             ..next.bare()
         })
+    }
+
+    /// Returns the line with another message.
+    pub(super) fn with_message(&self, message: &str) -> Self {
+        Self { message: short(message, MESSAGE_CHARS_MAX), ..self.clone() }
     }
 
     /// Returns a line that says no more than whose it is and which commit it is on.

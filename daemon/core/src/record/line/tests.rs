@@ -40,6 +40,7 @@ fn record(kind: RecordKind, message: &str) -> Record {
         attribution: None,
         related: None,
         count: None,
+        again: false,
         class: None,
         took: None,
     }
