@@ -82,7 +82,7 @@ mod tests {
             assert!(size(&after) <= STATUS_BYTES_MAX, "{length}: {}", size(&after));
             assert_eq!(after == before, size(&before) <= STATUS_BYTES_MAX, "{length}");
             assert_eq!((&after.records, &after.handled), (&before.records, &before.handled));
-            let again = Value::from(serde_json::to_value(&after).expect("JSON"));
+            let again = serde_json::to_value(&after).expect("JSON");
             fit(&mut after);
             assert_eq!(serde_json::to_value(&after).expect("JSON"), again, "nothing is cut twice");
         }
