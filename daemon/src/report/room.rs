@@ -43,7 +43,7 @@ fn size(status: &EnvironmentStatus) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
