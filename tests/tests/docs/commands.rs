@@ -136,7 +136,7 @@ fn every_command_in_the_documents_exists() {
                 check(&page, &laboratory, &of_laboratory, &words[skipped..]);
             }
             ("cargo", Some("test" | "build" | "run" | "fmt" | "clippy" | "doc" | "deny"))
-            | ("kubectl" | "git" | "kill" | "ssh-keygen" | "ssh-keyscan", _) => {}
+            | ("kubectl" | "git" | "jq" | "kill" | "ssh-keygen" | "ssh-keyscan", _) => {}
             _ => panic!("{page}: nothing is known of the command {words:?}"),
         }
         checked += 1;
