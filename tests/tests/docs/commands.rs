@@ -95,7 +95,12 @@ fn written() -> Vec<(String, Vec<String>)> {
     for page in pages() {
         for line in page.blocks("sh").iter().flat_map(|block| block.lines()) {
             let line = line.split(" #").next().unwrap_or_default();
-            for part in line.split(['|', ';']) {
+            let mut quoted = false;
+            let ends = |character| {
+                quoted ^= character == '\'';
+                !quoted && matches!(character, '|' | ';')
+            };
+            for part in line.split(ends) {
                 let words: Vec<String> = part.split_whitespace().map(str::to_owned).collect();
                 if !words.is_empty() {
                     found.push((page.path.clone(), words));
