@@ -168,6 +168,20 @@ impl RepoPath {
         &self.0
     }
 
+    /// Returns what of this path is below a directory: nothing of the directory itself; absent where it is not within it.
+    pub fn below(&self, directory: &Self) -> Option<&str> {
+        if directory.is_root() {
+            return Some(&self.0);
+        }
+        let rest = self.0.strip_prefix(&directory.0)?;
+        if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
+    }
+
+    /// Returns whether this is a directory or lies below it.
+    pub fn is_within(&self, directory: &Self) -> bool {
+        self.below(directory).is_some()
+    }
+
     /// Returns whether this is the root.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
@@ -230,6 +244,24 @@ mod tests {
         check("a/../b", None);
         check("/a", None);
         check("a\\b", None);
+    }
+
+    #[test]
+    fn a_path_is_below_whole_directories_only() {
+        let check = |path: &str, directory: &str, expected: Option<&str>| {
+            let (path, directory) =
+                (RepoPath::parse(path).expect("a path"), RepoPath::parse(directory).expect("a path"));
+            assert_eq!(path.below(&directory), expected, "{path} in {directory}");
+            assert_eq!(path.is_within(&directory), expected.is_some());
+        };
+        check("a/b", "", Some("a/b"));
+        check("", "", Some(""));
+        check("", "a", None);
+        check("a", "a", Some(""));
+        check("a/b/c", "a", Some("b/c"));
+        check("ab", "a", None);
+        check("ab/c", "a", None);
+        check("a", "a/b", None);
     }
 
     #[test]

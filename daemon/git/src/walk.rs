@@ -101,16 +101,10 @@ pub(crate) fn read<S: Store>(store: &S, path: &RepoPath) -> Result<Result<Read, 
     let mut walk = Walk { store, read, crossed, active: Vec::new(), entries: 0, bytes: 0, full: false };
     walk.directory(path, &real)?;
     let Walk { mut read, crossed, .. } = walk;
-    read.links = crossed.into_iter().filter(|link| !is_below(link, &real)).collect();
+    read.links = crossed.into_iter().filter(|link| !link.is_within(&real)).collect();
     read.files.sort_by(|one, other| one.path.cmp(&other.path));
     read.problems.sort();
     Ok(Ok(read))
-}
-
-/// Returns whether the path is the directory or lies below it.
-fn is_below(path: &RepoPath, directory: &RepoPath) -> bool {
-    directory.is_root()
-        || path.as_str().strip_prefix(directory.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// One walk under way. Paths come in pairs: as seen from the root through links, and where they really are.

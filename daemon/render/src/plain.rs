@@ -49,13 +49,11 @@ pub fn manifests(file: &RepoPath, bytes: &[u8], options: &Options) -> Result<Vec
 
 /// Returns the files that are not hidden: no name between the tree's root and the file starts with a dot.
 pub(crate) fn visible(tree: &SourceTree) -> impl Iterator<Item = &SourceFile> {
-    let below = move |file: &SourceFile| -> usize {
+    tree.files.iter().filter(|file| {
         // The root itself may be hidden: whoever names it means it.
-        if file.path.as_str().starts_with(tree.root.as_str()) { tree.root.as_str().len() } else { 0 }
-    };
-    tree.files
-        .iter()
-        .filter(move |file| !file.path.as_str()[below(file)..].split('/').any(|name| name.starts_with('.')))
+        let below = file.path.below(&tree.root).unwrap_or(file.path.as_str());
+        !below.split('/').any(|name| name.starts_with('.'))
+    })
 }
 
 fn is_manifest(path: &RepoPath) -> bool {

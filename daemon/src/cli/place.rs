@@ -8,12 +8,7 @@ use super::screen;
 
 /// Returns the name of a file that was read below `path`; inside the program it is named from the repository's root.
 pub(crate) fn seen(path: &Path, root: &RepoPath, file: &RepoPath) -> String {
-    let below = match file.as_str().strip_prefix(root.as_str()) {
-        _ if root.is_root() => Some(file.as_str()),
-        Some(rest) => Some(rest.trim_start_matches('/')),
-        None => None,
-    };
-    let file = match below {
+    let file = match file.below(root) {
         Some("") => path.to_owned(),
         Some(below) => path.join(below),
         None => PathBuf::from(file.as_str()),
@@ -54,5 +49,6 @@ mod tests {
         check("staging", "environments/staging", "environments/staging/a.yaml", "staging/a.yaml");
         check("../x", ".", "a/b.yaml", "../x/a/b.yaml");
         check("a.yaml", "env/a.yaml", "env/a.yaml", "a.yaml");
+        check("env", "env", "environments/a.yaml", "environments/a.yaml");
     }
 }

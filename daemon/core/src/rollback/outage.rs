@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{commit::RepoPath, environment::EnvironmentName, source::Inputs};
+use crate::{environment::EnvironmentName, source::Inputs};
 
 /// Losses that lie no further apart count as one: a node counts as lost after 40 s, and its Pods fall one after the other.
 const SAME_TIME: Duration = Duration::from_secs(60);
@@ -99,7 +99,7 @@ impl Census {
         let shares = |reads: &Inputs| {
             reads.0.iter().any(|(path, id)| match read.0.get(path) {
                 Some(same) => same == id,
-                None => read.0.keys().any(|other| is_within(path, other) || is_within(other, path)),
+                None => read.0.keys().any(|other| path.is_within(other) || other.is_within(path)),
             })
         };
         let reads = |name: &EnvironmentName| Some((self.known.get(name)?.lost, self.known.get(name)?.reads.as_ref()?));
@@ -137,15 +137,10 @@ impl Census {
     }
 }
 
-fn is_within(path: &RepoPath, of: &RepoPath) -> bool {
-    let rest = path.as_str().strip_prefix(of.as_str());
-    of.is_root() || rest.is_some_and(|rest| rest.starts_with('/'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commit::TreeId;
+    use crate::commit::{RepoPath, TreeId};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("a time")

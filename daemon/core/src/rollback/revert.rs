@@ -170,7 +170,7 @@ pub fn plan(input: &Input<'_>) -> RevertPlan {
         return RevertPlan::Stalled(Stalled::TooOften);
     }
     let mut paths = guilty.iter().flat_map(|step| &step.changed);
-    let shared = paths.find(|path| !is_below(path, input.path)).cloned().map(Aside::Shared);
+    let shared = paths.find(|path| !path.is_within(input.path)).cloned().map(Aside::Shared);
     let content = input.content.first().cloned().map(Aside::Content);
     let reverts = guilty.iter().map(|step| revert(step, input)).collect();
     match aside.or(shared).or(content) {
@@ -187,11 +187,6 @@ fn aside_of(branch: &RefName, environment: &EnvironmentName, newest: &CommitId) 
     let branch = branch.as_str().strip_prefix("refs/heads/")?;
     let EnvironmentName { namespace, name } = environment;
     RefName::parse(&format!("refs/heads/plumb/revert-{branch}-{namespace}-{name}-{}", newest.short())).ok()
-}
-
-fn is_below(path: &RepoPath, root: &RepoPath) -> bool {
-    let below = path.as_str().strip_prefix(root.as_str());
-    root.is_root() || below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Returns whether a message is that of a revert of plumb's own.
