@@ -13,6 +13,7 @@ use plumb_core::{
     object::{ObjectKey, PART_OF},
     plan::{Drift, DriftKind, Foreign, Plan},
     presence::Presence,
+    text,
 };
 use serde_json::Value;
 
@@ -229,11 +230,7 @@ fn by_whom(who: &Who) -> String {
 
 /// Returns a value as short JSON.
 pub(crate) fn short(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(VALUE_LENGTH_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
+    text::shortened(&value.to_string(), VALUE_LENGTH_MAX)
 }
 
 /// Returns the drift as a sentence.

@@ -23,7 +23,7 @@ use crate::{
     },
     fingerprint,
     ignore::Ignored,
-    redact,
+    redact, text,
 };
 
 /// Changes kept of one object; a report of more is not read, and the status holds reports of many objects.
@@ -220,13 +220,7 @@ impl fmt::Display for Who {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let short = |value: &Value| {
-            let text = value.to_string();
-            match text.char_indices().nth(VALUE_SHOWN) {
-                Some((end, _)) => format!("{}…", &text[..end]),
-                None => text,
-            }
-        };
+        let short = |value: &Value| text::shortened(&value.to_string(), VALUE_SHOWN);
         write!(f, "{} ", self.path)?;
         match (&self.before, &self.after) {
             (Some(before), Some(after)) => write!(f, "from {} to {}", short(before), short(after)),

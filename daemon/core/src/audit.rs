@@ -20,7 +20,11 @@ use self::{
 use crate::{
     commit::CommitId,
     record::line::{Line, Subject, VERSION},
+    text,
 };
+
+/// Characters told of a line that is no record: it may be anything.
+const LINE_SHOWN: usize = 80;
 
 /// One commit of the notes ref.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -305,7 +309,7 @@ fn title(text: &str) -> String {
             let Subject { namespace, name, .. } = &line.environment;
             format!("record {} of {namespace}/{name} ({})", line.sequence, line.kind.label())
         }
-        Err(_) => format!("the line {:?}", text.chars().take(80).collect::<String>()),
+        Err(_) => format!("the line {:?}", text::start(text, LINE_SHOWN)),
     }
 }
 

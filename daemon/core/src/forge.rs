@@ -7,7 +7,7 @@ pub mod proposal;
 
 use serde_json::Value;
 
-use crate::{class::Class, operation::Failure};
+use crate::{class::Class, operation::Failure, text};
 
 /// Longest answer that is shown, in characters.
 const SAID_MAX: usize = 200;
@@ -146,7 +146,7 @@ fn said(content: &Value) -> String {
     for key in ["message", "errors", "error"] {
         collect(&content[key], &mut texts);
     }
-    short(&texts.join("; "))
+    text::line(&texts.join("; "), SAID_MAX)
 }
 
 fn collect(value: &Value, texts: &mut Vec<String>) {
@@ -156,10 +156,6 @@ fn collect(value: &Value, texts: &mut Vec<String>) {
         Value::Object(fields) => collect(fields.get("message").unwrap_or(&Value::Null), texts),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
-}
-
-fn short(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SAID_MAX).collect()
 }
 
 #[cfg(test)]

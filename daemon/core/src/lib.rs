@@ -46,6 +46,7 @@ pub mod right;
 pub mod rollback;
 pub mod source;
 pub mod standing;
+pub mod text;
 pub mod version_range;
 pub mod wave;
 pub mod window;

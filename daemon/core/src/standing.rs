@@ -15,6 +15,7 @@ use crate::{
     problem::Problem,
     right::{self, Forbidden},
     rollback::pushing::Reverting,
+    text,
 };
 
 /// How many lines of trouble a condition's message shows before it only counts.
@@ -131,7 +132,8 @@ pub struct Standing {
 /// Judges how an environment stands.
 pub fn stand(facts: &Facts) -> Standing {
     let trouble = trouble(facts);
-    let problems: Vec<String> = trouble.lines.iter().take(PROBLEMS_MAX).map(|line| shorten(line)).collect();
+    let problems: Vec<String> =
+        trouble.lines.iter().take(PROBLEMS_MAX).map(|line| text::shortened(line, LINE_LENGTH_MAX)).collect();
     let at = facts.revision.as_ref().map(|revision| format!(" at {}", revision.commit.short())).unwrap_or_default();
     let message = if facts.suspended {
         format!("suspended{at}: drift is reported, nothing is written (plumb resume)")
@@ -154,7 +156,7 @@ pub fn stand(facts: &Facts) -> Standing {
 
 /// Returns the first lines, and how many more there are.
 fn shown(lines: &[String]) -> String {
-    let shown: Vec<_> = lines.iter().take(LINES_MAX).map(|line| shorten(line)).collect();
+    let shown: Vec<_> = lines.iter().take(LINES_MAX).map(|line| text::shortened(line, LINE_LENGTH_MAX)).collect();
     let more = lines.len() - shown.len();
     let rest = if more > 0 { format!("\nand {more} more (plumb status shows them)") } else { String::new() };
     shown.join("\n") + &rest
@@ -166,13 +168,6 @@ struct Trouble {
     stalled: bool,
     reason: &'static str,
     lines: Vec<String>,
-}
-
-fn shorten(line: &str) -> String {
-    match line.char_indices().nth(LINE_LENGTH_MAX) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
-    }
 }
 
 /// The worst trouble names the reason; the lines of all are kept, worst first.

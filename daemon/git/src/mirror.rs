@@ -11,7 +11,10 @@ use std::{
 };
 
 use git2::{ErrorCode, Oid, Repository, RepositoryInitOptions, RepositoryOpenFlags};
-use plumb_core::commit::{CommitId, RefName, Revision};
+use plumb_core::{
+    commit::{CommitId, RefName, Revision},
+    text,
+};
 
 use crate::{error::GitError, globals, snapshot::Snapshot};
 
@@ -83,9 +86,9 @@ impl Mirror {
             Ok(Revision {
                 reference: None,
                 commit: commit.clone(),
-                author: one_line(&format!("{name} <{email}>")),
+                author: text::line(&format!("{name} <{email}>"), MAX_LINE_CHARS),
                 committed,
-                subject: one_line(&subject),
+                subject: text::line(&subject, MAX_LINE_CHARS),
                 signer: None,
             })
         })
@@ -186,8 +189,4 @@ fn create(path: &Path) -> Result<Repository, git2::Error> {
 
 fn oid(commit: &CommitId) -> Result<Oid, git2::Error> {
     Oid::from_str(commit.as_str())
-}
-
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_LINE_CHARS).collect()
 }

@@ -4,6 +4,7 @@
 //! wait, what is held, or what is owned.
 
 use plumb_api::EnvironmentStatus;
+use plumb_core::text;
 
 /// Largest status, in bytes of its JSON: far from etcd's limit, since managedFields and annotations are stored along.
 const STATUS_BYTES_MAX: usize = 256 * 1024;
@@ -17,12 +18,7 @@ pub(super) fn fit(status: &mut EnvironmentStatus) {
         if size(status) <= STATUS_BYTES_MAX {
             return;
         }
-        let cut = |text: &mut String| {
-            if let Some((end, _)) = text.char_indices().nth(chars) {
-                text.truncate(end);
-                text.push('…');
-            }
-        };
+        let cut = |text: &mut String| *text = text::shortened(text, chars);
         status.problems.iter_mut().for_each(cut);
         status.conditions.iter_mut().for_each(|condition| cut(&mut condition.message));
         status.drift.truncate(entries);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use kube::core::Status;
-use plumb_core::right::MissingRight;
+use plumb_core::{right::MissingRight, text};
 
 use super::{
     Action, ApiError, FieldConflict, FieldProblem,
@@ -30,7 +30,7 @@ pub(crate) fn read(action: Action, code: StatusCode, retry_after: Option<Duratio
     if action.secret {
         hide_values(&mut status, &action.values);
     }
-    let message: String = status.message.chars().take(MAX_MESSAGE).collect();
+    let message = text::start(&status.message, MAX_MESSAGE).to_owned();
     let by_content = read_admission(&action, &message)
         .or_else(|| read_typed_patch(&action, code, &message))
         .or_else(|| read_causes(&action, &status));
@@ -155,10 +155,7 @@ fn without_value(message: &str) -> String {
     let mut values = serde_json::Deserializer::from_str(rest).into_iter::<serde::de::IgnoredAny>();
     let Some(Ok(_)) = values.next() else { return message.to_owned() };
     let (value, reason) = rest.split_at(values.byte_offset());
-    match value.char_indices().nth(MAX_VALUE) {
-        Some((end, _)) => format!("{kind} value: {}…{reason}", &value[..end]),
-        None => message.to_owned(),
-    }
+    format!("{kind} value: {}{reason}", text::shortened(value, MAX_VALUE))
 }
 
 fn is_immutable(message: &str) -> bool {

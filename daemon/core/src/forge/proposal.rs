@@ -5,8 +5,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Forge, Place, Request, short};
-use crate::operation::Failure;
+use super::{Forge, Place, Request, SAID_MAX};
+use crate::{operation::Failure, text};
 
 /// Longest title that each of them takes is 255 characters.
 const TITLE_MAX: usize = 250;
@@ -93,7 +93,7 @@ impl Forge {
 
     /// Returns the request that opens one.
     pub fn open(self, place: &Place, Proposal { branch, base, title, text }: &Proposal) -> Request {
-        let title: String = title.chars().take(TITLE_MAX).collect();
+        let title = text::start(title, TITLE_MAX);
         let content = match self {
             Self::GitHub | Self::Gitea => json!({ "title": title, "body": text, "head": branch, "base": base }),
             Self::GitLab => {
@@ -128,7 +128,7 @@ impl Forge {
 fn address(one: &Value) -> Option<String> {
     let address = one["html_url"].as_str().or(one["web_url"].as_str())?;
     let is_one = ["https://", "http://"].iter().any(|scheme| address.starts_with(scheme));
-    (is_one && !address.contains(char::is_whitespace)).then(|| short(address))
+    (is_one && !address.contains(char::is_whitespace)).then(|| text::line(address, SAID_MAX))
 }
 
 /// Returns a text that is one part of a path, or a value of a query (RFC 3986).

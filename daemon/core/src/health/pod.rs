@@ -19,6 +19,7 @@ use crate::{
         object::{Condition, Object},
     },
     object::ObjectKey,
+    text,
 };
 use container::Containers;
 
@@ -124,11 +125,7 @@ impl std::fmt::Display for Trouble {
             return write!(f, " {}", self.image);
         }
         let message = self.message.trim_end_matches('.');
-        match message.char_indices().nth(MESSAGE_TOLD) {
-            Some((end, _)) => write!(f, ", {}…", &message[..end]),
-            None if message.is_empty() => Ok(()),
-            None => write!(f, ", {message}"),
-        }
+        if message.is_empty() { Ok(()) } else { write!(f, ", {}", text::shortened(message, MESSAGE_TOLD)) }
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Health, expression::Expression};
-use crate::object::Gvk;
+use crate::{object::Gvk, text};
 
 /// Rules of one Environment: each costs every event of its kind an evaluation or two.
 pub const RULES_MAX: usize = 20;
@@ -68,10 +68,7 @@ fn unevaluated(expression: &Expression, error: &super::expression::EvaluationErr
 
 fn told(expression: &Expression) -> String {
     let line = expression.text().split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(EXPRESSION_TOLD) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
+    text::shortened(&line, EXPRESSION_TOLD)
 }
 
 #[cfg(test)]

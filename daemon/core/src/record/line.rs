@@ -15,6 +15,7 @@ use crate::{
     class::Class,
     commit::CommitId,
     object::ObjectKey,
+    text,
 };
 
 /// The version of this form; a reader of another one keeps the line and says what it can't tell.
@@ -214,15 +215,15 @@ impl Line {
                 uid: origin.environment.clone(),
             },
             commit: revision.commit.clone(),
-            author: short(&revision.author, NAME_CHARS_MAX),
-            subject: short(&revision.subject, NAME_CHARS_MAX),
-            signer: revision.signer.as_deref().map(|signer| short(signer, NAME_CHARS_MAX)),
-            message: short(message, MESSAGE_CHARS_MAX),
+            author: text::shortened(&revision.author, NAME_CHARS_MAX),
+            subject: text::shortened(&revision.subject, NAME_CHARS_MAX),
+            signer: revision.signer.as_deref().map(|signer| text::shortened(signer, NAME_CHARS_MAX)),
+            message: text::shortened(message, MESSAGE_CHARS_MAX),
             objects: objects.iter().take(OBJECTS_MAX).map(ObjectLine::of).collect(),
             more_objects: objects.len().saturating_sub(OBJECTS_MAX),
             fields: changes.iter().take(FIELDS_MAX).map(FieldLine::of).collect(),
             more_fields: changes.len().saturating_sub(FIELDS_MAX) + more_changes,
-            who: who.clone().or(culprit).map(|who| short(&who, NAME_CHARS_MAX)),
+            who: who.clone().or(culprit).map(|who| text::shortened(&who, NAME_CHARS_MAX)),
             related: related.clone(),
             count: *count,
             kinds: BTreeMap::new(),
@@ -263,7 +264,7 @@ impl Line {
             kind: RecordKind::RolledUp,
             sequence: last.sequence,
             from: Some(first.first()),
-            message: short(&message, MESSAGE_CHARS_MAX),
+            message: text::shortened(&message, MESSAGE_CHARS_MAX),
             kinds,
             since: Some(first.since.unwrap_or(first.time)),
             ..next.bare()
@@ -272,7 +273,7 @@ impl Line {
 
     /// Returns the line with another message.
     pub(super) fn with_message(&self, message: &str) -> Self {
-        Self { message: short(message, MESSAGE_CHARS_MAX), ..self.clone() }
+        Self { message: text::shortened(message, MESSAGE_CHARS_MAX), ..self.clone() }
     }
 
     /// Returns a line that says no more than whose it is and which commit it is on.
@@ -330,9 +331,10 @@ impl ObjectLine {
 
 impl FieldLine {
     fn of(change: &Change) -> Self {
-        let value = |value: &Option<Value>| value.as_ref().map(|value| short(&value.to_string(), VALUE_CHARS_MAX));
+        let value =
+            |value: &Option<Value>| value.as_ref().map(|value| text::shortened(&value.to_string(), VALUE_CHARS_MAX));
         Self {
-            path: short(&change.path.to_string(), PATH_CHARS_MAX),
+            path: text::shortened(&change.path.to_string(), PATH_CHARS_MAX),
             before: value(&change.before),
             after: value(&change.after),
         }
@@ -344,13 +346,6 @@ fn culprit(who: &Who) -> String {
         Who::Manager(writer) => writer.name.to_string(),
         Who::Likely(writer) => format!("{} (likely)", writer.name),
         Who::Unknown { why } => format!("unknown: {why}"),
-    }
-}
-
-fn short(text: &str, chars_max: usize) -> String {
-    match text.char_indices().nth(chars_max) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }
 

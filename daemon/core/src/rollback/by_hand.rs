@@ -8,7 +8,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::hold::Hold;
-use crate::{commit::CommitId, source::InputsDigest};
+use crate::{commit::CommitId, source::InputsDigest, text};
 
 /// Longest list of a person's words in a hold, in characters: a name and a reason are claims of whoever asks.
 const WORDS_MAX: usize = 200;
@@ -75,10 +75,8 @@ pub fn refuse(asked: &Asked<'_>) -> Option<Refused> {
 
 /// Returns the reason of a hold that a person asked for.
 pub fn reason(user: &str, why: Option<&str>) -> String {
-    let short =
-        |text: &str| -> String { text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(WORDS_MAX).collect() };
-    let why = why.map(|why| format!(": {}", short(why))).unwrap_or_default();
-    format!("rolled back by {}{why}", short(user))
+    let why = why.map(|why| format!(": {}", text::line(why, WORDS_MAX))).unwrap_or_default();
+    format!("rolled back by {}{why}", text::line(user, WORDS_MAX))
 }
 
 impl fmt::Display for Refused {

@@ -16,6 +16,7 @@ use crate::{
     class::Class,
     commit::{CommitId, RefName},
     source::InputsDigest,
+    text,
 };
 
 /// Contents that are kept in quarantine; the oldest leaves it first.
@@ -125,9 +126,7 @@ impl Rollback {
 
     /// Holds the environment, and puts the content that was rolled back into quarantine.
     pub fn roll_back(&mut self, mut hold: Hold, inputs: InputsDigest) {
-        if let Some((end, _)) = hold.reason.char_indices().nth(REASON_MAX) {
-            hold.reason.truncate(end);
-        }
+        hold.reason = text::start(&hold.reason, REASON_MAX).to_owned();
         self.quarantined.retain(|quarantined| quarantined.inputs != inputs);
         self.quarantined.insert(0, Quarantined { commit: hold.commit.clone(), inputs });
         self.quarantined.truncate(QUARANTINED_MAX);

@@ -17,6 +17,7 @@ use super::{Mode, hold::RecordsEnd};
 use crate::{
     commit::{CommitId, RefName, RepoPath},
     environment::EnvironmentName,
+    text,
 };
 
 /// Pushes of one environment within [`PUSHES_WITHIN`]: a third one would be a robot that fights somebody.
@@ -216,7 +217,7 @@ fn message(step: &Step, input: &Input<'_>) -> String {
         }
         _ => format!("{REVERTS}{}.", step.commit),
     };
-    let reason: String = input.reason.chars().map(|c| if c.is_control() { ' ' } else { c }).take(REASON_MAX).collect();
+    let reason = text::line(input.reason, REASON_MAX);
     let records = input.records.map(|end| format!("{RECORDS_TRAILER}: {end}\n")).unwrap_or_default();
     format!(
         "{title}\n\n{what}\n\n{ENVIRONMENT_TRAILER}: {}\n{REASON_TRAILER}: {reason}\n{HEALTHY_TRAILER}: {}\n{records}",

@@ -4,6 +4,7 @@
 //! as it is, without what is secret.
 
 use git2::{ErrorClass, ErrorCode};
+use plumb_core::text;
 
 use crate::{
     error::GitError,
@@ -83,7 +84,7 @@ pub(super) fn of_local(error: &git2::Error, remote: &Remote) -> GitError {
 /// Returns libgit2's words, bounded, on one line and without what is secret.
 pub(super) fn cleaned(message: &str, credentials: &Credentials) -> String {
     let text = credentials.secrets().fold(message.to_owned(), |text, secret| text.replace(&secret, "…"));
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_DETAIL_CHARS).collect()
+    text::line(&text, MAX_DETAIL_CHARS)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The reading of one file: what was found, what is wrong, what may still be read.
 
-use plumb_core::{commit::RepoPath, object::Origin, problem::Problem};
+use plumb_core::{commit::RepoPath, object::Origin, problem::Problem, text::shortened};
 
 use super::{
     Document, Options, Position, Strictness,
@@ -64,11 +64,7 @@ impl Reading<'_> {
             self.unreported += 1;
             return;
         }
-        let mut message = message.into();
-        if let Some((end, _)) = message.char_indices().nth(MESSAGE) {
-            message.truncate(end);
-            message.push('…');
-        }
+        let message = shortened(&message.into(), MESSAGE);
         self.problems.push(Problem { origin: at.in_file(self.file), message, remedy: remedy.into() });
     }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Part, Trouble};
-use crate::health::object::Object;
+use crate::{health::object::Object, text};
 
 /// Reasons for waiting that every Pod passes through.
 const ORDINARY: [&str; 2] = ["ContainerCreating", "PodInitializing"];
@@ -116,9 +116,5 @@ fn ending(terminated: Object<'_>) -> String {
         (reason, None) => reason.to_owned(),
     };
     let words = terminated.text("/message").lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
-    match words.char_indices().nth(LAST_WORDS_TOLD) {
-        Some((end, _)) => format!("{how}: {}…", &words[..end]),
-        None if words.is_empty() => how,
-        None => format!("{how}: {words}"),
-    }
+    if words.is_empty() { how } else { format!("{how}: {}", text::shortened(words, LAST_WORDS_TOLD)) }
 }
