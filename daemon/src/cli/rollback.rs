@@ -198,7 +198,7 @@ impl Reverting {
     fn list(&self, reverts: &[Revert], place: &str) -> String {
         let subject = |revert: &Revert| {
             let step = self.steps.iter().flatten().find(|step| step.commit == revert.commit);
-            step.and_then(|step| step.message.lines().next()).unwrap_or_default().to_owned()
+            step.map(Step::subject).unwrap_or_default()
         };
         let lines = reverts.iter().map(|revert| format!("  {} {:?}\n", revert.commit.short(), subject(revert)));
         format!("in Git: {} commit(s) reverted {place}, newest first:\n{}", reverts.len(), lines.collect::<String>())

@@ -44,6 +44,10 @@ pub(super) const REVERTS: &str = "This reverts commit ";
 /// Characters of a reason that a trailer holds: it is one line.
 const REASON_MAX: usize = 200;
 
+/// Characters of a foreign commit's title that a revert repeats: what stands behind it has to be found in the part of a message
+/// that is read.
+const SUBJECT_MAX: usize = 256;
+
 /// One first-parent commit since the last healthy one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
@@ -145,6 +149,14 @@ pub enum Stalled {
     TooOften,
 }
 
+impl Step {
+    /// Returns the first line of its message, as far as it is repeated.
+    pub fn subject(&self) -> String {
+        let subject = text::shortened(self.message.lines().next().unwrap_or_default(), SUBJECT_MAX);
+        subject.replace(char::is_control, " ")
+    }
+}
+
 /// Returns what is to be done in Git about a rollback.
 pub fn plan(input: &Input<'_>) -> RevertPlan {
     let aside = match input.mode {
@@ -206,7 +218,7 @@ fn revert(step: &Step, input: &Input<'_>) -> Revert {
 
 /// Returns the message as `git revert` writes it, with plumb's trailers.
 fn message(step: &Step, input: &Input<'_>) -> String {
-    let subject = step.message.lines().next().unwrap_or_default();
+    let subject = step.subject();
     let title = match subject.strip_prefix("Revert \"") {
         Some(rest) if !rest.starts_with("Revert \"") => format!("Reapply \"{rest}"),
         _ => format!("Revert \"{subject}\""),

@@ -1,6 +1,12 @@
 //! The table of plans, and the words of messages and commands.
 
-use super::*;
+use super::{
+    super::{
+        arrival::{Later, arrived},
+        hold::Hold,
+    },
+    *,
+};
 
 fn commit(digit: char) -> CommitId {
     CommitId::parse(&digit.to_string().repeat(40)).expect("an id")
@@ -154,6 +160,38 @@ fn messages_are_as_git_writes_them_with_trailers() {
     check(merge, &format!("Revert \"web: 2\"\n\nThis reverts commit {two}, reversing\nchanges made to {one}.\n"));
     let again = Step { message: "Revert \"web: 0\"\n".to_owned(), ..plain };
     check(again, &format!("Reapply \"web: 0\"\n\nThis reverts commit {two}.\n"));
+}
+
+#[test]
+fn a_revert_is_known_whatever_the_title_of_the_commit_that_it_takes_back() {
+    #[track_caller]
+    fn check(title: &str, shown: &str) {
+        let step = Step { message: format!("{title}\n\nBecause.\n"), ..step('2', '1', &["envs/app"]) };
+        let RevertPlan::Push(reverts) = planned(Mode::Revert, &[step], |_| {}) else { panic!("a push") };
+        let message = &reverts[0].message;
+        assert_eq!(message.lines().next(), Some(shown));
+        assert!(is_own(message) && message.len() < 4096, "{}", message.len());
+        let (team, since) = (EnvironmentName::new("team", "app"), Timestamp::from_second(5).expect("a time"));
+        let hold = Hold {
+            healthy: commit('1'),
+            commit: commit('2'),
+            author: String::new(),
+            subject: String::new(),
+            reason: String::new(),
+            since,
+            records: None,
+            by: None,
+        };
+        let later = [Later { commit: commit('9'), committed: since, message: message.clone() }];
+        assert_eq!(arrived(&later, &team, &hold), [(commit('2'), commit('9'))]);
+    }
+    check("", "Revert \"\"");
+    check("web: 2", "Revert \"web: 2\"");
+    check("web:\u{1b}[2J\r2", "Revert \"web: [2J 2\"");
+    check(&"x".repeat(64 * 1024), &format!("Revert \"{}…\"", "x".repeat(SUBJECT_MAX)));
+    check(&"ä".repeat(64 * 1024), &format!("Revert \"{}…\"", "ä".repeat(SUBJECT_MAX)));
+    let again = format!("Revert \"{}", "x".repeat(64 * 1024));
+    check(&again, &format!("Reapply \"{}…", "x".repeat(SUBJECT_MAX - "Revert \"".len())));
 }
 
 #[test]
