@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use plumb_core::{
     commit::{CommitId, RepoPath, TreeId},
     person::Person,
-    rollback::revert::{Revert, Step},
+    rollback::revert::{Apart, Revert, Step},
 };
 
 use crate::{
@@ -23,7 +23,7 @@ const MESSAGE_MAX: usize = 64 * 1024;
 
 impl Mirror {
     /// Returns the first-parent commits from one back to another, without that one, newest first, each with those of some
-    /// paths that it changed; nothing if the other is not among the first so many.
+    /// paths that it changed; or why there are none, if the other is not among the first so many.
     ///
     /// *Guarantees:* none of them is older than the newest one that has the paths as the other has them. What led there was taken
     /// back already, by whomever, and is not again.
@@ -35,7 +35,7 @@ impl Mirror {
         until: &CommitId,
         paths: &BTreeSet<RepoPath>,
         most: usize,
-    ) -> Result<Option<Vec<Step>>, GitError> {
+    ) -> Result<Result<Vec<Step>, Apart>, GitError> {
         self.with_commit(until, |_, _| Ok(()))?;
         self.with_commit(head, |repository, found| {
             let state = repository.find_commit(Oid::from_str(until.as_str())?)?.tree()?;
@@ -43,10 +43,10 @@ impl Mirror {
             let mut next = Some(repository.find_commit(found.id())?);
             while let Some(commit) = next {
                 if commit.id().to_string() == until.as_str() {
-                    return Ok(Some(steps));
+                    return Ok(Ok(steps));
                 }
                 if looked == most {
-                    return Ok(None);
+                    return Ok(Err(Apart::TooFar));
                 }
                 looked += 1;
                 let parent = commit.parents().next();
@@ -56,7 +56,7 @@ impl Mirror {
                 }
                 next = parent;
             }
-            Ok(None)
+            Ok(Err(Apart::Unrelated))
         })
     }
 

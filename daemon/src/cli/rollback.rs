@@ -15,7 +15,7 @@ use plumb_core::{
         Mode,
         by_hand::{self, Asked},
         pushing,
-        revert::{self, Input, Revert, RevertPlan, STEPS_MAX, Step},
+        revert::{self, Apart, Input, Revert, RevertPlan, STEPS_MAX, Step},
     },
     source::{Inputs, InputsDigest},
 };
@@ -125,7 +125,7 @@ fn before(status: &EnvironmentStatus) -> Option<CommitId> {
 
 /// What would be reverted in Git.
 struct Reverting {
-    steps: Option<Vec<Step>>,
+    steps: Result<Vec<Step>, Apart>,
 }
 
 /// Compares the newest commit with the one to go back to.
@@ -143,13 +143,14 @@ fn compare(
     let there = read(target).ok().filter(|tree| tree.problems.is_empty()).map(|tree| tree.inputs);
     let paths: BTreeSet<RepoPath> =
         newest.0.keys().chain(there.iter().flat_map(|inputs| inputs.0.keys())).cloned().collect();
-    let steps = fetched.mirror.first_parents(&fetched.commit, target, &paths, STEPS_MAX).ok().flatten();
+    let steps =
+        fetched.mirror.first_parents(&fetched.commit, target, &paths, STEPS_MAX).unwrap_or(Err(Apart::Unrelated));
     let of = |inputs: &Inputs| InputsDigest(digest(inputs));
     let in_force = status.last_attempted.as_ref().map(|attempt| InputsDigest(attempt.inputs.clone()));
     let refused = by_hand::refuse(&Asked {
         target,
         target_inputs: there.as_ref().map(of).as_ref(),
-        is_past: steps.is_some(),
+        apart: steps.as_ref().err().copied(),
         newest: &fetched.commit,
         newest_inputs: &of(&newest),
         in_force: in_force.as_ref(),
@@ -173,7 +174,7 @@ impl Reverting {
             reason,
             records: None,
             branch: fetched.reference.as_ref(),
-            steps: self.steps.as_deref(),
+            steps: self.steps.as_deref().map_err(|apart| *apart),
             // Whether others are healthy with it is known to the daemon alone.
             content: &BTreeSet::new(),
             pushes: &[],

@@ -16,7 +16,7 @@ use plumb_core::{
     rollback::{
         by_hand::{self, Asked, Refused},
         hold::{Hold, Rollback},
-        revert::STEPS_MAX,
+        revert::{Apart, STEPS_MAX},
     },
     source::InputsDigest,
 };
@@ -67,7 +67,7 @@ async fn decide(
     let refused = by_hand::refuse(&Asked {
         target: &target,
         target_inputs: target_inputs.as_ref(),
-        is_past: is_past(newest, &target).await,
+        apart: apart(newest, &target).await,
         newest: &newest.revision.commit,
         newest_inputs: &newest_inputs,
         in_force: in_force.as_ref().map(|(_, inputs)| inputs),
@@ -98,10 +98,13 @@ fn in_force(status: &EnvironmentStatus) -> Option<(CommitId, InputsDigest)> {
     Some((CommitId::parse(&attempted.commit).ok()?, InputsDigest(attempted.inputs.clone())))
 }
 
-/// Returns whether a commit led to the newest one by first parents; what can't be read did not.
-async fn is_past(newest: &Source, target: &CommitId) -> bool {
+/// Returns why a commit did not lead to the newest one by first parents, if so; what can't be read did not.
+async fn apart(newest: &Source, target: &CommitId) -> Option<Apart> {
     let (mirror, head, target) = (newest.mirror.clone(), newest.revision.commit.clone(), target.clone());
     let nothing: BTreeSet<RepoPath> = BTreeSet::new();
     let read = move || Mirror::open_or_create(&mirror)?.first_parents(&head, &target, &nothing, STEPS_MAX);
-    matches!(tokio::task::spawn_blocking(read).await, Ok(Ok(Some(_))))
+    match tokio::task::spawn_blocking(read).await {
+        Ok(Ok(steps)) => steps.err(),
+        Ok(Err(_)) | Err(_) => Some(Apart::Unrelated),
+    }
 }

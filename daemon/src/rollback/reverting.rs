@@ -19,7 +19,7 @@ use plumb_core::{
         hold::Hold,
         outage::Sharing,
         pushing::{self, Branch, Outcome, Progress, Reverting, Taken},
-        revert::{self, Input, Revert, RevertPlan, STEPS_MAX, Step},
+        revert::{self, Apart, Input, Revert, RevertPlan, STEPS_MAX, Step},
     },
 };
 use plumb_git::{
@@ -123,7 +123,7 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
         reason: &hold.reason,
         records: hold.records.as_ref(),
         branch: branch.as_ref(),
-        steps: steps.as_deref(),
+        steps: steps.as_deref().map_err(|apart| *apart),
         content: &content,
         pushes: if hold.by.is_some() { &[] } else { &pushes },
         now,
@@ -177,13 +177,13 @@ async fn culprit(pass: &Pass, hold: Option<&Hold>, outcome: &Outcome) -> Option<
     read.ok()?.ok()
 }
 
-/// Returns the commits since the healthy one; nothing while they can't be read. The inner one is absent where it is no ancestor.
+/// Returns the commits since the healthy one, or why none lead there; nothing while they can't be read.
 async fn steps(
     mirror: &std::path::Path,
     head: &CommitId,
     healthy: &CommitId,
     paths: &BTreeSet<RepoPath>,
-) -> Option<Option<Vec<Step>>> {
+) -> Option<Result<Vec<Step>, Apart>> {
     let (mirror, head, healthy, paths) = (mirror.to_owned(), head.clone(), healthy.clone(), paths.clone());
     let read = move || Mirror::open_or_create(&mirror)?.first_parents(&head, &healthy, &paths, STEPS_MAX);
     match tokio::task::spawn_blocking(read).await {

@@ -7,7 +7,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::hold::Hold;
+use super::{
+    hold::Hold,
+    revert::{Apart, STEPS_MAX},
+};
 use crate::{commit::CommitId, source::InputsDigest, text};
 
 /// Longest list of a person's words in a hold, in characters: a name and a reason are claims of whoever asks.
@@ -20,8 +23,8 @@ pub struct Asked<'a> {
     pub target: &'a CommitId,
     /// What is read of it; absent: it can't be read, or its files are wrong.
     pub target_inputs: Option<&'a InputsDigest>,
-    /// Whether it is a first-parent ancestor of the newest commit.
-    pub is_past: bool,
+    /// Why it is no first-parent ancestor of the newest commit; absent: it is one.
+    pub apart: Option<Apart>,
     /// The newest commit.
     pub newest: &'a CommitId,
     /// What is read of it.
@@ -45,6 +48,8 @@ pub enum Refused {
     HeldThere(CommitId),
     /// That commit is none of those that led to the newest one.
     NotPast(CommitId),
+    /// More commits came since that one than are looked at.
+    TooFar(CommitId),
     /// That commit can't be read, or its files are wrong.
     Unreadable(CommitId),
     /// The newest commit has the same content.
@@ -63,8 +68,10 @@ pub fn refuse(asked: &Asked<'_>) -> Option<Refused> {
     if asked.held.is_some_and(|hold| hold.healthy == *asked.target) {
         return Some(Refused::HeldThere(target()));
     }
-    if !asked.is_past {
-        return Some(Refused::NotPast(target()));
+    match asked.apart {
+        Some(Apart::Unrelated) => return Some(Refused::NotPast(target())),
+        Some(Apart::TooFar) => return Some(Refused::TooFar(target())),
+        None => {}
     }
     let Some(inputs) = asked.target_inputs else { return Some(Refused::Unreadable(target())) };
     if inputs == asked.newest_inputs {
@@ -88,6 +95,12 @@ impl fmt::Display for Refused {
             Self::NotPast(target) => write!(
                 f,
                 "{} is none of the commits that led to the newest one by first parents; name one that git log --first-parent lists",
+                target.short()
+            ),
+            Self::TooFar(target) => write!(
+                f,
+                "{} is not among the newest {STEPS_MAX} commits, and no more are looked at; name a newer one, or commit \
+                 its content anew",
                 target.short()
             ),
             Self::Unreadable(target) => {
@@ -140,7 +153,7 @@ mod tests {
         let fine = Asked {
             target: &one,
             target_inputs: Some(&old),
-            is_past: true,
+            apart: None,
             newest: &three,
             newest_inputs: &new,
             in_force: Some(&new),
@@ -157,7 +170,8 @@ mod tests {
         check(&Asked { held: Some(&hold), ..fine.clone() }, Some(Refused::HeldThere(commit('1'))));
         let elsewhere = Hold { healthy: commit('2'), ..hold };
         check(&Asked { held: Some(&elsewhere), ..fine.clone() }, None);
-        check(&Asked { is_past: false, ..fine.clone() }, Some(Refused::NotPast(commit('1'))));
+        check(&Asked { apart: Some(Apart::Unrelated), ..fine.clone() }, Some(Refused::NotPast(commit('1'))));
+        check(&Asked { apart: Some(Apart::TooFar), ..fine.clone() }, Some(Refused::TooFar(commit('1'))));
         check(&Asked { target_inputs: None, ..fine.clone() }, Some(Refused::Unreadable(commit('1'))));
         let same = Some(Refused::NewestHasIt(commit('1'), commit('3')));
         check(&Asked { newest_inputs: &old, ..fine.clone() }, same);

@@ -63,6 +63,15 @@ pub struct Step {
     pub changed: BTreeSet<RepoPath>,
 }
 
+/// Why no first-parent commits lead from one commit back to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Apart {
+    /// The other is none of the ancestors.
+    Unrelated,
+    /// There are more of them than are looked at.
+    TooFar,
+}
+
 /// Everything that a plan depends on.
 #[derive(Debug, Clone)]
 pub struct Input<'a> {
@@ -80,8 +89,8 @@ pub struct Input<'a> {
     pub records: Option<&'a RecordsEnd>,
     /// The branch that is followed; absent: it is none.
     pub branch: Option<&'a RefName>,
-    /// The first-parent commits from the newest one back to the healthy one, newest first; absent: the healthy one is none of them.
-    pub steps: Option<&'a [Step]>,
+    /// The first-parent commits from the newest one back to the healthy one, newest first, or why there are none.
+    pub steps: Result<&'a [Step], Apart>,
     /// Environments that are healthy with what would be taken back.
     pub content: &'a BTreeSet<EnvironmentName>,
     /// When reverts were pushed before.
@@ -141,6 +150,8 @@ pub enum Stalled {
     NoBranch,
     /// The healthy commit is no first-parent ancestor of the newest one.
     Rewritten,
+    /// There are more commits since the healthy one than are looked at.
+    TooFar,
     /// One of the commits is a revert of plumb's own.
     RevertOfRevert(CommitId),
     /// There are too many commits.
@@ -167,7 +178,11 @@ pub fn plan(input: &Input<'_>) -> RevertPlan {
     let Some(branch) = input.branch.filter(|branch| branch.as_str().starts_with("refs/heads/")) else {
         return RevertPlan::Stalled(Stalled::NoBranch);
     };
-    let Some(steps) = input.steps else { return RevertPlan::Stalled(Stalled::Rewritten) };
+    let steps = match input.steps {
+        Ok(steps) => steps,
+        Err(Apart::Unrelated) => return RevertPlan::Stalled(Stalled::Rewritten),
+        Err(Apart::TooFar) => return RevertPlan::Stalled(Stalled::TooFar),
+    };
     let guilty: Vec<&Step> = steps.iter().filter(|step| !step.changed.is_empty()).collect();
     let Some(newest) = guilty.first() else { return RevertPlan::Nothing };
     if let Some(own) = guilty.iter().find(|step| is_own(&step.message)) {
@@ -259,6 +274,9 @@ impl fmt::Display for Stalled {
         match self {
             Self::NoBranch => f.write_str("the Repository follows no branch that could be pushed to"),
             Self::Rewritten => f.write_str("the history was rewritten, and the healthy commit is not in it any more"),
+            Self::TooFar => {
+                write!(f, "more than {STEPS_MAX} commits came since the healthy one, and no more are looked at")
+            }
             Self::RevertOfRevert(commit) => {
                 write!(f, "{} is a revert of plumb's own, which is never taken back", commit.short())
             }

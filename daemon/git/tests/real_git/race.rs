@@ -77,7 +77,7 @@ impl Reverter<'_> {
             reason: "it fails",
             records: None,
             branch: Some(&self.branch),
-            steps: steps.as_deref(),
+            steps: steps.as_deref().map_err(|apart| *apart),
             content: &BTreeSet::new(),
             pushes: &[],
             now: since,

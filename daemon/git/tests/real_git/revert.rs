@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use plumb_core::{
     commit::{CommitId, RepoPath},
     person::Person,
-    rollback::revert::{Revert, Step},
+    rollback::revert::{Apart, Revert, Step},
 };
 use plumb_git::{error::GitError, mirror::Mirror, push::RefUpdate, remote::RefSelector, worker::Settings};
 
@@ -66,7 +66,11 @@ async fn commits_since_the_healthy_one_are_taken_back_and_everything_else_stays(
     let steps = mirror.first_parents(&worse, &healthy, &paths(&["app"]), 10).expect("a history").expect("an ancestor");
     let seen: Vec<_> = steps.iter().map(|step| (step.commit.clone(), step.changed.len(), step.merge)).collect();
     assert_eq!(seen, [(worse.clone(), 1, false), (elsewhere, 0, false), (bad, 1, false)]);
-    assert_eq!(mirror.first_parents(&worse, &healthy, &paths(&["app"]), 2), Ok(None), "not among the first two");
+    assert_eq!(
+        mirror.first_parents(&worse, &healthy, &paths(&["app"]), 2),
+        Ok(Err(Apart::TooFar)),
+        "not among the first two"
+    );
     let tip = write(&mirror, &worse, &steps);
     assert_eq!(write(&mirror, &worse, &steps), tip, "the same commits");
     // By the eyes of git itself.
@@ -174,7 +178,7 @@ async fn a_history_that_was_rewritten_is_told_from_one_that_went_on() {
     let rewritten = source.change("app/web.yaml", "3");
     drop(mirror);
     let mirror = mirrored(&source).await;
-    assert_eq!(mirror.first_parents(&rewritten, &healthy, &paths(&["app"]), 10), Ok(None));
+    assert_eq!(mirror.first_parents(&rewritten, &healthy, &paths(&["app"]), 10), Ok(Err(Apart::Unrelated)));
     let unknown = CommitId::parse("0123456789abcdef0123456789abcdef01234567").expect("an id");
     let error =
         mirror.first_parents(&rewritten, &unknown, &paths(&["app"]), 10).expect_err("a commit that is not there");

@@ -37,7 +37,7 @@ fn planned(mode: Mode, steps: &[Step], change: impl FnOnce(&mut Input<'_>)) -> R
         reason: "Deployment shop/web: sick\nof everything",
         records: None,
         branch: Some(&branch),
-        steps: Some(steps),
+        steps: Ok(steps),
         content: &content,
         pushes: &[],
         now: Timestamp::from_second(1_000_000).expect("a time"),
@@ -91,7 +91,7 @@ fn what_others_share_goes_onto_a_branch_of_its_own() {
         reason: "",
         records: None,
         branch: Some(&branch),
-        steps: Some(&own),
+        steps: Ok(&own),
         content: &other,
         pushes: &[],
         now: Timestamp::UNIX_EPOCH,
@@ -107,7 +107,8 @@ fn what_only_a_person_may_do_is_left_to_one() {
     }
     let steps = [step('2', '1', &["envs/app"])];
     check(&steps, |input| input.branch = None, &Stalled::NoBranch);
-    check(&steps, |input| input.steps = None, &Stalled::Rewritten);
+    check(&steps, |input| input.steps = Err(Apart::Unrelated), &Stalled::Rewritten);
+    check(&steps, |input| input.steps = Err(Apart::TooFar), &Stalled::TooFar);
     let own = Step { message: "Revert \"x\"\n\nPlumb-Environment: team/app\n".to_owned(), ..steps[0].clone() };
     check(&[own], |_| {}, &Stalled::RevertOfRevert(commit('2')));
     let many: Vec<Step> = (0..=REVERTS_MAX).map(|_| step('2', '1', &["envs/app"])).collect();
@@ -135,7 +136,7 @@ fn input_of(steps: &[Step]) -> Input<'_> {
         reason: "Deployment shop/web: sick",
         records: None,
         branch: Some(branch),
-        steps: Some(steps),
+        steps: Ok(steps),
         content,
         pushes: &[],
         now: Timestamp::from_second(1_000_000).expect("a time"),
@@ -209,14 +210,19 @@ fn where_the_records_ended_is_a_trailer_that_an_audit_reads() {
 
 #[test]
 fn a_person_gets_the_exact_commands() {
-    let steps = [step('2', '1', &["envs/app"])];
-    let one = commit('1');
-    let expected = format!(
-        "not reverted in Git: 2 reverts were pushed within 6 h; to do it by hand: git fetch origin && git switch --detach \
-         origin/main && git restore --source={one} --staged --worktree -- envs/app && git commit -m 'Revert envs/app to \
-         1111111' && git push origin HEAD:main"
-    );
-    assert_eq!(Stalled::TooOften.story(&input_of(&steps)), expected);
+    #[track_caller]
+    fn check(stalled: &Stalled, why: &str) {
+        let one = commit('1');
+        let expected = format!(
+            "not reverted in Git: {why}; to do it by hand: git fetch origin && git switch --detach origin/main && git \
+             restore --source={one} --staged --worktree -- envs/app && git commit -m 'Revert envs/app to 1111111' && \
+             git push origin HEAD:main"
+        );
+        assert_eq!(stalled.story(&input_of(&[])), expected);
+    }
+    check(&Stalled::TooOften, "2 reverts were pushed within 6 h");
+    check(&Stalled::Rewritten, "the history was rewritten, and the healthy commit is not in it any more");
+    check(&Stalled::TooFar, "more than 5000 commits came since the healthy one, and no more are looked at");
 }
 
 #[test]
