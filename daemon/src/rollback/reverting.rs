@@ -71,8 +71,8 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
             let awaited = pushing::is_open(rollback.reverting.as_ref(), &head);
             let reverting = pushing::end(&mut rollback.pushes, &head, outcome.clone());
             if awaited {
-                judged.culprit = culprit(pass, judged.rollback.held.as_ref(), &outcome).await;
-                (judged.rollback.reverting, judged.answered) = (Some(reverting), Some(outcome));
+                let known = judged.rollback.reverting.replace(reverting);
+                answer(pass, judged, known.as_ref(), outcome).await;
             }
             just_pushed = true;
         }
@@ -135,13 +135,9 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
         }
         RevertPlan::Stalled(why) => {
             let stalled = Reverting::new(head, Progress::Stalled, why.story(&input));
-            // It is told once, however many commits come that change nothing about it.
-            if judged.rollback.reverting.as_ref().is_none_or(|known| known.message != stalled.message) {
-                let outcome = Outcome::Refused(stalled.message.clone());
-                judged.culprit = culprit(pass, Some(&hold), &outcome).await;
-                judged.answered = Some(outcome);
-            }
-            judged.rollback.reverting = Some(stalled);
+            let outcome = Outcome::Refused(stalled.message.clone());
+            let known = judged.rollback.reverting.replace(stalled);
+            answer(pass, judged, known.as_ref(), outcome).await;
             return None;
         }
         RevertPlan::Push(reverts) => (branch.clone()?, reverts),
@@ -153,9 +149,8 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
             (name, reverts)
         }
     };
-    let begun = pushing::begin(&mut judged.rollback.pushes, &head, now);
-    // While it is tried again, what kept it from being pushed is still what there is to say.
-    judged.rollback.reverting = Some(earlier.unwrap_or(begun));
+    let rollback = &mut judged.rollback;
+    rollback.reverting = Some(pushing::begin(&mut rollback.pushes, rollback.reverting.as_ref(), &head, now));
     let push = Push {
         mirror: source.mirror,
         demand: source.demand,
@@ -167,6 +162,15 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
         path: pass.settings.path.clone(),
     };
     Some(Job { environment: pass.settings.name.clone(), head, task: Task::Push(Box::new(push)) })
+}
+
+/// Takes down what is to be told of the answer: the same once, however many commits come that change nothing about it.
+async fn answer(pass: &Pass, judged: &mut Judged, known: Option<&Reverting>, outcome: Outcome) {
+    if pushing::is_told(known, &outcome) {
+        return;
+    }
+    judged.culprit = culprit(pass, judged.rollback.held.as_ref(), &outcome).await;
+    judged.answered = Some(outcome);
 }
 
 /// Returns the commit that was rolled back, where it will not be taken back: that is recorded on it.
@@ -291,6 +295,10 @@ fn write(
             let taken = both.map(|(revert, by)| Ok(Taken { revision: mirror.revision(&revert.commit)?, by }));
             Ok(taken.collect::<Result<_, GitError>>()?)
         }
-        Err(doubt) => Err(format!("the revert would not be trusted: {}", doubt.failure().message)),
+        Err(doubt) => {
+            // Nobody can look at a commit that is not pushed, and its id would make each try another story.
+            let why = doubt.failure().message.replacen(&format!("commit {} ", tip.short()), "commit ", 1);
+            Err(format!("the revert would not be trusted: {why}"))
+        }
     })
 }

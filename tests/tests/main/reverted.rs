@@ -222,7 +222,8 @@ fn under_verify_a_revert_that_would_not_be_trusted_is_not_pushed_and_says_what_t
     daemon::shared();
     let key = SigningKey::ed25519().expect("a key");
     let verify = json!({ "mode": "Head", "secretRef": { "name": "trusted-keys" } });
-    let (site, first) = site(lab::shared(), "reverted-unsigned", Some(&key), json!({ "verify": verify }));
+    let more = json!({ "verify": verify, "records": "Notes" });
+    let (site, first) = site(lab::shared(), "reverted-unsigned", Some(&key), more);
     let bad = push(&site, BAD);
     let reverting = wait::until("the revert to be left to a person", || {
         let reverting = site.status("app")["rollback"]["reverting"].clone();
@@ -237,6 +238,17 @@ fn under_verify_a_revert_that_would_not_be_trusted_is_not_pushed_and_says_what_t
     let (_, reason, message) = site.condition("app", "Ready");
     assert_eq!(reason, "RolledBack", "{message}");
     assert!(message.contains("the revert would not be trusted"), "{message}");
+    // Whatever else comes onto the branch, it is tried again in vain, and that is no news.
+    for text in ["One.", "Two."] {
+        let newest = site.push(&[("readme.md", text)], text);
+        wait::until("the revert to be left to a person again", || {
+            let reverting = site.status("app")["rollback"]["reverting"].clone();
+            let again = reverting["progress"] == "Stalled" && reverting["head"] == newest;
+            if again { Ok(()) } else { Err(format!("{reverting:#}")) }
+        });
+    }
+    let refused = of_kind(&site, &bad, "Refused");
+    assert_eq!(refused.len(), 1, "{refused:#?}");
     wait::until_equal("the healthy image", &json!(GOOD), || {
         let web = site.get("deployment", "web").unwrap_or_default();
         web["spec"]["template"]["spec"]["containers"][0]["image"].clone()

@@ -147,8 +147,9 @@ impl Reverting {
     }
 }
 
-/// Begins a push, once for each state of the branch.
-pub fn begin(pushes: &mut Vec<Push>, head: &CommitId, now: Timestamp) -> Reverting {
+/// Begins a push, once for each state of the branch. While it is tried again, what kept the last one from being pushed is still what
+/// there is to say.
+pub fn begin(pushes: &mut Vec<Push>, known: Option<&Reverting>, head: &CommitId, now: Timestamp) -> Reverting {
     if !pushes.iter().any(|push| push.head == *head) {
         pushes.insert(0, Push { head: head.clone(), at: now });
     }
@@ -156,7 +157,22 @@ pub fn begin(pushes: &mut Vec<Push>, head: &CommitId, now: Timestamp) -> Reverti
     // One more than are allowed is never needed.
     pushes.retain(|push| push.at > old);
     pushes.truncate(PUSHES_MAX + 1);
-    Reverting::new(head.clone(), Progress::Begun, "the revert is being pushed".to_owned())
+    match known {
+        Some(known) if known.head == *head => known.clone(),
+        Some(Reverting { progress: Progress::Stalled, message, .. }) => {
+            Reverting::new(head.clone(), Progress::Begun, message.clone())
+        }
+        Some(_) | None => Reverting::new(head.clone(), Progress::Begun, "the revert is being pushed".to_owned()),
+    }
+}
+
+/// Returns whether what became of a push was told before: a branch that takes none refuses each, one for every commit that
+/// comes meanwhile.
+pub fn is_told(known: Option<&Reverting>, outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Refused(message) => known.is_some_and(|known| known.message == *message),
+        Outcome::Pushed { .. } | Outcome::Raced | Outcome::Failed(_) => false,
+    }
 }
 
 /// Returns whether it is not known yet what became of the push for this state of the branch.
@@ -227,7 +243,7 @@ mod tests {
         assert!(!go_on_waiting(&mut reverting, &own("plumb/revert-2"), &commit('2')), "another commit is to blame");
         assert!(go_on_waiting(&mut reverting, &own("plumb/revert-1"), &commit('2')));
         assert_eq!(reverting.as_ref().map(|reverting| &reverting.head), Some(&commit('2')));
-        let mut begun = Some(begin(&mut Vec::new(), &commit('2'), at(100)));
+        let mut begun = Some(begin(&mut Vec::new(), None, &commit('2'), at(100)));
         assert!(!go_on_waiting(&mut begun, &own("plumb/revert-1"), &commit('3')), "nobody knows whether it was pushed");
         assert!(!go_on_waiting(&mut None, &own("plumb/revert-1"), &commit('3')));
     }
@@ -235,16 +251,35 @@ mod tests {
     #[test]
     fn a_push_counts_once_however_often_it_is_made() {
         let mut pushes = Vec::new();
-        let begun = begin(&mut pushes, &commit('1'), at(100));
-        assert_eq!(begin(&mut pushes, &commit('1'), at(200)), begun);
+        let begun = begin(&mut pushes, None, &commit('1'), at(100));
+        assert_eq!(begin(&mut pushes, Some(&begun), &commit('1'), at(200)), begun);
         assert_eq!(pushes, [Push { head: commit('1'), at: at(100) }]);
         assert_eq!(before(&pushes, &commit('1')), Vec::<Timestamp>::new());
         assert_eq!(before(&pushes, &commit('2')), [at(100)]);
-        begin(&mut pushes, &commit('2'), at(300));
+        begin(&mut pushes, Some(&begun), &commit('2'), at(300));
         assert_eq!(before(&pushes, &commit('3')), [at(300), at(100)]);
         let later = 100 + i64::try_from(PUSHES_WITHIN.as_secs()).expect("a time");
-        begin(&mut pushes, &commit('3'), at(later));
+        begin(&mut pushes, None, &commit('3'), at(later));
         assert_eq!(before(&pushes, &commit('4')), [at(later), at(300)], "what is long ago does not count");
+    }
+
+    #[test]
+    fn a_branch_that_takes_no_push_is_told_of_once() {
+        let refused = |words: &str| Outcome::Refused(words.to_owned());
+        let (mut pushes, mut known, mut told) = (Vec::new(), None, Vec::new());
+        for (head, words) in [('1', "protected"), ('2', "protected"), ('3', "protected"), ('4', "full")] {
+            let begun = begin(&mut pushes, known.as_ref(), &commit(head), at(100));
+            assert!(is_open(Some(&begun), &commit(head)), "it is tried for each state of the branch");
+            if !is_told(Some(&begun), &refused(words)) {
+                told.push(head);
+            }
+            known = Some(end(&mut pushes, &commit(head), refused(words)));
+        }
+        assert_eq!(told, ['1', '4']);
+        let begun = begin(&mut pushes, known.as_ref(), &commit('5'), at(100));
+        assert_eq!(begun.message, "full", "what was heard last");
+        let failure = Failure { class: Class::Retry, message: "full".to_owned() };
+        assert!(!is_told(Some(&begun), &Outcome::Failed(failure)));
     }
 
     #[test]
@@ -252,7 +287,7 @@ mod tests {
         #[track_caller]
         fn check(outcome: Outcome, counts: bool, expected: (Progress, Class)) {
             let mut pushes = Vec::new();
-            begin(&mut pushes, &commit('1'), at(100));
+            begin(&mut pushes, None, &commit('1'), at(100));
             let Reverting { progress, .. } = end(&mut pushes, &commit('1'), outcome);
             assert_eq!((!pushes.is_empty(), (progress, progress.class())), (counts, expected));
         }
