@@ -1,10 +1,11 @@
 //! Recording: what one pass found and did, as records (`report/scribe.rs`) and as the Environment's status
 //! (`report/state.rs`).
 
+pub(crate) mod action;
+pub(crate) mod ending;
 pub(crate) mod state;
 
 mod drifts;
-mod ending;
 mod rollbacks;
 mod room;
 mod scribe;

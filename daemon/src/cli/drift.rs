@@ -18,7 +18,7 @@ use super::{
     status,
     table::{Cell, Table},
 };
-use crate::settings;
+use crate::{report::action::Action, settings};
 
 /// Show who changed which field without a commit, and what was done
 ///
@@ -92,10 +92,10 @@ fn table(entries: &[Entry], environments: bool, now: Timestamp) -> String {
     let mut table = Table::new(&headers[hidden..]);
     for Entry { environment, drift } in entries {
         for [field, from, to] in fields(drift) {
-            let tone = match drift.action.as_str() {
-                "Corrected" | "Removed" => Tone::Good,
-                "Reported" | "Contended" => Tone::Waiting,
-                _ => Tone::Bad,
+            let tone = match Action::parse(&drift.action) {
+                Some(Action::Corrected | Action::Removed) => Tone::Good,
+                Some(Action::Reported | Action::Contended) => Tone::Waiting,
+                Some(Action::Failed) | None => Tone::Bad,
             };
             let row = [
                 Cell::from(environment.to_string()),

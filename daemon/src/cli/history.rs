@@ -139,7 +139,7 @@ fn of_entry(entry: &HistoryEntry, now: Timestamp) -> [Cell; 8] {
         Cell::from(age::since(at, now).unwrap_or_default()),
         Cell::from(&revision.author),
         Cell::from(&revision.subject),
-        Cell::toned(result, tone(result)),
+        Cell::toned(result, Tone::of_result(result)),
         Cell::from(age::took(*took_ms)),
         Cell::from(""),
         Cell::from(rolled_back_by.as_ref().map(short).unwrap_or_default()),
@@ -148,24 +148,23 @@ fn of_entry(entry: &HistoryEntry, now: Timestamp) -> [Cell; 8] {
 
 fn of_row(row: &Row, now: Timestamp) -> [Cell; 8] {
     let Row { commit, author, subject, at, took_ms, result, drifts, rolled_back_by } = row;
-    let result = result.map_or("", RecordKind::label);
     [
         Cell::from(commit.short()),
         Cell::from(age::since(&at.to_string(), now).unwrap_or_default()),
         Cell::from(author),
         Cell::from(subject),
-        Cell::toned(result, tone(result)),
+        Cell::toned(result.map_or("", RecordKind::label), tone(*result)),
         Cell::from(took_ms.map(|took| age::took(u32::try_from(took).unwrap_or(u32::MAX))).unwrap_or_default()),
         Cell::from(drifts.to_string()),
         Cell::from(rolled_back_by.as_ref().map(CommitId::short).unwrap_or_default()),
     ]
 }
 
-fn tone(result: &str) -> Tone {
+fn tone(result: Option<RecordKind>) -> Tone {
     match result {
-        "Applied" => Tone::Good,
-        "" | "Superseded" | "Blocked" => Tone::Waiting,
-        _ => Tone::Bad,
+        Some(RecordKind::Applied | RecordKind::Restored) => Tone::Good,
+        None | Some(RecordKind::Superseded | RecordKind::Blocked) => Tone::Waiting,
+        Some(_) => Tone::Bad,
     }
 }
 

@@ -7,6 +7,7 @@ use plumb_api::{
     Environment, EnvironmentStatus,
     condition::{self, ConditionStatus},
     duration::DurationText,
+    environment::HistoryEntry,
     request,
 };
 use plumb_core::{
@@ -31,7 +32,7 @@ use super::{
     writers,
 };
 use crate::{
-    report::state::digest,
+    report::{ending::Ending, state::digest},
     rollback::state,
     rules,
     settings::{self, Settings},
@@ -111,12 +112,13 @@ pub(crate) fn perform(arguments: &RollbackArgs) -> Result<Outcome, CliError> {
 fn before(status: &EnvironmentStatus) -> Option<CommitId> {
     let in_force = status.last_attempted.as_ref()?;
     let healthy = status.last_healthy.as_ref().filter(|healthy| healthy.inputs != in_force.inputs);
+    let is = |entry: &HistoryEntry, ending| Ending::parse(&entry.result) == Some(ending);
     let is_bad = |commit: &str| {
         let of_it = status.history.iter().filter(|entry| entry.revision.commit == commit);
         let held = status.rollback.held.as_ref().is_some_and(|held| held.commit == commit);
-        held || of_it.into_iter().any(|entry| entry.result == "RolledBack" || entry.rolled_back_by.is_some())
+        held || of_it.into_iter().any(|entry| is(entry, Ending::RolledBack) || entry.rolled_back_by.is_some())
     };
-    let applied = status.history.iter().filter(|entry| entry.result == "Applied").map(|entry| &entry.revision.commit);
+    let applied = status.history.iter().filter(|entry| is(entry, Ending::Applied)).map(|entry| &entry.revision.commit);
     // What is in force is the newest of them, or was restored.
     let other = |commit: &&String| **commit != in_force.commit && !is_bad(commit);
     let healthy = healthy.map(|healthy| &healthy.commit).filter(|commit| !is_bad(commit));

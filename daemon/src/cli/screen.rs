@@ -9,6 +9,7 @@ use owo_colors::OwoColorize as _;
 use plumb_core::health::HealthStatus;
 
 use super::error::CliError;
+use crate::report::ending::Ending;
 
 /// Writes a text to standard output. A reader that has seen enough, such as `head`, is no error.
 pub(crate) fn print(text: &str) -> Result<(), CliError> {
@@ -78,6 +79,15 @@ impl Tone {
             Self::Waiting => text.yellow().to_string(),
             Self::Bad => text.red().to_string(),
             Self::Plain => text.to_owned(),
+        }
+    }
+
+    /// Returns the colour of what came of an operation, as a status says it.
+    pub(crate) fn of_result(result: &str) -> Self {
+        match Ending::parse(result) {
+            Some(Ending::Applied | Ending::Restored) => Self::Good,
+            Some(Ending::Superseded | Ending::Blocked) => Self::Waiting,
+            Some(Ending::Failed | Ending::RolledBack) | None => Self::Bad,
         }
     }
 

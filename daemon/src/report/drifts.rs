@@ -14,11 +14,8 @@ use plumb_core::{
     record::RecordKind,
 };
 
-use super::{Outcome, scribe::Scribe};
-use crate::{
-    act::Deeds,
-    drift::{self, Found, What},
-};
+use super::{Outcome, action::Action, scribe::Scribe};
+use crate::drift::{self, Found, What};
 
 /// Drifts that a status keeps.
 const DRIFTS_MAX: usize = 20;
@@ -26,46 +23,6 @@ const DRIFTS_MAX: usize = 20;
 const AGAIN_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 /// Fields of one drift that a status keeps.
 const FIELDS_MAX: usize = 10;
-
-/// What was done about a drift.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Action {
-    Corrected,
-    Removed,
-    Reported,
-    Contended,
-    Failed,
-}
-
-impl Action {
-    fn of(found: &Found, deeds: &Deeds) -> Self {
-        match (found.is_undone(deeds), found.drift.corrected, found.turn) {
-            (true, _, Turn::Usual) if found.what == What::ForeignFields => Self::Removed,
-            (true, _, Turn::Usual) => Self::Corrected,
-            (true, _, Turn::Began | Turn::Went) => Self::Contended,
-            (false, true, _) => Self::Failed,
-            (false, false, _) => Self::Reported,
-        }
-    }
-
-    fn label(self) -> &'static str {
-        match self {
-            Self::Corrected => "Corrected",
-            Self::Removed => "Removed",
-            Self::Reported => "Reported",
-            Self::Contended => "Contended",
-            Self::Failed => "Failed",
-        }
-    }
-
-    fn kind(self) -> RecordKind {
-        match self {
-            Self::Corrected | Self::Removed => RecordKind::DriftCorrected,
-            Self::Contended => RecordKind::Contended,
-            Self::Reported | Self::Failed => RecordKind::DriftFound,
-        }
-    }
-}
 
 impl Scribe<'_> {
     pub(super) fn drifts(&mut self, outcome: &Outcome, status: &mut EnvironmentStatus) {
@@ -84,7 +41,7 @@ impl Scribe<'_> {
             self.record(action.kind(), vec![found.drift.key.clone()], self.message(found, action, took), |record| {
                 record.attribution = attribution;
                 record.again = again;
-                record.took = matches!(action, Action::Corrected | Action::Removed).then_some(took);
+                record.took = action.is_over().then_some(took);
             });
             roll_up(status, action, &entry);
             status.drift.insert(0, entry);
@@ -158,7 +115,7 @@ fn is_again(status: &EnvironmentStatus, entry: &DriftStatus, now: Timestamp) -> 
         time(&known.noticed)
             .is_some_and(|at| now.duration_since(at) < AGAIN_WITHIN && since.is_none_or(|since| at >= since))
     };
-    let corrected = [Action::Corrected, Action::Removed].iter().any(|action| action.label() == entry.action);
+    let corrected = Action::parse(&entry.action).is_some_and(Action::is_over);
     let fields = !entry.fields.is_empty();
     corrected && fields && status.drift.iter().filter(recent).any(|known| shown(known) == shown(entry))
 }
@@ -189,7 +146,7 @@ fn entry(found: &Found, noticed: Timestamp, action: Action, took: Duration) -> D
         before: change.before.as_ref().map(drift::short),
         after: change.after.as_ref().map(drift::short),
     });
-    let took = matches!(action, Action::Corrected | Action::Removed).then_some(took);
+    let took = action.is_over().then_some(took);
     DriftStatus {
         object: found.drift.key.to_string(),
         what: found.what.label().to_owned(),

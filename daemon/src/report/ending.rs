@@ -2,7 +2,7 @@
 
 /// What came of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(crate) enum Ending {
     /// All of the commit is applied.
     Applied,
     /// All of the commit that was healthy last is applied again.
@@ -18,6 +18,14 @@ pub(super) enum Ending {
 }
 
 impl Ending {
+    const ALL: [Self; 6] =
+        [Self::Applied, Self::Restored, Self::Failed, Self::Blocked, Self::Superseded, Self::RolledBack];
+
+    /// Reads the word for it; nothing where another version of plumb had another one.
+    pub(crate) fn parse(label: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|ending| ending.label() == label)
+    }
+
     /// Returns the word for it.
     pub(super) fn label(self) -> &'static str {
         match self {
@@ -28,5 +36,18 @@ impl Ending {
             Self::Superseded => "Superseded",
             Self::RolledBack => "RolledBack",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_status_are_read_as_they_were_written() {
+        for ending in Ending::ALL {
+            assert_eq!(Ending::parse(ending.label()), Some(ending));
+        }
+        assert_eq!(Ending::parse("applied"), None);
     }
 }

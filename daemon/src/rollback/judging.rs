@@ -35,7 +35,7 @@ use crate::{
     ledger::{self, Keeping},
     publisher,
     reconcile::Pass,
-    report,
+    report::{self, action::Action},
 };
 
 /// What one pass has seen, as far as it matters for blame.
@@ -262,7 +262,7 @@ async fn changed(
 /// Returns the objects, as they are shown, that somebody else has changed since the range began, where that stands.
 fn drifted(pass: &Pass, seen: &Seen<'_>, watch: Option<&Watch>) -> BTreeSet<String> {
     let began = watch.map_or(seen.started, |watch| watch.began);
-    let stands = |action: &str| !matches!(action, "Corrected" | "Removed");
+    let stands = |action: &str| !Action::parse(action).is_some_and(Action::is_over);
     let recent = pass.memory.status.drift.iter().filter(|drift| {
         stands(&drift.action) && drift.noticed.parse::<Timestamp>().is_ok_and(|noticed| noticed >= began)
     });

@@ -156,15 +156,10 @@ fn history(status: &EnvironmentStatus, now: Timestamp) -> String {
     }
     let mut table = Table::new(&["AGE", "COMMIT", "RESULT", "TOOK", "AUTHOR", "SUBJECT", "DID"]);
     for entry in &status.history {
-        let tone = match entry.result.as_str() {
-            "Applied" | "Restored" => Tone::Good,
-            "Superseded" => Tone::Waiting,
-            _ => Tone::Bad,
-        };
         table.row([
             Cell::from(age::since(&entry.at, now).unwrap_or_default()),
             Cell::from(short(&entry.revision.commit)),
-            Cell::toned(&entry.result, tone),
+            Cell::toned(&entry.result, Tone::of_result(&entry.result)),
             Cell::from(age::took(entry.took_ms)),
             Cell::from(entry.revision.author.split(" <").next().unwrap_or_default()),
             Cell::from(&entry.revision.subject),

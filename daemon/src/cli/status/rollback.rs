@@ -15,6 +15,7 @@ use crate::{
         age,
         screen::{self, Tone},
     },
+    report::ending::Ending,
     rollback::state,
     settings,
 };
@@ -41,7 +42,7 @@ pub(super) fn story(environment: &Environment, now: Timestamp) -> Vec<(&'static 
     }
     let is_told = |entry: &&HistoryEntry| {
         let age = entry.at.parse().map(|at: Timestamp| now.duration_since(at));
-        entry.result == "RolledBack" && age.is_ok_and(|age| age.unsigned_abs() < TOLD_FOR)
+        is(entry, Ending::RolledBack) && age.is_ok_and(|age| age.unsigned_abs() < TOLD_FOR)
     };
     let Some(bad) = status.history.iter().find(is_told) else { return Vec::new() };
     let restored = restored(&status, &bad.revision.commit, None);
@@ -62,12 +63,16 @@ fn lines(bad: &str, why: &str, (name, last): (&'static str, String)) -> Vec<(&'s
 
 /// Returns the entry, and its place, that says that an older commit is applied again since this one was rolled back.
 fn restored<'a>(status: &'a EnvironmentStatus, bad: &str, healthy: Option<&str>) -> Option<(usize, &'a HistoryEntry)> {
-    let is_bad = |entry: &HistoryEntry| entry.result == "RolledBack" && entry.revision.commit == bad;
+    let is_bad = |entry: &HistoryEntry| is(entry, Ending::RolledBack) && entry.revision.commit == bad;
     let since = status.history.iter().enumerate().take_while(|(_, entry)| !is_bad(entry));
     let is_it = |entry: &HistoryEntry| {
-        entry.result == "Restored" && healthy.is_none_or(|healthy| entry.revision.commit == healthy)
+        is(entry, Ending::Restored) && healthy.is_none_or(|healthy| entry.revision.commit == healthy)
     };
     since.filter(|(_, entry)| is_it(entry)).last()
+}
+
+fn is(entry: &HistoryEntry, ending: Ending) -> bool {
+    Ending::parse(&entry.result) == Some(ending)
 }
 
 fn named(revision: &RevisionStatus, at: Option<&str>, now: Timestamp) -> String {
