@@ -12,6 +12,17 @@ use system_tests::{
 
 use super::audit::Clone;
 
+/// Makes a site with an Environment whose first commit is applied, and whose records are kept in notes.
+fn recorded(name: &str) -> Site {
+    daemon::shared();
+    let site = Site::new(lab::shared(), name);
+    site.follow(json!({ "records": "Notes" }));
+    let first = site.push(&[("app/a.yaml", &config_map("a", "value", "1"))], "First");
+    site.environment("app", "app", json!({}));
+    site.wait_applied("app", &first);
+    site
+}
+
 /// Verifies the notes in a clone against the control plane of the tests.
 fn verify(clone: &WorkingCopy, more: &[&str]) -> (Option<i32>, String) {
     let kubeconfig = lab::shared().kubeconfig().to_owned();
@@ -24,12 +35,7 @@ fn verify(clone: &WorkingCopy, more: &[&str]) -> (Option<i32>, String) {
 
 #[test]
 fn notes_hold_against_the_cluster_until_somebody_cuts_them_off() {
-    daemon::shared();
-    let site = Site::new(lab::shared(), "audited");
-    site.follow(json!({ "records": "Notes" }));
-    let first = site.push(&[("app/a.yaml", &config_map("a", "value", "1"))], "First");
-    site.environment("app", "app", json!({}));
-    site.wait_applied("app", &first);
+    let site = recorded("audited");
     let published = |more_than: u64| {
         wait::until("the records to be published", || {
             let records = site.status("app")["records"].clone();
@@ -77,12 +83,7 @@ fn notes_hold_against_the_cluster_until_somebody_cuts_them_off() {
 
 #[test]
 fn what_the_cluster_says_of_notes_that_are_not_here_is_not_proved() {
-    daemon::shared();
-    let site = Site::new(lab::shared(), "audited-elsewhere");
-    site.follow(json!({ "records": "Notes" }));
-    let first = site.push(&[("app/a.yaml", &config_map("a", "value", "1"))], "First");
-    site.environment("app", "app", json!({}));
-    site.wait_applied("app", &first);
+    let site = recorded("audited-elsewhere");
     let uid = wait::until("the records to be published", || {
         let records = site.status("app")["records"].clone();
         let published = records.get("head").is_some() && records.get("pending").is_none();
