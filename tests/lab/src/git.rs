@@ -7,6 +7,7 @@ mod bare_repository;
 mod command;
 mod forge;
 mod http_server;
+mod listening;
 mod openssh;
 mod signing_key;
 mod ssh_key;

@@ -5,7 +5,6 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
 
 use axum::body::to_bytes;
 use axum::extract::State;
@@ -13,12 +12,11 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 
 use super::GitError;
 use super::http_server::serve;
+use super::listening::{self, Listening};
 use super::tls::{Certificate, TlsAuthority};
-use crate::port;
 
 /// The largest request that is read.
 const LARGEST_BODY: usize = 1 << 20;
@@ -40,7 +38,7 @@ pub struct Forge {
     port: u16,
     tls: bool,
     shared: Arc<Shared>,
-    running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    _listening: Listening,
 }
 
 /// What becomes of one request that is to open a pull request.
@@ -78,27 +76,12 @@ impl Forge {
     /// When there is no certificate, no free port or no thread.
     pub fn start(authority: Option<&TlsAuthority>) -> Result<Self, GitError> {
         let tls = authority.map(|authority| authority.acceptor(Certificate::Good)).transpose()?;
-        let (port, listener) = port::listener().map_err(|error| GitError::NoPort(error.to_string()))?;
-        let failed = |source| GitError::Listen { port, source };
-        listener.set_nonblocking(true).map_err(failed)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let listener = {
-            let _inside = runtime.enter();
-            tokio::net::TcpListener::from_std(listener).map_err(failed)?
-        };
+        let (port, socket) = listening::free()?;
         let shared = Arc::<Shared>::default();
         let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
-        let (stop, stopped) = oneshot::channel();
         let is_tls = tls.is_some();
-        let thread = thread::spawn(move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    () = serve(listener, tls, router) => {}
-                    _ = stopped => {}
-                }
-            });
-        });
-        Ok(Self { port, tls: is_tls, shared, running: Some((stop, thread)) })
+        let listening = Listening::begin(port, socket, |listener| serve(listener, tls, router))?;
+        Ok(Self { port, tls: is_tls, shared, _listening: listening })
     }
 
     /// Returns its address.
@@ -129,16 +112,6 @@ impl Forge {
     /// Returns every request since the start.
     pub fn asked(&self) -> Vec<Asked> {
         lock(&self.shared.asked).clone()
-    }
-}
-
-impl Drop for Forge {
-    fn drop(&mut self) {
-        if let Some((stop, thread)) = self.running.take() {
-            // An error means that the thread is gone already.
-            let _ = stop.send(());
-            let _ = thread.join();
-        }
     }
 }
 

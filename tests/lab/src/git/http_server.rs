@@ -6,11 +6,9 @@
 mod cgi;
 
 use std::fmt;
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::{self, JoinHandle};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -19,12 +17,12 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::GitError;
+use super::listening::{self, Listening};
 use super::tls::{Certificate, TlsAuthority, TlsListener};
-use crate::port;
 
 /// The largest body that is read: larger than any push of a test, small enough not to hurt the machine.
 const LARGEST_BODY: usize = 256 * 1024 * 1024;
@@ -113,14 +111,6 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// The thread that serves.
-#[derive(Debug)]
-struct Listening {
-    socket: TcpListener,
-    stop: oneshot::Sender<()>,
-    thread: JoinHandle<()>,
-}
-
 impl HttpServer {
     /// Serves the repositories below a folder; with a user and password, to nobody else.
     ///
@@ -148,7 +138,7 @@ impl HttpServer {
     }
 
     fn begin(root: &Path, access: Access, tls: Option<TlsAcceptor>) -> Result<Self, GitError> {
-        let (port, listener) = port::listener().map_err(|error| GitError::NoPort(error.to_string()))?;
+        let (port, socket) = listening::free()?;
         let (behaviour, current) = watch::channel(Behaviour::Serve);
         let shared = Arc::new(Shared {
             root: root.to_owned(),
@@ -157,8 +147,8 @@ impl HttpServer {
             behaviour: current,
             requests: Mutex::default(),
         });
-        let listening = Listening::begin(port, listener, Arc::clone(&shared))?;
-        Ok(Self { port, shared, behaviour, listening: Mutex::new(Some(listening)) })
+        let listening = Mutex::new(Some(listen(port, socket, &shared)?));
+        Ok(Self { port, shared, behaviour, listening })
     }
 
     /// Returns the URL of a repository, `url("shop")` for the folder `shop.git`. Holds no credentials.
@@ -190,58 +180,23 @@ impl HttpServer {
         self.behaviour.send_replace(behaviour);
         let mut listening = lock(&self.listening);
         if behaviour == Behaviour::Refuse {
-            listening.take().into_iter().for_each(Listening::end);
+            drop(listening.take());
         } else if listening.is_none() {
             let port = self.port;
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-            let listener = listener.map_err(|source| GitError::Listen { port, source })?;
-            *listening = Some(Listening::begin(port, listener, Arc::clone(&self.shared))?);
+            let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+            let socket = socket.map_err(|source| GitError::Listen { port, source })?;
+            *listening = Some(listen(port, socket, &self.shared)?);
         }
         Ok(())
     }
 }
 
-impl Drop for HttpServer {
-    fn drop(&mut self) {
-        lock(&self.listening).take().into_iter().for_each(Listening::end);
-    }
-}
-
-impl Listening {
-    fn begin(port: u16, listener: TcpListener, shared: Arc<Shared>) -> Result<Self, GitError> {
-        let failed = |source| GitError::Listen { port, source };
-        listener.set_nonblocking(true).map_err(failed)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let socket = listener.try_clone().map_err(failed)?;
-        let listener = {
-            let _inside = runtime.enter();
-            tokio::net::TcpListener::from_std(listener).map_err(failed)?
-        };
-        let (stop, stopped) = oneshot::channel();
-        let thread = thread::spawn(move || {
-            let tls = shared.tls.clone();
-            let router = Router::new().fallback(answer).with_state(shared);
-            runtime.block_on(async {
-                tokio::select! {
-                    () = serve(listener, tls, router) => {}
-                    _ = stopped => {}
-                }
-            });
-            // The runtime ends here, and with it every connection and every `git http-backend`.
-        });
-        Ok(Self { socket, stop, thread })
-    }
-
-    /// Stops listening and returns when the port is closed.
-    fn end(self) {
-        // An error means that the thread is gone already.
-        let _ = self.stop.send(());
-        let _ = self.thread.join();
-        // Closing is not enough: a process that another thread is about to start holds the socket too, for a moment,
-        // and it would go on taking connections. The shutdown is for all holders. (Only a stream offers it; the kind of
-        // a socket is no matter to the system call.)
-        let _ = TcpStream::from(OwnedFd::from(self.socket)).shutdown(Shutdown::Both);
-    }
+fn listen(port: u16, socket: TcpListener, shared: &Arc<Shared>) -> Result<Listening, GitError> {
+    let shared = Arc::clone(shared);
+    Listening::begin(port, socket, |listener| {
+        let tls = shared.tls.clone();
+        serve(listener, tls, Router::new().fallback(answer).with_state(shared))
+    })
 }
 
 /// Serves with TLS or without, and does not end by itself.

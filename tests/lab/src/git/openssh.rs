@@ -4,7 +4,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io;
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,8 @@ use std::thread::{self, JoinHandle};
 use tempfile::TempDir;
 
 use super::GitError;
+use super::listening::{self, shut};
 use super::ssh_key::SshKey;
-use crate::port;
 
 /// Where distributions put it besides the folders of PATH, which for plain users often lacks `sbin`.
 const USUAL: [&str; 2] = ["/usr/sbin/sshd", "/usr/local/sbin/sshd"];
@@ -52,7 +52,7 @@ impl OpenSsh {
             path: PathBuf::from("id"),
             source,
         })?;
-        let (port, socket) = port::listener().map_err(|error| GitError::NoPort(error.to_string()))?;
+        let (port, socket) = listening::free()?;
         let listener = socket.try_clone().map_err(|source| GitError::Listen { port, source })?;
         let log = folder.path().join("log");
         let thread = thread::spawn(move || serve(&listener, &program, &configuration, &log));
@@ -80,10 +80,8 @@ impl OpenSsh {
 impl Drop for OpenSsh {
     fn drop(&mut self) {
         let Some(thread) = self.thread.take() else { return };
-        // Wakes the thread that accepts; see `HttpServer` for why closing is not enough.
-        if let Ok(socket) = self.socket.try_clone() {
-            let _ = TcpStream::from(OwnedFd::from(socket)).shutdown(Shutdown::Both);
-        }
+        // Wakes the thread that accepts.
+        self.socket.try_clone().into_iter().for_each(shut);
         let _ = thread.join();
     }
 }

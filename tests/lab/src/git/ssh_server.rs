@@ -5,20 +5,18 @@
 mod connection;
 
 use std::fmt;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use russh::keys::PublicKey;
 use russh::{MethodKind, MethodSet, server};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use self::connection::Connection;
+use super::listening::{self, Listening};
 use super::ssh_key::SshKey;
 use super::{Behaviour, GitError};
-use crate::port;
 
 /// How long the server thinks before it refuses a login; real ones take longer, against guessing.
 const REFUSE_AFTER: Duration = Duration::from_millis(5);
@@ -37,8 +35,7 @@ pub struct SshServer {
     port: u16,
     shared: Arc<Shared>,
     behaviour: watch::Sender<Behaviour>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _listening: Listening,
 }
 
 struct Shared {
@@ -61,7 +58,7 @@ impl SshServer {
     /// # Errors
     /// When there is no free port or no thread.
     pub fn start(root: &Path, host_keys: &[SshKey]) -> Result<Self, GitError> {
-        let (port, listener) = port::listener().map_err(|error| GitError::NoPort(error.to_string()))?;
+        let (port, socket) = listening::free()?;
         let (behaviour, current) = watch::channel(Behaviour::Serve);
         let shared = Arc::new(Shared {
             root: root.to_owned(),
@@ -70,9 +67,9 @@ impl SshServer {
             logins: Mutex::default(),
             behaviour: current,
         });
-        let (stop, stopped) = oneshot::channel();
-        let thread = listen(port, listener, Arc::clone(&shared), stopped)?;
-        Ok(Self { port, shared, behaviour, stop: Some(stop), thread: Some(thread) })
+        let served = Arc::clone(&shared);
+        let listening = Listening::begin(port, socket, |listener| accept(listener, served))?;
+        Ok(Self { port, shared, behaviour, _listening: listening })
     }
 
     /// Lets a key in, for any user name.
@@ -120,40 +117,6 @@ impl SshServer {
     pub fn logins(&self) -> Vec<SshLogin> {
         lock(&self.shared.logins).clone()
     }
-}
-
-impl Drop for SshServer {
-    fn drop(&mut self) {
-        if let (Some(stop), Some(thread)) = (self.stop.take(), self.thread.take()) {
-            // An error means that the thread is gone already.
-            let _ = stop.send(());
-            let _ = thread.join();
-        }
-    }
-}
-
-fn listen(
-    port: u16,
-    listener: TcpListener,
-    shared: Arc<Shared>,
-    stopped: oneshot::Receiver<()>,
-) -> Result<JoinHandle<()>, GitError> {
-    let failed = |source| GitError::Listen { port, source };
-    listener.set_nonblocking(true).map_err(failed)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let listener = {
-        let _inside = runtime.enter();
-        tokio::net::TcpListener::from_std(listener).map_err(failed)?
-    };
-    Ok(thread::spawn(move || {
-        runtime.block_on(async {
-            tokio::select! {
-                () = accept(listener, shared) => {}
-                _ = stopped => {}
-            }
-        });
-        // The runtime ends here, and with it every connection and every process of Git.
-    }))
 }
 
 async fn accept(listener: tokio::net::TcpListener, shared: Arc<Shared>) {
