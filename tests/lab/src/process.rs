@@ -1,7 +1,8 @@
 //! The binaries under test, built on first use: same profile and target folder as the program that asks.
 //!
 //! Runs `cargo build` and nothing else. `cargo test` builds the binaries of the tested package only, so a test that
-//! runs plumb or the laboratory's guard has to see to it that they are there and fresh.
+//! runs plumb or the laboratory's guard has to see to it that they are there and fresh. It selects what has Cargo compile
+//! dependencies with the features that they have already: with others hundreds of them would be compiled once more.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -9,6 +10,9 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
+
+/// What the names of variables begin with by which Cargo tells a test which package it is of.
+const OF_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
 
 /// Why a binary can't be built or found.
 #[derive(Debug, thiserror::Error)]
@@ -34,10 +38,10 @@ pub enum BuildError {
         source: io::Error,
     },
     /// The build failed.
-    #[error("`cargo build --package {package} --bins` ended with {status}:\n{output}")]
+    #[error("`cargo build {selection}` ended with {status}:\n{output}")]
     Failed {
-        /// The package.
-        package: String,
+        /// What was to be built.
+        selection: String,
         /// How Cargo ended.
         status: ExitStatus,
         /// What Cargo and the compiler said.
@@ -95,21 +99,28 @@ fn build(package: &str) -> Result<PathBuf, BuildError> {
     let target = Target::of(&program).ok_or(BuildError::NoTarget { program })?;
     let cargo = env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
     let failed = |source| BuildError::Cargo { cargo: cargo.clone(), package: package.to_owned(), source };
-    let mut cargo_build = Command::new(&cargo)
-        .args(["build", "--package", package, "--bins", "--profile", &target.profile])
+    let mut command = Command::new(&cargo);
+    command
+        .arg("build")
+        .args(target.selection())
+        .args(["--profile", &target.profile])
         .args(target.triple.iter().flat_map(|triple| ["--target", triple]))
         .arg("--target-dir")
         .arg(&target.root)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    // Cargo tells a test which package it is of. Build scripts such as ring's are run again when that changes, and what depends on them
+    // would be compiled again: here, and by the next Cargo that is started by hand.
+    for (name, _) in env::vars_os() {
+        if OF_PACKAGE.iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes())) {
+            command.env_remove(name);
+        }
+    }
+    let mut cargo_build =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().map_err(failed)?;
     let output = listen(cargo_build.stderr.take().expect("because stderr was asked for as a pipe"));
     let status = cargo_build.wait().map_err(failed)?;
     if !status.success() {
-        return Err(BuildError::Failed { package: package.to_owned(), status, output });
+        return Err(BuildError::Failed { selection: target.selection().join(" "), status, output });
     }
     let path = target.binaries.join(format!("{package}{}", env::consts::EXE_SUFFIX));
     if path.is_file() { Ok(path) } else { Err(BuildError::NotMade { package: package.to_owned(), path }) }
@@ -136,17 +147,37 @@ struct Target {
     triple: Option<String>,
     profile: String,
     binaries: PathBuf,
+    asker: Asker,
+}
+
+/// The kind of program that asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asker {
+    /// A binary, as `cargo run` builds it.
+    Binary,
+    /// A test or an example.
+    Test,
 }
 
 impl Target {
+    /// Returns what is built: everything whose features count, as they did for the program that asks.
+    fn selection(&self) -> &'static [&'static str] {
+        match self.asker {
+            Asker::Binary => &["--workspace", "--bins"],
+            // Only where something is built for development do the features count that are asked for tests. The examples are few and
+            // small, and part of every `cargo test --workspace`.
+            Asker::Test => &["--workspace", "--bins", "--examples"],
+        }
+    }
+
     /// Reads `ROOT/[TRIPLE/]PROFILE/[deps/]PROGRAM`; Cargo marks ROOT with a file `CACHEDIR.TAG`.
     fn of(program: &Path) -> Option<Self> {
         let root = program.ancestors().skip(1).find(|folder| folder.join("CACHEDIR.TAG").is_file())?;
         let below: Vec<&str> =
             program.strip_prefix(root).ok()?.iter().map(|part| part.to_str()).collect::<Option<_>>()?;
-        let folders = match below.split_last()?.1 {
-            [folders @ .., "deps" | "examples"] => folders,
-            folders => folders,
+        let (folders, asker) = match below.split_last()?.1 {
+            [folders @ .., "deps" | "examples"] => (folders, Asker::Test),
+            folders => (folders, Asker::Binary),
         };
         let (triple, folder) = match folders {
             [folder] => (None, *folder),
@@ -156,7 +187,7 @@ impl Target {
         // The one profile whose folder has another name.
         let profile = if folder == "debug" { "dev" } else { folder };
         let binaries = folders.iter().fold(root.to_owned(), |path, part| path.join(part));
-        Some(Self { root: root.to_owned(), triple, profile: profile.to_owned(), binaries })
+        Some(Self { root: root.to_owned(), triple, profile: profile.to_owned(), binaries, asker })
     }
 }
 
@@ -170,23 +201,25 @@ mod tests {
     fn the_target_is_read_from_the_path_of_a_program() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("CACHEDIR.TAG"), "").unwrap();
-        let check = |program: &str, triple: Option<&str>, profile: &str, binaries: &str| {
+        let check = |program: &str, triple: Option<&str>, profile: &str, binaries: &str, asker: Asker| {
             let expected = Target {
                 root: root.path().to_owned(),
                 triple: triple.map(str::to_owned),
                 profile: profile.to_owned(),
                 binaries: root.path().join(binaries),
+                asker,
             };
             assert_eq!(Target::of(&root.path().join(program)), Some(expected), "{program}");
         };
-        check("debug/deps/control_plane-0a1b", None, "dev", "debug");
-        check("debug/lab", None, "dev", "debug");
-        check("release/deps/bench-0a1b", None, "release", "release");
+        check("debug/deps/control_plane-0a1b", None, "dev", "debug", Asker::Test);
+        check("debug/lab", None, "dev", "debug", Asker::Binary);
+        check("release/deps/bench-0a1b", None, "release", "release", Asker::Test);
         check(
             "x86_64-unknown-linux-musl/release/lab",
             Some("x86_64-unknown-linux-musl"),
             "release",
             "x86_64-unknown-linux-musl/release",
+            Asker::Binary,
         );
         assert_eq!(Target::of(Path::new("/usr/bin/lab")), None);
     }
