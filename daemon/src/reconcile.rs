@@ -143,7 +143,8 @@ impl Pass {
     /// Returns the commit that may not begin yet.
     fn gated(&self) -> Option<Gated> {
         let held = self.held.as_ref()?;
-        Some(Gated { commit: held.newest.clone(), wait: held.wait.clone(), kept: held.at.is_some() })
+        let Held { newest, wait, at, unread, .. } = held;
+        Some(Gated { commit: newest.clone(), wait: wait.clone(), kept: at.is_some(), unread: unread.clone() })
     }
 
     /// Returns why the environment can't be kept true to the commit that was begun.
@@ -249,7 +250,8 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
         context.doubt_kinds();
     }
     // What is pruned or handed over may leave the parent's scope too wide; what is deleted to be made anew is missing.
-    let again = introduced || replaced || !deeds.pruned.is_empty() || !deeds.handed.is_empty() || judged.rolls_back();
+    let again = introduced || replaced || !deeds.pruned.is_empty() || !deeds.handed.is_empty();
+    let rolls_back = judged.rolls_back();
     let judged_again = judged.until().map(|until| context.clock.until(until));
     let opened = opened(&deeds);
     let lost = pass.lost().map(|lost| lost.class);
@@ -260,7 +262,8 @@ pub(crate) async fn reconcile(context: &Context, mut pass: Pass, stop: &Cancella
     let unhealthy = health::unhealthy(&gathered.desired, &live);
     let left = waiting.map(|waiting| waiting.left(pass.settings.timeout.get(), context.clock.now()));
     let outcome = report::Outcome { started, plan, deeds, found, peace, facts, waiting, judged };
-    report::finish(context, &mut pass, outcome, &live).await;
+    let written = report::finish(context, &mut pass, outcome, &live).await;
+    let again = again || rolls_back && written;
     // Only what the status says is begun.
     let begun = rollback::state::rollback(&pass.memory.status).reverting;
     let job = job.filter(|job| job.is_begun(begun.as_ref()));

@@ -55,8 +55,9 @@ pub(crate) struct Outcome {
     pub(crate) judged: Judged,
 }
 
-/// Records a pass that planned and acted; `live` is what it was judged by, so that all of a status is of one moment.
-pub(crate) async fn finish(context: &Context, pass: &mut Pass, outcome: Outcome, live: &Live) {
+/// Records a pass that planned and acted; `live` is what it was judged by, so that all of a status is of one moment. Returns
+/// whether the cluster has it: only then a commit is rolled back.
+pub(crate) async fn finish(context: &Context, pass: &mut Pass, outcome: Outcome, live: &Live) -> bool {
     let now = context.clock.now();
     let revision = outcome.facts.revision.clone().expect("because a plan has a commit");
     let mut status = pass.memory.status.clone();
@@ -66,13 +67,18 @@ pub(crate) async fn finish(context: &Context, pass: &mut Pass, outcome: Outcome,
     scribe.refusals(&outcome.plan);
     scribe.requests(&mut status);
     scribe.operation(&outcome, &revision, &mut status);
-    scribe.judged(&outcome, &revision, &mut status);
+    let held = scribe.judged(&outcome, &revision, &mut status);
     status.waiting =
         outcome.waiting.map(|waiting| WaitingStatus { wave: waiting.wave.0, since: waiting.since.to_string() });
     scribe.late(&outcome, &status);
     let standing = standing::stand(&outcome.facts);
     status.inventory = Some(state::inventory(pass.memory.recorded.as_ref(), live));
-    state::write(context, pass, status, &standing, now).await;
+    state::stand(context, pass, &mut status, &standing, now);
+    let written = put_with(context, pass, status, held.into_iter().collect()).await;
+    if written && outcome.judged.rolls_back() {
+        pass.memory.watch = None;
+    }
+    written
 }
 
 /// Records what a pass did that ends before its commit is judged: it was cut, or the next wave follows at once.

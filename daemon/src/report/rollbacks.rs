@@ -25,8 +25,14 @@ use super::{Outcome, ending::Ending, scribe::Scribe, state::history_entry};
 const REVERTED_MAX: usize = 20;
 
 impl Scribe<'_> {
-    /// Records what was decided about the commit in force, and puts it into the status.
-    pub(super) fn judged(&mut self, outcome: &Outcome, revision: &Revision, status: &mut EnvironmentStatus) {
+    /// Records what was decided about the commit in force, and puts it into the status. Returns the record of a rollback, which is
+    /// one only once that status is written.
+    pub(super) fn judged(
+        &mut self,
+        outcome: &Outcome,
+        revision: &Revision,
+        status: &mut EnvironmentStatus,
+    ) -> Option<Record> {
         let judged = &outcome.judged;
         judged.write(status);
         match &judged.answered {
@@ -49,9 +55,11 @@ impl Scribe<'_> {
         match &judged.verdict {
             Verdict::Blamed { object, reason } => {
                 let message = judged.rollback.held.as_ref().map(ToString::to_string).unwrap_or_default();
-                self.record(RecordKind::Held, vec![object.clone()], message, |record| record.class = Some(Class::Wait));
                 let entry = history_entry(revision, self.now, Duration::ZERO, Ending::RolledBack, reason.clone());
                 self.enter(status, entry);
+                let (name, about) = (self.pass.settings.name.clone(), self.revision.clone());
+                let held = Record::new(self.now, name, about, RecordKind::Held, message);
+                return Some(Record { objects: vec![object.clone()], class: Some(Class::Wait), ..held });
             }
             Verdict::NotTheCommit { why, .. } if judged.acquitted => {
                 let message = format!("{}: {why}", revision.commit.short());
@@ -59,6 +67,7 @@ impl Scribe<'_> {
             }
             Verdict::NotTheCommit { .. } | Verdict::Idle | Verdict::Wait { .. } => {}
         }
+        None
     }
 
     /// Records, on the commit that was rolled back, what became of the pull request for its reverts.

@@ -117,6 +117,18 @@ pub(super) async fn write(
     standing: &Standing,
     now: Timestamp,
 ) {
+    stand(context, pass, &mut status, standing, now);
+    put(context, pass, status).await;
+}
+
+/// Puts into a status, and into the metrics, how the environment stands.
+pub(super) fn stand(
+    context: &Context,
+    pass: &Pass,
+    status: &mut EnvironmentStatus,
+    standing: &Standing,
+    now: Timestamp,
+) {
     let generation = pass.resource.metadata.generation;
     status.observed_generation = generation;
     status.problems.clone_from(&standing.problems);
@@ -147,7 +159,6 @@ pub(super) async fn write(
         applied: status.last_applied.as_ref().and_then(|applied| applied.at.parse().ok()),
     };
     context.metrics.overview().environments.insert(pass.settings.name.clone(), overview);
-    put(context, pass, status).await;
 }
 
 /// Writes a status, whose conditions are as they were, if it differs from what was last written; returns whether the cluster

@@ -77,9 +77,9 @@ impl Judged {
         Self { verdict, rollback, watch, healthy, acquitted: false, answered, proposed, culprit, again }
     }
 
-    /// Puts it into the status.
+    /// Puts it into the status: a rollback ends the watch over what it takes back.
     pub(crate) fn write(&self, status: &mut EnvironmentStatus) {
-        state::write(status, &self.rollback, self.watch.as_ref());
+        state::write(status, &self.rollback, self.watch.as_ref().filter(|_| !self.rolls_back()));
         state::write_healthy(status, self.healthy.as_ref());
     }
 

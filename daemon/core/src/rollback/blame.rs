@@ -223,12 +223,14 @@ fn observe(case: &Case<'_>, watch: Watch, before: Option<Healthy>, healthy: Heal
     Judgement { verdict: Verdict::Wait { until: Some(until) }, watch: Some(watch), healthy: before }
 }
 
-/// Keeps with the range that it was acquitted, as long as that is so.
+/// Keeps with the range that it was acquitted, as long as that is so. One that is blamed is still watched: until its rollback is
+/// written down, it is blamed again.
 fn acquit(verdict: Verdict, watch: Watch, healthy: Option<Healthy>) -> Judgement {
     let watch = match &verdict {
         Verdict::NotTheCommit { why, .. } => Some(Watch { acquitted: Some(why.to_string()), ..watch }),
         Verdict::Wait { .. } => Some(watch),
-        Verdict::Idle | Verdict::Blamed { .. } => None,
+        Verdict::Blamed { .. } => Some(Watch { acquitted: None, ..watch }),
+        Verdict::Idle => None,
     };
     Judgement { verdict, watch, healthy }
 }

@@ -53,6 +53,21 @@ proptest! {
         prop_assert_eq!(world.rollbacks(), 1);
         prop_assert_eq!(world.in_force(), Some(0));
     }
+
+    #[test]
+    fn a_rollback_that_could_not_be_written_down_is_made_later(outages in prop::collection::vec((1..30_u32, 1..40_u32), 0..6)) {
+        let mut world = World::new(0);
+        world.meet(Deed::Push(0));
+        world.run(60);
+        world.meet(Deed::Push(2));
+        for (seconds, unwritable) in outages {
+            world.run(seconds);
+            world.meet(Deed::FailStatusWrites(unwritable));
+        }
+        world.run_in_peace();
+        prop_assert_eq!(world.rollbacks(), 1);
+        prop_assert_eq!(world.in_force(), Some(0));
+    }
 }
 
 #[test]

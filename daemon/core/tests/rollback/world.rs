@@ -308,7 +308,8 @@ impl World {
             status.rollback.prove(&healthy.inputs);
         }
         self.memory.clone_from(&judgement.watch);
-        Status { watch: judgement.watch, healthy: judgement.healthy, ..status }
+        let blamed = matches!(judgement.verdict, Verdict::Blamed { .. });
+        Status { watch: judgement.watch.filter(|_| !blamed), healthy: judgement.healthy, ..status }
     }
 
     /// A verdict against a commit has everything on its side.
@@ -337,6 +338,7 @@ impl World {
             *often += 1;
             assert_eq!(*often, 1, "{content} was rolled back twice although nobody asked for it");
             self.rollbacks += 1;
+            self.memory = None;
         }
         self.status = status;
     }

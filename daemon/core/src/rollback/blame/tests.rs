@@ -174,11 +174,12 @@ fn case_of<'a>(policy: &'a RollbackPolicy, healthy: &'a Healthy) -> Case<'a> {
 #[test]
 fn a_range_begins_with_its_first_commit_and_newer_ones_join_it() {
     let first = Watch::begin(commit('2'), at(0), false);
-    let joined = judged_in(Some(&first), AFTER, &[broken()], |_| {});
-    assert!(
-        matches!(joined.verdict, Verdict::Blamed { .. }),
-        "the newest commit is 2, and the clock is that of the first"
-    );
+    let joined = |second| {
+        let (policy, healthy, newest) = (policy(Mode::Restore, 0), healthy('1'), commit('3'));
+        judge(&Case { commit: &newest, watch: Some(&first), now: at(second), ..case_of(&policy, &healthy) })
+    };
+    assert_eq!(joined(AFTER - 1).verdict, Verdict::Wait { until: Some(at(AFTER)) }, "the clock is that of the first");
+    assert!(matches!(joined(AFTER).verdict, Verdict::Blamed { .. }), "and ends when that does");
     let fresh = judged_in(None, AFTER, &[broken()], |_| {});
     assert_eq!(fresh.verdict, Verdict::Wait { until: Some(at(AFTER + AFTER)) });
     assert_eq!(fresh.watch.map(|watch| watch.since), Some(at(AFTER)));
@@ -267,4 +268,14 @@ fn nothing_is_judged_while_suspended_or_without_a_mode() {
     assert_eq!(off, Judgement::idle(Some(healthy('1'))));
     let well = judge(&Case { state: State::Well, ..case_of(&policy(Mode::None, 100), &before) });
     assert_eq!(well, Judgement::idle(Some(healthy('2'))));
+}
+
+#[test]
+fn what_is_blamed_is_watched_until_its_rollback_is_written_down() {
+    let told = Watch { acquitted: Some("not yet".to_owned()), ..Watch::begin(commit('2'), at(0), false) };
+    let first = judged_in(Some(&told), AFTER, &[broken()], |_| {});
+    let watch = first.watch.as_ref().expect("it is watched");
+    assert_eq!((watch.since, &watch.acquitted), (at(0), &None));
+    let again = judged_in(Some(watch), AFTER + 1, &[broken()], |case| case.ailing = true);
+    assert_eq!(again.verdict, first.verdict, "nothing has come of it yet");
 }
