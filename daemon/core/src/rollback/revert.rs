@@ -262,11 +262,22 @@ impl Stalled {
 
 /// Returns the commands that put a path of a branch back to a commit.
 pub fn commands(branch: &str, healthy: &CommitId, path: &RepoPath) -> String {
+    let (from, to) = (quoted(&format!("origin/{branch}")), quoted(&format!("HEAD:{branch}")));
+    let message = quoted(&format!("Revert {path} to {}", healthy.short()));
+    let path = quoted(path.as_str());
     format!(
-        "git fetch origin && git switch --detach origin/{branch} && git restore --source={healthy} --staged --worktree -- {path} \
-         && git commit -m 'Revert {path} to {}' && git push origin HEAD:{branch}",
-        healthy.short()
+        "git fetch origin && git switch --detach {from} && git restore --source={healthy} --staged --worktree -- {path} \
+         && git commit -m {message} && git push origin {to}"
     )
+}
+
+/// Returns a word as a POSIX shell reads it: whoever may name a path or a branch has nothing run by the one who pastes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "_-./:@+=,".contains(character);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 impl fmt::Display for Stalled {

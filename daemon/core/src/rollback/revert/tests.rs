@@ -226,6 +226,18 @@ fn a_person_gets_the_exact_commands() {
 }
 
 #[test]
+fn what_a_person_is_to_paste_runs_nothing_else() {
+    let told = commands("fix;id", &commit('1'), &path("envs/it's $(id) & more"));
+    let expected = format!(
+        "git fetch origin && git switch --detach 'origin/fix;id' && git restore --source={} --staged --worktree -- \
+         'envs/it'\\''s $(id) & more' && git commit -m 'Revert envs/it'\\''s $(id) & more to 1111111' && git push origin \
+         'HEAD:fix;id'",
+        commit('1')
+    );
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn a_revert_of_plumbs_own_is_known() {
     let plan = planned(Mode::Revert, &[step('2', '1', &["envs/app"])], |_| {});
     let RevertPlan::Push(reverts) = plan else { panic!("a push") };
