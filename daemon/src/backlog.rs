@@ -112,6 +112,15 @@ impl Backlog {
         }
     }
 
+    /// Takes down that the Environment with this UID is gone: another one of its name may be there by now.
+    pub(crate) fn gone(&self, name: &EnvironmentName, uid: &str) {
+        let mut waiting = self.waiting();
+        if waiting.get(name).is_some_and(|entry| entry.uid == uid) {
+            waiting.remove(name);
+            self.changed.send_replace(());
+        }
+    }
+
     /// Returns what waits for the Repository with this UID.
     pub(crate) fn of(&self, repository: &str) -> Vec<Waiting> {
         let waiting = self.waiting();
@@ -151,5 +160,22 @@ impl Backlog {
 
     fn waiting(&self) -> MutexGuard<'_, BTreeMap<EnvironmentName, Entry>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_is_gone_takes_nothing_of_another_one_of_its_name_along() {
+        let (backlog, name) = (Backlog::default(), EnvironmentName::new("team", "app"));
+        let records = RecordsStatus { head: Some("a".repeat(40)), ..RecordsStatus::default() };
+        let kept = || backlog.waiting().contains_key(&name);
+        backlog.see(&name, "new", Some(&records));
+        backlog.gone(&name, "old");
+        assert!(kept());
+        backlog.gone(&name, "new");
+        assert!(!kept());
     }
 }

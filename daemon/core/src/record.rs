@@ -97,11 +97,10 @@ impl Record {
             | RecordKind::Reverted
             | RecordKind::PullRequested
             | RecordKind::Released => same,
-            RecordKind::Failed | RecordKind::HealthLost | RecordKind::Allowed => {
+            RecordKind::Failed | RecordKind::Refused | RecordKind::HealthLost | RecordKind::Allowed => {
                 same && self.message == earlier.message
             }
-            RecordKind::Refused
-            | RecordKind::Untrusted
+            RecordKind::Untrusted
             | RecordKind::Blocked
             | RecordKind::Pruned
             | RecordKind::Adopted

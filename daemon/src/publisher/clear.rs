@@ -55,6 +55,9 @@ pub(super) async fn clear(
         },
     )
     .await?;
-    ground.backlog.see(environment, uid, cleared.as_ref().filter(|_| written.is_some()));
+    match written {
+        Some(_) => ground.backlog.see(environment, uid, cleared.as_ref()),
+        None => ground.backlog.gone(environment, uid),
+    }
     Ok(())
 }
