@@ -117,6 +117,8 @@ pub(crate) struct Held {
     pub(crate) applied: Option<CommitId>,
     /// Why the environment can't be kept true to a commit that was begun.
     pub(crate) lost: Option<Failure>,
+    /// Why what the newest commit would apply can't be read.
+    pub(crate) unread: Option<String>,
 }
 
 /// Reads all that one plan depends on.

@@ -386,7 +386,9 @@ impl Loop {
                 Some(failure) => Err(failure),
                 None => source(repository, &watched.repository(), &known),
             };
-            let synced = synced && !repository.is_some_and(Tracked::is_unlooked);
+            let unlooked = repository.is_some_and(Tracked::is_unlooked);
+            // Whoever wrote before may have been killed after a push.
+            let (synced, unsure) = (synced && !unlooked, unsure || unlooked);
             let environments = Arc::clone(&self.managers);
             let wall = self.context.clock.now();
             let held = source.as_ref().ok().and_then(|newest| {

@@ -84,6 +84,8 @@ pub struct Gated {
     pub wait: Wait,
     /// Whether the environment is kept true to an older commit meanwhile; otherwise nothing is written.
     pub kept: bool,
+    /// Why nobody can say what it would apply; absent where that can be read.
+    pub unread: Option<String>,
 }
 
 impl Gated {
@@ -93,7 +95,10 @@ impl Gated {
     }
 
     fn line(&self) -> String {
-        format!("{} {}", self.commit.short(), self.wait)
+        match &self.unread {
+            Some(why) => format!("{} can't be applied: {why}", self.commit.short()),
+            None => format!("{} {}", self.commit.short(), self.wait),
+        }
     }
 
     /// Tells what was rolled back and what ends it; nothing where that is not what the commit waits for.

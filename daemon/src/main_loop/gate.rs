@@ -52,5 +52,5 @@ pub(super) fn held(
         pressed: asked.is_some_and(|asked| status.handled.get(request::SYNC) != Some(&asked.id)),
     })?;
     let applied = status.last_applied.as_ref().and_then(commit_of);
-    Some(Held { newest: commit.clone(), wait, at, applied, lost: None })
+    Some(Held { newest: commit.clone(), wait, at, applied, lost: None, unread: None })
 }

@@ -42,25 +42,32 @@ pub(crate) async fn admit(context: &Context, pass: &mut Pass) -> Result<(), NotG
     if rollback.is_empty() {
         return Ok(());
     }
+    arriving::look(pass, &newest, &rollback).await;
     // As long as nobody knows whether reverts have arrived, what somebody asks for waits: they may take it back again.
     let unsure = pass.unsure && rollback.reverting.as_ref().is_some_and(|reverting| reverting.progress.is_open());
     // What a person holds is none of that mode's.
     if pass.settings.rollback.mode == Mode::None && !rollback.is_by_hand() && !unsure {
-        return release(context, pass, Rollback::default(), "spec.rollback.mode is None".to_owned(), None).await;
+        // What was pushed of late counts, whatever the mode is next.
+        let released = Rollback { pushes: rollback.pushes, ..Rollback::default() };
+        return release(context, pass, released, "spec.rollback.mode is None".to_owned(), None).await;
     }
     let known = if rollback.held.is_some() { &mut pass.memory.ahead } else { &mut pass.memory.wanted };
     let inputs = match gather::inputs(context, &pass.settings, &newest, known).await {
         Ok(inputs) => inputs,
         // Its path is gone, for one. What it is gone back to stays in force all the same.
         Err(NotGathered::Source(failure)) if failure.class == Class::Wait && rollback.held.is_some() => {
-            tracing::warn!(environment = %pass.settings.name, "{}: {}", newest.revision.commit.short(), failure.message);
-            let unread = Quarantined { commit: newest.revision.commit.clone(), inputs: InputsDigest(String::new()) };
-            keep(pass, &newest, rollback.held, unread);
+            keep_unread(pass, &newest, rollback.held, failure.message);
             return Ok(());
         }
         Err(why) => return Err(why),
     };
-    arriving::look(pass, &newest, &rollback).await;
+    let problems = known.rendered.as_ref().and_then(|rendered| rendered.result.as_ref().err()).cloned();
+    // Nothing of it could be applied. Whoever pushes it has not said that what was rolled back is mended.
+    if let (Some(problems), true) = (problems, rollback.held.is_some()) {
+        let first = problems.first().map(ToString::to_string).unwrap_or_default();
+        keep_unread(pass, &newest, rollback.held, first);
+        return Ok(());
+    }
     let asked = settings::request(&pass.resource, request::RETRY)
         .filter(|asked| !unsure && pass.memory.status.handled.get(request::RETRY) != Some(&asked.id));
     let retry = match (rollback.quarantine_of(&inputs), &asked) {
@@ -84,6 +91,13 @@ pub(crate) async fn admit(context: &Context, pass: &mut Pass) -> Result<(), NotG
     }
 }
 
+/// Does so while the newest commit can't be read.
+fn keep_unread(pass: &mut Pass, newest: &Source, held: Option<Hold>, why: String) {
+    let unread = Quarantined { commit: newest.revision.commit.clone(), inputs: InputsDigest(String::new()) };
+    keep(pass, newest, held, unread);
+    pass.held = pass.held.take().map(|held| Held { unread: Some(why), ..held });
+}
+
 /// Keeps the environment where it is: at what it was rolled back to, or, where that is over and the same content came
 /// again, at the commit that was begun last.
 fn keep(pass: &mut Pass, newest: &Source, held: Option<Hold>, quarantined: Quarantined) {
@@ -93,7 +107,7 @@ fn keep(pass: &mut Pass, newest: &Source, held: Option<Hold>, quarantined: Quara
         Some(hold) => {
             pass.settings.policy.rolled_back = true;
             let at = Some(hold.healthy.clone());
-            Held { newest, wait: Wait::RolledBack(Box::new(hold)), at, applied: None, lost: None }
+            Held { newest, wait: Wait::RolledBack(Box::new(hold)), at, applied: None, lost: None, unread: None }
         }
         None => {
             // What was read of it is not what the pass is about.
@@ -101,7 +115,7 @@ fn keep(pass: &mut Pass, newest: &Source, held: Option<Hold>, quarantined: Quara
             let status = &pass.memory.status;
             let at = status.last_attempted.as_ref().and_then(commit_of);
             let applied = status.last_applied.as_ref().and_then(commit_of);
-            Held { newest, wait: Wait::Quarantined(quarantined.commit), at, applied, lost: None }
+            Held { newest, wait: Wait::Quarantined(quarantined.commit), at, applied, lost: None, unread: None }
         }
     });
 }

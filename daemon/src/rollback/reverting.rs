@@ -33,6 +33,7 @@ use super::{Answer, Done, Job, Judged, job::Task, proposing};
 use crate::{
     chain::chain,
     context::Context,
+    memory::Rendered,
     publisher::{remote, signing},
     reconcile::Pass,
     repositories::Ground,
@@ -99,7 +100,9 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
         return None;
     }
     let source = pass.source.clone().ok()?;
-    let newest = pass.memory.ahead.rendered.as_ref().filter(|rendered| rendered.commit == head)?.inputs.clone();
+    // Whose files are wrong is being worked on: nothing is taken back from under whoever does so.
+    let readable = |rendered: &&Rendered| rendered.commit == head && rendered.result.is_ok();
+    let newest = pass.memory.ahead.rendered.as_ref().filter(readable)?.inputs.clone();
     let before = &pass.memory.wanted.rendered.as_ref()?.inputs;
     let paths: BTreeSet<RepoPath> = newest.0.keys().chain(before.0.keys()).cloned().collect();
     let steps = steps(&source.mirror, &head, &hold.healthy, &paths).await?;

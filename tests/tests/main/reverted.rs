@@ -145,14 +145,12 @@ fn mirror(daemon: &Daemon) -> PathBuf {
     panic!("there is no mirror");
 }
 
-#[test]
-fn killed_after_the_push_a_revert_is_recorded_once_when_plumb_is_back() {
-    let plane = lab::own();
-    let mut daemon = Daemon::start_with(plane, &["--cluster-name", "lab"]);
-    let (site, _) = site(plane, "reverted-killed", None, json!({ "records": "Notes" }));
-    published(&site, 1);
+/// Has a plumb of its own killed while it pushes two reverts, and brings them to the branch when nobody is there to hear of it.
+/// Returns the commits and the branch then.
+fn killed_while_pushing(daemon: &mut Daemon, site: &Site) -> [String; 3] {
+    published(site, 1);
     let lock = site.repository.path().join("refs/heads/main.lock");
-    let (one, two) = (push(&site, BAD), push(&site, "lab/broken:3"));
+    let (one, two) = (push(site, BAD), push(site, "lab/broken:3"));
     fs::write(&lock, "").expect("a lock");
     wait::until("the reverts to wait for the lock", || {
         let reverting = site.status("app")["rollback"]["reverting"].clone();
@@ -162,8 +160,7 @@ fn killed_after_the_push_a_revert_is_recorded_once_when_plumb_is_back() {
     });
     daemon.kill();
     fs::remove_file(&lock).expect("a lock");
-    // Its push arrives, and nobody is there to hear of it.
-    let mirror = mirror(&daemon);
+    let mirror = mirror(daemon);
     let mirror = mirror.to_str().expect("a path in UTF-8");
     let dangling = site.repository.git(&["-C", mirror, "fsck", "--no-reflogs", "--no-progress"]).expect("a list");
     let tips: Vec<&str> = dangling.lines().filter_map(|line| line.strip_prefix("dangling commit ")).collect();
@@ -174,16 +171,45 @@ fn killed_after_the_push_a_revert_is_recorded_once_when_plumb_is_back() {
     let tip = (*tips.iter().find(is_revert).expect("the reverts")).to_owned();
     let target = format!("{tip}:refs/heads/main");
     site.repository.git(&["-C", mirror, "push", "-q", &site.repository.url(), &target]).expect("a push");
-    daemon.start_again();
-    site.wait_applied("app", &tip);
+    [one, two, tip]
+}
+
+/// Waits until each of both is recorded once as taken back, by what is on the branch.
+fn is_recorded(site: &Site, [one, two, tip]: [&String; 3]) {
     let newest = site.repository.git(&["rev-parse", &format!("{tip}^")]).expect("a commit");
-    for (commit, by) in [(&one, &tip), (&two, &newest)] {
-        let found = of_kind(&site, commit, "Reverted");
+    for (commit, by) in [(one, tip), (two, &newest)] {
+        let found = of_kind(site, commit, "Reverted");
         assert_eq!(found.len(), 1, "{found:#?}");
         assert_eq!(found[0]["related"], json!(by));
     }
-    assert_eq!(of_kind(&site, &tip, "Released").len(), 1);
-    assert_eq!(site.repository.branch("main").expect("a branch"), tip, "nothing more was pushed");
+    assert_eq!(of_kind(site, tip, "Released").len(), 1);
+    assert_eq!(site.repository.branch("main").expect("a branch"), *tip, "nothing more was pushed");
+}
+
+#[test]
+fn killed_after_the_push_a_revert_is_recorded_once_when_plumb_is_back() {
+    let plane = lab::own();
+    let mut daemon = Daemon::start_with(plane, &["--cluster-name", "lab"]);
+    let (site, _) = site(plane, "reverted-killed", None, json!({ "records": "Notes" }));
+    let [one, two, tip] = killed_while_pushing(&mut daemon, &site);
+    daemon.start_again();
+    site.wait_applied("app", &tip);
+    is_recorded(&site, [&one, &two, &tip]);
+}
+
+#[test]
+fn reverts_that_arrived_are_recorded_although_nobody_wants_rollbacks_any_more() {
+    let plane = lab::own();
+    let mut daemon = Daemon::start_with(plane, &["--cluster-name", "lab"]);
+    let (site, _) = site(plane, "reverted-unwanted", None, json!({ "records": "Notes" }));
+    let [one, two, tip] = killed_while_pushing(&mut daemon, &site);
+    let none = json!({ "spec": { "rollback": { "mode": "None" } } });
+    site.kubectl(&["patch", "environments.plumb.dev", "app", "--type=merge", "--patch", &none.to_string()])
+        .expect("a patch");
+    daemon.start_again();
+    site.wait_applied("app", &tip);
+    is_recorded(&site, [&one, &two, &tip]);
+    assert!(site.status("app")["rollback"]["pushes"].is_array(), "what was pushed of late still counts");
 }
 
 /// Makes the Secrets with a key, and with the trust in what the tests and plumb sign with it.

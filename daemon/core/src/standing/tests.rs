@@ -34,7 +34,7 @@ fn refusal(why: Why) -> Refusal {
 }
 
 fn gated(wait: Wait, kept: bool) -> Gated {
-    Gated { commit: CommitId::parse(&"a".repeat(40)).expect("an id"), wait, kept }
+    Gated { commit: CommitId::parse(&"a".repeat(40)).expect("an id"), wait, kept, unread: None }
 }
 
 fn other() -> EnvironmentName {
@@ -119,6 +119,14 @@ fn a_rollback_waits_for_a_person_unless_its_revert_is_on_its_way() {
     held(Some(Progress::Proposed), "stalled", "so it is");
     held(Some(Progress::Stalled), "stalled", "so it is");
     check_with(Wait::Quarantined(commit()), None, "stalled", "push a commit with another content");
+    let wrong = Gated {
+        commit: CommitId::parse(&"c".repeat(40)).expect("an id"),
+        unread: Some("a.yaml:1:1: no YAML".into()),
+        ..gated(Wait::RolledBack(Box::new(hold())), true)
+    };
+    let told = stand(&Facts { gated: Some(wrong), ..Facts::default() });
+    assert!(told.message.contains("ccccccc can't be applied: a.yaml:1:1: no YAML"), "{}", told.message);
+    assert!(!told.message.contains("has the content of"), "{}", told.message);
 }
 
 #[test]
