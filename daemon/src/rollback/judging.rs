@@ -18,7 +18,7 @@ use plumb_core::{
         Healthy, Mode, RollbackPolicy,
         blame::{self, Case, State, Symptom, Verdict},
         hold::{Hold, RecordsEnd, Rollback},
-        outage::{self, Outage, Wellbeing},
+        outage::{Before, Outage, Wellbeing},
         pushing::Outcome,
         watch::Watch,
     },
@@ -126,9 +126,15 @@ pub(crate) async fn judge(context: &Context, pass: &mut Pass, seen: &Seen<'_>) -
     let in_range = mode != Mode::None && healthy.as_ref().is_some_and(|healthy| healthy.inputs != inputs);
     let symptoms = symptoms(context, pass, seen, healthy.as_ref().filter(|_| in_range), before.as_ref()).await;
     let since = before.as_ref().map_or(seen.started, |watch| watch.since);
-    let changed = healthy.as_ref().is_none_or(|healthy| healthy.inputs != inputs) || rollback.held.is_some();
-    let reads = Some(seen.gathered.inputs.clone());
-    let outage = announce(context, pass, &symptoms, Wellbeing { lost: None, changed, reads }, since, now);
+    let changed = match (&rollback.held, &healthy) {
+        (Some(hold), _) => Some(hold.since),
+        (None, Some(healthy)) if healthy.inputs == inputs => None,
+        (None, _) => Some(attempted(pass, &inputs).unwrap_or(now)),
+    };
+    let is_sick = |health: &HealthStatus| matches!(health, HealthStatus::InProgress | HealthStatus::Failed);
+    let sick = symptoms.iter().filter(|symptom| is_sick(&symptom.health)).map(|symptom| symptom.key.clone());
+    let wellbeing = Wellbeing { sick: sick.collect(), changed, reads: Some(seen.gathered.inputs.clone()) };
+    let outage = announce(context, pass, wellbeing, since, now);
     let commit = pass.commit().clone();
     let judgement = blame::judge(&Case {
         policy: &policy,
@@ -271,28 +277,26 @@ fn drifted(pass: &Pass, seen: &Seen<'_>, watch: Option<&Watch>) -> BTreeSet<Stri
     recent.map(|drift| drift.object.clone()).chain(left).chain(resting).collect()
 }
 
+/// Returns when this content was begun, as far as the status says.
+fn attempted(pass: &Pass, inputs: &InputsDigest) -> Option<Timestamp> {
+    let attempted = pass.memory.status.last_attempted.as_ref().filter(|attempted| attempted.inputs == inputs.0)?;
+    attempted.at.parse().ok()
+}
+
 /// Tells the other environments how this one is, and returns what they say.
-fn announce(
-    context: &Context,
-    pass: &Pass,
-    symptoms: &[Symptom],
-    wellbeing: Wellbeing,
-    since: Timestamp,
-    now: Timestamp,
-) -> Outage {
-    let is_sick = |health: &HealthStatus| matches!(health, HealthStatus::InProgress | HealthStatus::Failed);
+fn announce(context: &Context, pass: &Pass, wellbeing: Wellbeing, since: Timestamp, now: Timestamp) -> Outage {
     let EnvironmentStatus { inventory, conditions, .. } = &pass.memory.status;
     let of = |health: HealthStatus| inventory.as_ref().and_then(|known| known.health.get(health.label()).copied());
-    let was_sick = of(HealthStatus::InProgress).max(of(HealthStatus::Failed)).is_some_and(|count| count > 0);
+    let sick = [HealthStatus::InProgress, HealthStatus::Failed].into_iter().filter_map(of).sum::<u32>();
     // What was told before this process began to look is older than now.
     let ready = conditions.iter().find(|known| known.type_ == condition::READY);
     let ready = ready.filter(|ready| ready.status != condition::ConditionStatus::True);
     let ready = ready.and_then(|ready| ready.last_transition_time.parse::<Timestamp>().ok());
     let healthy = state::healthy(&pass.memory.status).and_then(|healthy| healthy.lost);
-    let sick = symptoms.iter().any(|symptom| is_sick(&symptom.health));
-    let lost = outage::lost(sick, was_sick, ready.into_iter().chain(healthy), now);
+    let told = ready.into_iter().chain(healthy).collect();
+    let before = Before { sick: usize::try_from(sick).unwrap_or(usize::MAX), told };
     let mut census = context.census();
-    census.announce(&pass.settings.name, Wellbeing { lost, ..wellbeing });
+    census.announce(&pass.settings.name, wellbeing, &before, now);
     census.outage(&pass.settings.name, since, context.clock.uptime(), pass.environments.values())
 }
 

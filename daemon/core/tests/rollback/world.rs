@@ -14,7 +14,7 @@ use plumb_core::{
         FailFast, Healthy, Mode, RollbackPolicy,
         blame::{self, Case, State, Symptom, Verdict},
         hold::{Admission, Hold, Release, Retry, Rollback},
-        outage::{Census, Wellbeing},
+        outage::{Before, Census, Wellbeing},
         watch::Watch,
     },
     source::InputsDigest,
@@ -262,11 +262,15 @@ impl World {
             (false, true) => State::Unwell { wave: Some(Wave(0)), symptoms: vec![symptom] },
         };
         let (own, other) = (EnvironmentName::new("team", "own"), EnvironmentName::new("team", "other"));
-        let lost = |sick: bool| sick.then(|| at(self.now));
+        let wellbeing = |sick: bool, changed: bool| Wellbeing {
+            sick: sick.then(key).into_iter().collect(),
+            changed: changed.then(|| at(self.now)),
+            reads: None,
+        };
         // A node takes the other one's Pods with it.
         let struck = self.node_broken > 0 || self.another_broken > 0;
-        self.census.announce(&own, Wellbeing { lost: lost(sick), changed, reads: None });
-        self.census.announce(&other, Wellbeing { lost: lost(struck), changed: false, reads: None });
+        self.census.announce(&own, wellbeing(sick, changed), &Before::default(), at(self.now));
+        self.census.announce(&other, wellbeing(struck, false), &Before::default(), at(self.now));
         let since = self.memory.as_ref().map_or(at(self.now), |watch| watch.since);
         let uptime = Duration::from_secs(self.now.unsigned_abs());
         let mode = if held { Mode::None } else { Mode::Restore };
