@@ -381,7 +381,7 @@ impl Loop {
             let known: Vec<String> = watched.known().into_iter().map(str::to_owned).collect();
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
             let Some(taken) = watched.take(now) else { continue };
-            let Taken { settings, invalid, memory, resource, noticed, done, synced, unsure } = taken;
+            let Taken { settings, invalid, memory, resource, noticed, done, synced, unsure, free } = taken;
             let source = match invalid {
                 Some(failure) => Err(failure),
                 None => source(repository, &watched.repository(), &known),
@@ -400,10 +400,13 @@ impl Loop {
                 settings,
                 resource,
                 source,
+                repository: repository.map(|repository| Arc::clone(&repository.resource)),
                 held,
                 environments,
                 siblings: siblings.remove(name),
                 unsure,
+                free,
+                missed: None,
                 noticed,
                 synced,
                 memory,

@@ -20,7 +20,7 @@ use plumb_core::{
     plan::{Applied, replace::Immutable},
     problem::Problem,
     right::Forbidden,
-    rollback::watch::Watch,
+    rollback::{stalling::Stall, watch::Watch},
     source::Inputs,
 };
 
@@ -99,6 +99,8 @@ pub(crate) struct Memory {
     pub(crate) healthy: Known,
     /// The commits since, while they are judged.
     pub(crate) watch: Option<Watch>,
+    /// What the last plan for Git was made from, while the environment is rolled back.
+    pub(crate) stall: Option<Stall>,
     /// Kinds that could not be watched in the last pass: the next ones do not wait for them again.
     pub(crate) unsynced: BTreeSet<GroupKind>,
     /// Whether autoscalers were waited for in vain: the next passes do not wait for them again.

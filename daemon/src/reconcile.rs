@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use plumb_api::{Environment, environment::Attempt};
+use plumb_api::{Environment, Repository, environment::Attempt};
 use plumb_cluster::tenure::Tenure;
 use plumb_core::{
     claims::{Stance, Stir},
@@ -53,6 +53,8 @@ pub(crate) struct Pass {
     pub(crate) resource: Arc<Environment>,
     /// The commit, or why there is none.
     pub(crate) source: Result<Source, Failure>,
+    /// Its Repository, as the pass began.
+    pub(crate) repository: Option<Arc<Repository>>,
     /// What keeps that commit from beginning, and where the environment stays meanwhile.
     pub(crate) held: Option<Held>,
     /// The field managers of all environments.
@@ -61,6 +63,10 @@ pub(crate) struct Pass {
     pub(crate) siblings: Option<BTreeSet<EnvironmentName>>,
     /// Whether a push of reverts may be under way or just have arrived.
     pub(crate) unsure: bool,
+    /// Whether a push of reverts may begin: none is under way, and none that failed waits for its next try.
+    pub(crate) free: bool,
+    /// The state of the branch from which it is known to have gone on without the reverts that were to be pushed onto it.
+    pub(crate) missed: Option<CommitId>,
     /// When a change of its live objects was first noticed since the last pass.
     pub(crate) noticed: Option<jiff::Timestamp>,
     /// Whether a request for a sync is carried out by this pass.

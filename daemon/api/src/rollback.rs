@@ -223,6 +223,9 @@ pub struct PushStatus {
     pub head: String,
     /// When (RFC 3339).
     pub at: String,
+    /// The branch of its own that it was for; absent: the one that is followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
 }
 
 /// Commits that are watched.

@@ -15,6 +15,7 @@ use plumb_core::{
     rollback::{
         Mode,
         by_hand::{self, Asked},
+        outage::Sharers,
         pushing,
         revert::{self, Apart, Input, Revert, RevertPlan, STEPS_MAX, Step},
     },
@@ -178,7 +179,7 @@ impl Reverting {
             branch: fetched.reference.as_ref(),
             steps: self.steps.as_deref().map_err(|apart| *apart),
             // Whether others are healthy with it is known to the daemon alone.
-            content: &BTreeSet::new(),
+            content: &Sharers::default(),
             pushes: &[],
             now: jiff::Timestamp::UNIX_EPOCH,
         };

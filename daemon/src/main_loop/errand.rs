@@ -24,8 +24,12 @@ impl Errand {
     /// Returns what ends one that may begin, once until it has ended and a pass has taken its end in: a pass that was under way
     /// as it ended does not know that, and asks for the same again.
     pub(super) fn begin(&mut self, now: Instant) -> Option<CancellationToken> {
-        let free = self.done.is_none() && self.under_way.is_none() && self.due.is_none_or(|due| due <= now);
-        free.then(|| self.under_way.insert(CancellationToken::new()).clone())
+        self.is_free(now).then(|| self.under_way.insert(CancellationToken::new()).clone())
+    }
+
+    /// Returns whether one may begin.
+    pub(super) fn is_free(&self, now: Instant) -> bool {
+        self.done.is_none() && self.under_way.is_none() && self.due.is_none_or(|due| due <= now)
     }
 
     /// Returns whether one is under way.
@@ -98,7 +102,7 @@ mod tests {
         let (mut errand, now) = (Errand::default(), Instant::now());
         errand.cancel();
         let ends = errand.begin(now).expect("nothing is under way");
-        assert!(errand.begin(now).is_none(), "it is under way");
+        assert!(errand.begin(now).is_none() && !errand.is_free(now), "it is under way");
         assert!(errand.is_under_way() && !ends.is_cancelled());
         errand.cancel();
         assert!(errand.is_under_way() && ends.is_cancelled());

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use plumb_api::{Environment, request};
+use plumb_api::{Environment, request, rollback::RevertProgress};
 use plumb_cluster::index::change::What;
 use plumb_core::{class::Class, inventory::Inventory, operation::Failure};
 use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
@@ -83,6 +83,8 @@ pub(super) struct Taken {
     pub(super) synced: bool,
     /// An errand is under way, or the branch has yet to tell whether it has arrived.
     pub(super) unsure: bool,
+    /// An errand may begin.
+    pub(super) free: bool,
 }
 
 /// A task that ends when this is dropped.
@@ -288,11 +290,18 @@ impl Watched {
         self.due = None;
     }
 
-    /// Something may help an errand that failed: the server is there again, or the Repository says something else.
+    /// Something may help an errand that failed, or that was left to a person: the server is there again, or the Repository says
+    /// something else.
     pub(super) fn try_errand_again(&mut self, now: Instant) {
-        if self.errand.due(now).is_some() {
+        if self.errand.due(now).is_some() || self.is_stalled() {
             self.start_over();
         }
+    }
+
+    /// Returns whether a rollback in Git was left to a person.
+    fn is_stalled(&self) -> bool {
+        let reverting = self.resource.status.as_ref().and_then(|status| status.rollback.reverting.as_ref());
+        reverting.is_some_and(|reverting| reverting.progress == RevertProgress::Stalled)
     }
 
     pub(super) fn is_claimed(&self) -> bool {
@@ -377,7 +386,8 @@ impl Watched {
         let (resource, noticed) = (Arc::clone(&self.resource), self.noticed.take());
         let done = self.errand.take();
         let (synced, unsure) = (self.asked.is_none(), self.errand.is_under_way() || self.unsure.is_some());
-        Some(Taken { settings, invalid, memory, resource, noticed, done, synced, unsure })
+        let free = self.errand.is_free(now);
+        Some(Taken { settings, invalid, memory, resource, noticed, done, synced, unsure, free })
     }
 
     /// Returns what ends the pass that starts now.

@@ -47,7 +47,7 @@ impl Scribe<'_> {
                 let (about, hold) = (judged.culprit.clone(), judged.rollback.held.as_ref());
                 self.about(about, hold, (RecordKind::Refused, Some(Class::Wait)), message.clone());
             }
-            Some(pushing::Outcome::Raced | pushing::Outcome::Failed(_)) | None => {}
+            Some(pushing::Outcome::Raced | pushing::Outcome::Failed(_) | pushing::Outcome::Unsent(_)) | None => {}
         }
         if let Some(told) = &judged.proposed {
             self.proposed(told, judged.rollback.held.as_ref());

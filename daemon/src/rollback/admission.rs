@@ -37,12 +37,12 @@ const MESSAGES_MAX: usize = 1000;
 /// The newest commit can't be read, or the release could not be written: then nothing is done.
 pub(crate) async fn admit(context: &Context, pass: &mut Pass) -> Result<(), NotGathered> {
     by_hand::answer(context, pass).await?;
-    let rollback = state::rollback(&pass.memory.status);
+    let mut rollback = state::rollback(&pass.memory.status);
     let Ok(newest) = pass.source.clone() else { return Ok(()) };
     if rollback.is_empty() {
         return Ok(());
     }
-    arriving::look(pass, &newest, &rollback).await;
+    arriving::look(pass, &newest, &mut rollback).await;
     // As long as nobody knows whether reverts have arrived, what somebody asks for waits: they may take it back again.
     let unsure = pass.unsure && rollback.reverting.as_ref().is_some_and(|reverting| reverting.progress.is_open());
     // What a person holds is none of that mode's.

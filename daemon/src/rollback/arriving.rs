@@ -18,8 +18,9 @@ use crate::{chain::chain, reconcile::Pass, source::Source};
 /// Commits that are looked at for reverts: more than anybody pushes between a push and the next start of plumb.
 const LATER_MAX: usize = 1000;
 
-/// Takes what the branch tells for the answer to a push that was begun, unless there is a better one.
-pub(super) async fn look(pass: &mut Pass, newest: &Source, rollback: &Rollback) {
+/// Takes what the branch tells for the answer to a push that was begun, unless there is a better one. Where it tells that the push
+/// was none, it does not count any more.
+pub(super) async fn look(pass: &mut Pass, newest: &Source, rollback: &mut Rollback) {
     let (Some(reverting), Some(hold)) = (&rollback.reverting, &rollback.held) else { return };
     let head = reverting.head.clone();
     let answered = matches!(&pass.done, Some(Done { answer: Answer::Push(Outcome::Pushed { .. }), .. }));
@@ -30,7 +31,9 @@ pub(super) async fn look(pass: &mut Pass, newest: &Source, rollback: &Rollback) 
     let since = head.clone();
     let read = tokio::task::spawn_blocking(move || taken(&source, &hold, &environment, &since)).await;
     let taken = match read {
-        Ok(Ok(taken)) => taken,
+        Ok(Ok(Some(taken))) => taken,
+        // What was not read may hold them.
+        Ok(Ok(None)) => return,
         Ok(Err(error)) => {
             tracing::warn!(environment = %pass.settings.name, "whether reverts have arrived can't be read: {}", chain(&error));
             return;
@@ -38,6 +41,8 @@ pub(super) async fn look(pass: &mut Pass, newest: &Source, rollback: &Rollback) 
         Err(_) => return,
     };
     if taken.is_empty() {
+        pushing::miss(&mut rollback.pushes, &head);
+        pass.missed = Some(head);
         return;
     }
     let branch = newest.revision.reference.as_ref().map_or("", RefName::as_str).trim_start_matches("refs/heads/");
@@ -46,15 +51,20 @@ pub(super) async fn look(pass: &mut Pass, newest: &Source, rollback: &Rollback) 
     pass.done = Some(Done { environment, head, answer: Answer::Push(outcome) });
 }
 
-/// Returns what was taken back since by reverts of this rollback, in the order in which they were made.
+/// Returns what was taken back since by reverts of this rollback, in the order in which they were made; nothing where there is none
+/// among more commits than are looked at.
 fn taken(
     source: &Source,
     hold: &Hold,
     environment: &EnvironmentName,
     since: &CommitId,
-) -> Result<Vec<Taken>, GitError> {
+) -> Result<Option<Vec<Taken>>, GitError> {
     let mirror = Mirror::open_or_create(&source.mirror)?;
     let later = mirror.later(&source.revision.commit, since, LATER_MAX)?;
-    let pairs = arrival::arrived(&later, environment, hold).into_iter();
-    pairs.rev().map(|(commit, by)| Ok(Taken { revision: mirror.revision(&commit)?, by })).collect()
+    let pairs = arrival::arrived(&later, environment, hold);
+    if pairs.is_empty() && later.len() >= LATER_MAX {
+        return Ok(None);
+    }
+    let taken = pairs.into_iter().rev().map(|(commit, by)| Ok(Taken { revision: mirror.revision(&commit)?, by }));
+    taken.collect::<Result<_, GitError>>().map(Some)
 }

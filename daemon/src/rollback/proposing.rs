@@ -47,10 +47,11 @@ pub(super) fn end(judged: &mut Judged, head: &CommitId, told: Told) {
 
 /// Returns the pull request that is called for.
 pub(super) fn plan(pass: &Pass, judged: &Judged, hold: &Hold) -> Option<Task> {
-    let branch = wanted(judged.rollback.reverting.as_ref())?;
+    let reverting = judged.rollback.reverting.as_ref()?;
+    let about = (wanted(Some(reverting))?, reverting.message.as_str());
     let source = pass.source.as_ref().ok()?;
     let base = source.revision.reference.as_ref()?;
-    let proposal = proposing::proposal(&pass.settings.name, hold, branch, base);
+    let proposal = proposing::proposal(&pass.settings.name, hold, about, base);
     let (mirror, commit) = (source.mirror.clone(), hold.commit.clone());
     Some(Task::Propose(Box::new(Wish { proposal, mirror, commit })))
 }

@@ -19,7 +19,7 @@ use plumb_core::{
         hold::Hold,
         outage::Sharing,
         pushing::{self, Branch, Outcome, Progress, Reverting, Taken},
-        revert::{self, Apart, Input, Revert, RevertPlan, STEPS_MAX, Step},
+        revert::{self, Apart, Aside, Input, Revert, RevertPlan, STEPS_MAX, Step},
     },
 };
 use plumb_git::{
@@ -29,7 +29,7 @@ use plumb_git::{
     push::{PushOutcome, RefUpdate},
 };
 
-use super::{Answer, Done, Job, Judged, job::Task, proposing};
+use super::{Answer, Done, Job, Judged, job::Task, proposing, stalling};
 use crate::{
     chain::chain,
     context::Context,
@@ -54,10 +54,14 @@ pub(super) struct Push {
     branch: RefName,
     /// The branch that is pushed to.
     target: RefName,
+    /// Why that is one of its own.
+    aside: Option<Aside>,
     reverts: Vec<Revert>,
     /// All that the environment reads.
     paths: BTreeSet<RepoPath>,
     path: RepoPath,
+    /// Whether nothing was sent for this state of the branch before, as far as anybody knows.
+    first: bool,
 }
 
 /// Takes in what became of the last job, and returns the one that is called for now; both are in what was judged, which goes
@@ -71,6 +75,9 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
             // Where the branch has told it before, it is known and recorded.
             let awaited = pushing::is_open(rollback.reverting.as_ref(), &head);
             let reverting = pushing::end(&mut rollback.pushes, &head, outcome.clone());
+            if let Outcome::Pushed { branch, .. } = &outcome {
+                pushing::count(&mut rollback.pushes, &head, branch.own(), now);
+            }
             if awaited {
                 let known = judged.rollback.reverting.replace(reverting);
                 answer(pass, judged, known.as_ref(), outcome).await;
@@ -80,6 +87,9 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
         Some(Done { head, answer: Answer::Proposal(told), .. }) => proposing::end(judged, &head, told),
         None => {}
     }
+    if let Some(missed) = pass.missed.take() {
+        pushing::miss(&mut judged.rollback.pushes, &missed);
+    }
     let held = pass.held.as_ref().filter(|held| matches!(held.wait, Wait::RolledBack(_)))?;
     let (hold, head) = (judged.rollback.held.clone()?, held.newest.clone());
     let earlier = judged.rollback.reverting.clone().filter(|earlier| earlier.head == head);
@@ -87,7 +97,11 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
     if judged.rolls_back() || pass.settings.policy.suspended {
         return None;
     }
-    if earlier.as_ref().is_some_and(|earlier| !earlier.progress.is_open()) {
+    if earlier.as_ref().is_some_and(|earlier| earlier.progress == Progress::Stalled) {
+        if !stalling::is_over(context, pass, judged).await {
+            return None;
+        }
+    } else if earlier.as_ref().is_some_and(|earlier| !earlier.progress.is_open()) {
         let task = proposing::plan(pass, judged, &hold)?;
         return Some(Job { environment: pass.settings.name.clone(), head, task });
     }
@@ -131,7 +145,7 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
         pushes: if hold.by.is_some() { &[] } else { &pushes },
         now,
     };
-    let (target, reverts) = match revert::plan(&input) {
+    let (target, reverts, aside) = match revert::plan(&input) {
         RevertPlan::Nothing => {
             judged.rollback.reverting = None;
             return None;
@@ -139,30 +153,42 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
         RevertPlan::Stalled(why) => {
             let stalled = Reverting::new(head, Progress::Stalled, why.story(&input));
             let outcome = Outcome::Refused(stalled.message.clone());
+            let until = why.until(input.pushes);
             let known = judged.rollback.reverting.replace(stalled);
             answer(pass, judged, known.as_ref(), outcome).await;
+            judged.again = until;
+            stalling::note(context, pass, until).await;
             return None;
         }
-        RevertPlan::Push(reverts) => (branch.clone()?, reverts),
-        RevertPlan::Branch { name, reverts, why: _ } => {
+        RevertPlan::Push(reverts) => (branch.clone()?, reverts, None),
+        RevertPlan::Branch { name, reverts, why } => {
             if pushing::go_on_waiting(&mut judged.rollback.reverting, &name, &head) {
                 let task = proposing::plan(pass, judged, &hold)?;
                 return Some(Job { environment: pass.settings.name.clone(), head, task });
             }
-            (name, reverts)
+            (name, reverts, Some(why))
         }
     };
+    if !pass.free {
+        // What does not begin is not counted; the pass that follows the end of what is under way asks again.
+        return None;
+    }
     let rollback = &mut judged.rollback;
-    rollback.reverting = Some(pushing::begin(&mut rollback.pushes, rollback.reverting.as_ref(), &head, now));
+    let first = !pushing::is_counted(&rollback.pushes, &head);
+    let own = aside.as_ref().map(|_| target.as_str().trim_start_matches("refs/heads/"));
+    rollback.reverting = Some(pushing::begin(&mut rollback.pushes, rollback.reverting.as_ref(), &head, own, now));
+    stalling::note(context, pass, None).await;
     let push = Push {
         mirror: source.mirror,
         demand: source.demand,
         hold,
         branch: branch?,
         target,
+        aside,
         reverts,
         paths,
         path: pass.settings.path.clone(),
+        first,
     };
     Some(Job { environment: pass.settings.name.clone(), head, task: Task::Push(Box::new(push)) })
 }
@@ -211,9 +237,21 @@ pub(super) async fn carry_out(
     head: &CommitId,
     push: Push,
 ) -> Outcome {
-    self::push(ground, resource, tenure, head, push).await.unwrap_or_else(|Failure { class, message }| {
-        Outcome::Failed(Failure { class, message: format!("not reverted in Git yet: {message}") })
+    let first = push.first;
+    self::push(ground, resource, tenure, head, push).await.unwrap_or_else(|failure| match first {
+        true => Outcome::Unsent(not_yet(failure)),
+        false => Outcome::Failed(not_yet(failure)),
     })
+}
+
+fn not_yet(Failure { class, message }: Failure) -> Failure {
+    Failure { class, message: format!("not reverted in Git yet: {message}") }
+}
+
+/// Returns whether a push that failed may have arrived all the same: only what a person has to help with first, and what had no
+/// turn, was not sent.
+fn may_have_landed(error: &GitError) -> bool {
+    error.class() == Class::Retry && !matches!(error, GitError::Busy { .. })
 }
 
 /// Returns what became of a push that was ended because somebody has asked for something else meanwhile.
@@ -222,6 +260,7 @@ pub(super) fn ended() -> Outcome {
     Outcome::Failed(Failure { class: Class::Retry, message })
 }
 
+/// Returns what became of it; what failed has sent nothing.
 async fn push(
     ground: &Ground,
     resource: &Arc<Repository>,
@@ -255,17 +294,24 @@ async fn push(
         return Err(Failure { class: Class::Retry, message: "another replica writes now".to_owned() });
     }
     let tip = taken.last().map_or(head, |taken| &taken.by).clone();
-    let aside = job.target != job.branch;
-    let expected = (!aside).then(|| head.clone());
+    let expected = job.aside.is_none().then(|| head.clone());
     let update = RefUpdate { name: job.target.clone(), expected, target: tip };
-    let pushed = ground.push(&remote, &job.mirror, &update).await;
+    let pushed = match ground.push(&remote, &job.mirror, &update).await {
+        Ok(pushed) => pushed,
+        Err(error) => {
+            let failure = Failure { class: error.class(), message: chain(&error) };
+            return if may_have_landed(&error) { Ok(Outcome::Failed(not_yet(failure))) } else { Err(failure) };
+        }
+    };
     let branch = job.target.as_str().trim_start_matches("refs/heads/").to_owned();
-    Ok(match pushed.map_err(|error| Failure { class: error.class(), message: chain(&error) })? {
-        PushOutcome::Pushed if aside => Outcome::Pushed { branch: Branch::Own(branch), taken },
-        PushOutcome::Pushed => Outcome::Pushed { branch: Branch::Followed(branch), taken },
-        PushOutcome::Raced { .. } if aside => Outcome::Refused(format!("branch {branch} is there already; look at it")),
-        PushOutcome::Raced { .. } => Outcome::Raced,
-        PushOutcome::Refused { name, message } => Outcome::Refused(format!(
+    Ok(match (pushed, job.aside.clone()) {
+        (PushOutcome::Pushed, Some(why)) => Outcome::Pushed { branch: Branch::Own { name: branch, why }, taken },
+        (PushOutcome::Pushed, None) => Outcome::Pushed { branch: Branch::Followed(branch), taken },
+        (PushOutcome::Raced { .. }, Some(_)) => {
+            Outcome::Refused(format!("branch {branch} is there already; look at it"))
+        }
+        (PushOutcome::Raced { .. }, None) => Outcome::Raced,
+        (PushOutcome::Refused { name, message }, _) => Outcome::Refused(format!(
             "not reverted in Git: {name} does not take it ({message}); to do it by hand: {}",
             by_hand()
         )),

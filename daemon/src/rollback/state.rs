@@ -26,9 +26,9 @@ use plumb_core::{
 /// Returns what is held and quarantined.
 pub(crate) fn rollback(status: &EnvironmentStatus) -> Rollback {
     let RollbackStatus { held, quarantined, reverting, pushes, refused: _, watch: _ } = &status.rollback;
-    let pushes = pushes
-        .iter()
-        .filter_map(|push| Some(Push { head: CommitId::parse(&push.head).ok()?, at: push.at.parse().ok()? }));
+    let pushes = pushes.iter().filter_map(|PushStatus { head, at, branch }| {
+        Some(Push { head: CommitId::parse(head).ok()?, at: at.parse().ok()?, branch: branch.clone() })
+    });
     let quarantined = quarantined.iter().filter_map(|known| {
         Some(Quarantined { commit: CommitId::parse(&known.commit).ok()?, inputs: InputsDigest(known.inputs.clone()) })
     });
@@ -132,14 +132,15 @@ pub(crate) fn write(status: &mut EnvironmentStatus, rollback: &Rollback, watch: 
         }),
         quarantined: quarantined.collect(),
         reverting: reverting.as_ref().map(written_reverting),
-        pushes: pushes
-            .iter()
-            .map(|Push { head, at }| PushStatus { head: head.to_string(), at: at.to_string() })
-            .collect(),
+        pushes: pushes.iter().map(written_push).collect(),
         // A person has yet to read it.
         refused: status.rollback.refused.take(),
         watch: watch.map(written),
     };
+}
+
+fn written_push(Push { head, at, branch }: &Push) -> PushStatus {
+    PushStatus { head: head.to_string(), at: at.to_string(), branch: branch.clone() }
 }
 
 fn written_reverting(Reverting { head, progress, message, branch, pull }: &Reverting) -> RevertingStatus {
@@ -224,7 +225,7 @@ mod tests {
                 pull: Some(Pull { state: State::Retried, message: text("503") }),
                 ..Reverting::new(commit("3"), Progress::Proposed, text("waits"))
             }),
-            pushes: vec![Push { head: commit("3"), at: at(8) }],
+            pushes: vec![Push { head: commit("3"), at: at(8), branch: Some(text("plumb/revert-main")) }],
         };
         let observed = Observed { healthy: Healthy { lost: None, ..healthy.clone() }, at: at(7), lost: true };
         let watch = Watch {

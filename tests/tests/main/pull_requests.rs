@@ -79,7 +79,12 @@ impl Proposing {
         let branch = reverting["branch"].as_str().expect("a branch").to_owned();
         assert!(branch.starts_with("plumb/revert-main-"), "{branch}");
         let message = reverting["message"].as_str().unwrap_or_default();
-        assert_eq!(message, format!("1 revert(s) wait on branch {branch} for somebody to merge them"));
+        assert_eq!(
+            message,
+            format!(
+                "1 revert(s) wait on branch {branch} for somebody to merge them, since spec.rollback.mode is Branch"
+            )
+        );
         let revert = self.site.repository.branch(&branch).expect("the revert");
         let history = status["history"].as_array().cloned().unwrap_or_default();
         let marked = history.iter().find(|entry| entry["revision"]["commit"] == json!(self.bad)).cloned();

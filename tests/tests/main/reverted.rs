@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -212,6 +213,69 @@ fn reverts_that_arrived_are_recorded_although_nobody_wants_rollbacks_any_more() 
     assert!(site.status("app")["rollback"]["pushes"].is_array(), "what was pushed of late still counts");
 }
 
+/// Waits until what becomes of a rollback in Git is this for a state of the branch.
+fn told(site: &Site, head: &str, progress: &str) -> Value {
+    wait::until(&format!("{head} to be {progress}"), || {
+        let reverting = site.status("app")["rollback"]["reverting"].clone();
+        let met = reverting["head"] == head && reverting["progress"] == progress;
+        if met { Ok(reverting) } else { Err(format!("{:#}", site.status("app")["rollback"])) }
+    })
+}
+
+#[test]
+fn what_was_never_pushed_does_not_count_as_a_push() {
+    daemon::shared();
+    let commit = json!({ "author": "plumb <plumb@example.com>", "signingSecretRef": { "name": "signing" } });
+    let (site, _) = site(lab::shared(), "reverted-unsent", None, json!({ "commit": commit }));
+    let bad = push(&site, BAD);
+    let message = told(&site, &bad, "Hindered")["message"].clone();
+    assert!(message.as_str().unwrap_or_default().contains("that spec.commit.signingSecretRef names"), "{message}");
+    // People go on meanwhile, more often than reverts may be pushed.
+    for number in 0..3 {
+        let head = site.push(&[("readme.md", &format!("{number}\n"))], "Beside the path");
+        told(&site, &head, "Hindered");
+        // Between one try and the next, nothing counts.
+        wait::until_equal("nothing to count", &Value::Null, || site.status("app")["rollback"]["pushes"].clone());
+    }
+    trust(&site, &SigningKey::ed25519().expect("a key"));
+    let newest = site.push(&[("readme.md", "The key is there.\n")], "Beside the path");
+    let revert = moved_on(&site, &newest);
+    site.wait_applied("app", &revert);
+    let counted = site.status("app")["rollback"]["pushes"].clone();
+    assert_eq!((&counted[0]["head"], &counted[1]), (&json!(newest), &Value::Null), "{counted}");
+}
+
+#[test]
+fn what_was_left_to_a_person_is_tried_again_when_asked_for_and_told_once() {
+    daemon::shared();
+    let (site, _) = site(lab::shared(), "reverted-sync", None, json!({}));
+    // plumb pushes to no local repository that has a hook, since it runs none.
+    let hook = site.repository.path().join("hooks/update");
+    fs::write(&hook, "#!/bin/sh\nexit 0\n").expect("a hook");
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).expect("a hook that runs");
+    let bad = push(&site, BAD);
+    let stalled = told(&site, &bad, "Stalled");
+    let refusals = || {
+        let list = ["get", "events", "--field-selector", "involvedObject.name=app,reason=Refused", "--output", "json"];
+        let list: Value = serde_json::from_str(&site.kubectl(&list).expect("Events")).expect("JSON");
+        list["items"].as_array().expect("a list").len()
+    };
+    wait::until_equal("the refusal to be told", &1, refusals);
+
+    let clone = WorkingCopy::clone(&site.repository.url()).expect("a clone");
+    let handled = || site.status("app")["handled"].clone();
+    let before = handled();
+    plumb(&site, &clone, &["sync", "app"]);
+    wait::until("the request to be handled", || if handled() == before { Err(before.to_string()) } else { Ok(()) });
+    assert_eq!(told(&site, &bad, "Stalled"), stalled);
+    assert_eq!(refusals(), 1);
+    fs::remove_file(&hook).expect("a hook");
+    plumb(&site, &clone, &["sync", "app"]);
+    let revert = moved_on(&site, &bad);
+    site.wait_applied("app", &revert);
+    assert_eq!(refusals(), 1);
+}
+
 /// Makes the Secrets with a key, and with the trust in what the tests and plumb sign with it.
 fn trust(site: &Site, key: &SigningKey) {
     let identity = fs::read_to_string(key.path()).expect("a key file");
@@ -279,6 +343,12 @@ fn under_verify_a_revert_that_would_not_be_trusted_is_not_pushed_and_says_what_t
         let web = site.get("deployment", "web").unwrap_or_default();
         web["spec"]["template"]["spec"]["containers"][0]["image"].clone()
     });
+    // Whoever names a key need do nothing else.
+    let commit = json!({ "author": "plumb <plumb@example.com>", "signingSecretRef": { "name": "signing" } });
+    let newest = site.repository.branch("main").expect("a branch");
+    site.follow(json!({ "commit": commit, "verify": verify }));
+    let revert = moved_on(&site, &newest);
+    site.wait_applied("app", &revert);
 }
 
 #[test]

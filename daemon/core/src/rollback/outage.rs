@@ -14,7 +14,7 @@ use crate::{environment::EnvironmentName, object::ObjectKey, source::Inputs};
 const SAME_TIME: Duration = Duration::from_secs(60);
 
 /// How long after the start every environment is given to be looked at: one whose repository can't be read never is.
-const HEARD_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const HEARD_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long after a change of an environment that may be the reason for what it loses: longer than a rollout takes as a rule.
 /// What falls later, while it was never healthy with that change, has another reason.
@@ -45,8 +45,17 @@ pub struct Before {
 pub enum Sharing {
     /// This one may, and has yet to be looked at since the process began.
     Unheard(EnvironmentName),
-    /// These are healthy with it, or nothing is known of them.
-    With(BTreeSet<EnvironmentName>),
+    /// These do, or may.
+    With(Sharers),
+}
+
+/// Environments that may be healthy with what would be taken back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Sharers {
+    /// These are.
+    pub healthy: BTreeSet<EnvironmentName>,
+    /// Nothing is known of these.
+    pub unheard: BTreeSet<EnvironmentName>,
 }
 
 /// Returns since when what is not healthy is so, as far as others have to know.
@@ -143,8 +152,14 @@ impl Census {
         if let Some(unknown) = unknown.filter(|_| self.is_early(uptime)) {
             return Sharing::Unheard(unknown.clone());
         }
-        let may = |sibling: &&EnvironmentName| reads(sibling).is_none_or(|(healthy, reads)| healthy && shares(reads));
-        Sharing::With(siblings.iter().filter(may).cloned().collect())
+        let mut sharers = Sharers::default();
+        for sibling in siblings {
+            match reads(sibling) {
+                None => sharers.unheard.insert(sibling.clone()),
+                Some((healthy, reads)) => healthy && shares(reads) && sharers.healthy.insert(sibling.clone()),
+            };
+        }
+        Sharing::With(sharers)
     }
 
     fn is_early(&self, uptime: Duration) -> bool {
@@ -329,8 +344,9 @@ mod tests {
             census.announce(&other, wellbeing, &Before::default(), at(1000));
             let own = inputs(&[("envs/app", '1'), ("base", '2')]);
             let found = census.sharing(&BTreeSet::from([other.clone()]), &own, Duration::ZERO);
-            assert_eq!(found, Sharing::With(expected.then(|| other.clone()).into_iter().collect()), "{read:?}");
-            assert_eq!(census.sharing(&BTreeSet::new(), &own, Duration::ZERO), Sharing::With(BTreeSet::new()));
+            let healthy = expected.then(|| other.clone()).into_iter().collect();
+            assert_eq!(found, Sharing::With(Sharers { healthy, ..Sharers::default() }), "{read:?}");
+            assert_eq!(census.sharing(&BTreeSet::new(), &own, Duration::ZERO), Sharing::With(Sharers::default()));
         };
         check(&[], &[("envs/other", '3'), ("base", '2')], true);
         check(&[], &[("envs/other", '3'), ("base", '9')], false);
@@ -351,13 +367,14 @@ mod tests {
         let well = |path: &str| Wellbeing { sick: BTreeSet::new(), changed: None, reads: Some(inputs(&[(path, '1')])) };
         census.announce(&other, well("other"), &Before::default(), at(1000));
         let after = |census: &Census, seconds| census.sharing(&siblings, &own, Duration::from_secs(seconds));
+        let unheard = Sharers { unheard: BTreeSet::from([silent.clone()]), ..Sharers::default() };
         assert_eq!(after(&census, 101), Sharing::Unheard(silent.clone()));
-        assert_eq!(after(&census, 130), Sharing::With(BTreeSet::from([silent.clone()])));
+        assert_eq!(after(&census, 130), Sharing::With(unheard.clone()));
         // Neither is one known that could not be read.
         census.abstain(&silent);
         assert_eq!(after(&census, 101), Sharing::Unheard(silent.clone()));
-        assert_eq!(after(&census, 130), Sharing::With(BTreeSet::from([silent.clone()])));
+        assert_eq!(after(&census, 130), Sharing::With(unheard.clone()));
         census.announce(&silent, well("silent"), &Before::default(), at(1000));
-        assert_eq!(after(&census, 101), Sharing::With(BTreeSet::new()));
+        assert_eq!(after(&census, 101), Sharing::With(Sharers::default()));
     }
 }

@@ -71,18 +71,18 @@ pub fn end(reverting: Option<&mut Reverting>, head: &CommitId, pull: &Pull) -> b
     before.is_none_or(|before| before.state != pull.state)
 }
 
-/// Returns the pull request of a rollback's reverts.
-pub fn proposal(environment: &EnvironmentName, hold: &Hold, branch: &str, base: &RefName) -> Proposal {
+/// Returns the pull request of a rollback's reverts; `said` is what was said of them, and of why they are on that branch.
+pub fn proposal(environment: &EnvironmentName, hold: &Hold, (branch, said): (&str, &str), base: &RefName) -> Proposal {
     let healthy = hold.healthy.short();
     // Others have written what the hold says: as a block of code it names nobody, closes no issue and gives no command.
-    let held = hold.to_string().replace(char::is_control, " ");
+    let [held, said] = [hold.to_string(), said.to_owned()].map(|text| text.replace(char::is_control, " "));
     Proposal {
         branch: branch.to_owned(),
         base: base.as_str().trim_start_matches("refs/heads/").to_owned(),
         title: format!("Put {environment} back to {healthy}"),
         text: format!(
             "The environment {environment} was rolled back, and is kept at {healthy}:\n\n    {held}\n\nThis branch takes \
-             back in Git what came since. Merging it ends the rollback.\n"
+             back in Git what came since. Merging it ends the rollback.\n\n    {said}\n"
         ),
     }
 }
@@ -157,10 +157,11 @@ mod tests {
             by: None,
         };
         let main = RefName::parse("refs/heads/main").expect("a ref");
-        let proposal = proposal(&EnvironmentName::new("team", "app"), &hold, "plumb/revert-main", &main);
+        let said = "since base @owners\n/close is shared with others";
+        let proposal = proposal(&EnvironmentName::new("team", "app"), &hold, ("plumb/revert-main", said), &main);
         assert_eq!((proposal.branch.as_str(), proposal.base.as_str()), ("plumb/revert-main", "main"));
         assert_eq!(proposal.title, "Put team/app back to 1111111");
-        for foreign in ["/merge", "closes", "@team", "@all"] {
+        for foreign in ["/merge", "closes", "@team", "@all", "@owners", "/close", "is shared with others"] {
             let mut lines = proposal.text.lines().filter(|line| line.contains(foreign));
             assert!(lines.next().is_some_and(|line| line.starts_with("    ")) && lines.next().is_none(), "{foreign}");
         }

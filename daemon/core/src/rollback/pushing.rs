@@ -1,14 +1,14 @@
 //! Pushes of reverts: what was begun, what became of it, and how often.
 //!
 //! What is begun is in the status before it is pushed, one for each state of the branch. A push that was cut is made again with
-//! the same commits, so that it counts once.
+//! the same commits, so that it counts once. What may have landed counts until it is known that it has not.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
     proposing::Pull,
-    revert::{PUSHES_MAX, PUSHES_WITHIN},
+    revert::{Aside, PUSHES_MAX, PUSHES_WITHIN},
 };
 use crate::{
     class::Class,
@@ -23,6 +23,8 @@ pub struct Push {
     pub head: CommitId,
     /// When it began.
     pub at: Timestamp,
+    /// The branch of its own that it was for, by its short name; absent: the one that is followed.
+    pub branch: Option<String>,
 }
 
 /// What becomes of a rollback in Git.
@@ -80,6 +82,8 @@ pub enum Outcome {
     Refused(String),
     /// Nobody knows, and it is tried again.
     Failed(Failure),
+    /// Nothing was sent, now or before, and it is tried again.
+    Unsent(Failure),
 }
 
 /// A branch that has taken reverts, by its short name.
@@ -88,10 +92,23 @@ pub enum Branch {
     /// The one that is followed.
     Followed(String),
     /// One of their own.
-    Own(String),
+    Own {
+        /// Its short name.
+        name: String,
+        /// Why not the one that is followed.
+        why: Aside,
+    },
 }
 
 impl Branch {
+    /// Returns its name where it is one of their own.
+    pub fn own(&self) -> Option<&str> {
+        match self {
+            Self::Followed(_) => None,
+            Self::Own { name, .. } => Some(name),
+        }
+    }
+
     /// Returns what is said of these reverts on it.
     pub fn said(&self, taken: &[Taken]) -> String {
         match self {
@@ -99,8 +116,9 @@ impl Branch {
                 let tip = taken.last().map(|taken| taken.by.short()).unwrap_or_default();
                 format!("reverted in Git by {tip} on {name}")
             }
-            Self::Own(name) => {
-                format!("{} revert(s) wait on branch {name} for somebody to merge them", taken.len())
+            Self::Own { name, why } => {
+                let (count, why) = (taken.len(), why.advice());
+                format!("{count} revert(s) wait on branch {name} for somebody to merge them, {why}")
             }
         }
     }
@@ -125,7 +143,7 @@ impl Outcome {
     /// Returns what helps where it failed.
     pub fn class(&self) -> Option<Class> {
         match self {
-            Self::Failed(failure) => Some(failure.class),
+            Self::Failed(failure) | Self::Unsent(failure) => Some(failure.class),
             Self::Pushed { .. } | Self::Raced | Self::Refused(_) => None,
         }
     }
@@ -135,6 +153,14 @@ impl Reverting {
     /// Returns one of which there is no more to say.
     pub fn new(head: CommitId, progress: Progress, message: String) -> Self {
         Self { head, progress, message, branch: None, pull: None }
+    }
+
+    /// Goes on with what was left to a person: what kept it from being pushed is still what there is to say.
+    pub fn again(self) -> Self {
+        match self.progress {
+            Progress::Stalled => Self { progress: Progress::Hindered, ..self },
+            Progress::Begun | Progress::Hindered | Progress::Pushed | Progress::Proposed => self,
+        }
     }
 
     /// Returns all that there is to say of it.
@@ -147,18 +173,18 @@ impl Reverting {
     }
 }
 
-/// Begins a push, once for each state of the branch. While it is tried again, what kept the last one from being pushed is still what
-/// there is to say.
-pub fn begin(pushes: &mut Vec<Push>, known: Option<&Reverting>, head: &CommitId, now: Timestamp) -> Reverting {
-    if !pushes.iter().any(|push| push.head == *head) {
-        pushes.insert(0, Push { head: head.clone(), at: now });
-    }
-    let old = now.checked_sub(PUSHES_WITHIN).unwrap_or(Timestamp::MIN);
-    // One more than are allowed is never needed.
-    pushes.retain(|push| push.at > old);
-    pushes.truncate(PUSHES_MAX + 1);
+/// Begins a push, once for each state of the branch that is followed; `own` is the branch of its own that it is for. While it is
+/// tried again, what kept the last one from being pushed is still what there is to say.
+pub fn begin(
+    pushes: &mut Vec<Push>,
+    known: Option<&Reverting>,
+    head: &CommitId,
+    own: Option<&str>,
+    now: Timestamp,
+) -> Reverting {
+    count(pushes, head, own, now);
     match known {
-        Some(known) if known.head == *head => known.clone(),
+        Some(known) if known.head == *head => known.clone().again(),
         Some(Reverting { progress: Progress::Stalled, message, .. }) => {
             Reverting::new(head.clone(), Progress::Begun, message.clone())
         }
@@ -166,13 +192,35 @@ pub fn begin(pushes: &mut Vec<Push>, known: Option<&Reverting>, head: &CommitId,
     }
 }
 
+/// Counts a push, once for each state of the branch that is followed.
+pub fn count(pushes: &mut Vec<Push>, head: &CommitId, own: Option<&str>, now: Timestamp) {
+    if !is_counted(pushes, head) {
+        pushes.insert(0, Push { head: head.clone(), at: now, branch: own.map(str::to_owned) });
+    }
+    let old = now.checked_sub(PUSHES_WITHIN).unwrap_or(Timestamp::MIN);
+    // One more than are allowed is never needed.
+    pushes.retain(|push| push.at > old);
+    pushes.truncate(PUSHES_MAX + 1);
+}
+
 /// Returns whether what became of a push was told before: a branch that takes none refuses each, one for every commit that
 /// comes meanwhile.
 pub fn is_told(known: Option<&Reverting>, outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Refused(message) => known.is_some_and(|known| known.message == *message),
-        Outcome::Pushed { .. } | Outcome::Raced | Outcome::Failed(_) => false,
+        Outcome::Pushed { .. } | Outcome::Raced | Outcome::Failed(_) | Outcome::Unsent(_) => false,
     }
+}
+
+/// Returns whether a push for this state of the branch counts: it was made, or may have been.
+pub fn is_counted(pushes: &[Push], head: &CommitId) -> bool {
+    pushes.iter().any(|push| push.head == *head)
+}
+
+/// Takes down that the branch that is followed has gone on from this state without a revert: what was to be pushed onto it can't
+/// land there any more. What went to a branch of its own may have.
+pub fn miss(pushes: &mut Vec<Push>, head: &CommitId) {
+    pushes.retain(|push| push.head != *head || push.branch.is_some());
 }
 
 /// Returns whether it is not known yet what became of the push for this state of the branch.
@@ -193,25 +241,27 @@ pub fn go_on_waiting(reverting: &mut Option<Reverting>, own: &RefName, head: &Co
 
 /// Takes down what became of a push.
 pub fn end(pushes: &mut Vec<Push>, head: &CommitId, outcome: Outcome) -> Reverting {
-    if matches!(outcome, Outcome::Refused(_) | Outcome::Raced) {
+    if matches!(outcome, Outcome::Refused(_) | Outcome::Raced | Outcome::Unsent(_)) {
         // It was not pushed.
         pushes.retain(|push| push.head != *head);
     }
     let own = match &outcome {
-        Outcome::Pushed { branch: Branch::Own(name), .. } => Some(name.clone()),
+        Outcome::Pushed { branch, .. } => branch.own().map(str::to_owned),
         _ => None,
     };
     let (progress, message) = match outcome {
         Outcome::Pushed { branch, taken } => {
             let progress = match branch {
                 Branch::Followed(_) => Progress::Pushed,
-                Branch::Own(_) => Progress::Proposed,
+                Branch::Own { .. } => Progress::Proposed,
             };
             (progress, branch.said(&taken))
         }
         Outcome::Refused(message) => (Progress::Stalled, message),
-        Outcome::Failed(Failure { class: Class::Retry, message }) => (Progress::Begun, message),
-        Outcome::Failed(Failure { class: Class::Wait | Class::Bug, message }) => (Progress::Hindered, message),
+        Outcome::Failed(Failure { class, message }) | Outcome::Unsent(Failure { class, message }) => match class {
+            Class::Retry => (Progress::Begun, message),
+            Class::Wait | Class::Bug => (Progress::Hindered, message),
+        },
         // What was pushed instead may be another content; otherwise it is planned anew, on top of that.
         Outcome::Raced => (Progress::Begun, "not reverted in Git yet: somebody else was faster to push".to_owned()),
     };
@@ -226,6 +276,7 @@ pub fn before(pushes: &[Push], head: &CommitId) -> Vec<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{commit::RepoPath, environment::EnvironmentName};
 
     fn commit(digit: char) -> CommitId {
         CommitId::parse(&digit.to_string().repeat(40)).expect("an id")
@@ -235,15 +286,38 @@ mod tests {
         Timestamp::from_second(second).expect("a time")
     }
 
+    fn aside(name: &str, why: Aside) -> Branch {
+        Branch::Own { name: name.to_owned(), why }
+    }
+
+    #[test]
+    fn why_reverts_wait_on_a_branch_is_said_with_what_to_do() {
+        let other = EnvironmentName::new("team", "other");
+        let base = RepoPath::parse("base").expect("a path");
+        #[track_caller]
+        fn check(why: Aside, expected: &str) {
+            let outcome = Outcome::Pushed { branch: aside("b", why), taken: Vec::new() };
+            let said = end(&mut Vec::new(), &commit('1'), outcome).message;
+            assert_eq!(said, format!("0 revert(s) wait on branch b for somebody to merge them, since {expected}"));
+        }
+        check(Aside::Asked, "spec.rollback.mode is Branch");
+        check(Aside::Shared(base), "base is shared with others; before that, see that they can do without");
+        let healthy = "environment team/other is healthy with it; before that, see that it can do without";
+        check(Aside::Content(other.clone()), healthy);
+        let unheard = "environment team/other may be healthy with it, which could not be read for 30 s; \
+                       before that, see with plumb status other --namespace team what it needs";
+        check(Aside::Unheard(other), unheard);
+    }
+
     #[test]
     fn what_waits_on_a_branch_is_not_pushed_there_again() {
         let own = |name: &str| RefName::parse(&format!("refs/heads/{name}")).expect("a ref");
-        let pushed = Outcome::Pushed { branch: Branch::Own("plumb/revert-1".to_owned()), taken: Vec::new() };
+        let pushed = Outcome::Pushed { branch: aside("plumb/revert-1", Aside::Asked), taken: Vec::new() };
         let mut reverting = Some(end(&mut Vec::new(), &commit('1'), pushed));
         assert!(!go_on_waiting(&mut reverting, &own("plumb/revert-2"), &commit('2')), "another commit is to blame");
         assert!(go_on_waiting(&mut reverting, &own("plumb/revert-1"), &commit('2')));
         assert_eq!(reverting.as_ref().map(|reverting| &reverting.head), Some(&commit('2')));
-        let mut begun = Some(begin(&mut Vec::new(), None, &commit('2'), at(100)));
+        let mut begun = Some(begin(&mut Vec::new(), None, &commit('2'), None, at(100)));
         assert!(!go_on_waiting(&mut begun, &own("plumb/revert-1"), &commit('3')), "nobody knows whether it was pushed");
         assert!(!go_on_waiting(&mut None, &own("plumb/revert-1"), &commit('3')));
     }
@@ -251,15 +325,15 @@ mod tests {
     #[test]
     fn a_push_counts_once_however_often_it_is_made() {
         let mut pushes = Vec::new();
-        let begun = begin(&mut pushes, None, &commit('1'), at(100));
-        assert_eq!(begin(&mut pushes, Some(&begun), &commit('1'), at(200)), begun);
-        assert_eq!(pushes, [Push { head: commit('1'), at: at(100) }]);
+        let begun = begin(&mut pushes, None, &commit('1'), None, at(100));
+        assert_eq!(begin(&mut pushes, Some(&begun), &commit('1'), None, at(200)), begun);
+        assert_eq!(pushes, [Push { head: commit('1'), at: at(100), branch: None }]);
         assert_eq!(before(&pushes, &commit('1')), Vec::<Timestamp>::new());
         assert_eq!(before(&pushes, &commit('2')), [at(100)]);
-        begin(&mut pushes, Some(&begun), &commit('2'), at(300));
+        begin(&mut pushes, Some(&begun), &commit('2'), None, at(300));
         assert_eq!(before(&pushes, &commit('3')), [at(300), at(100)]);
         let later = 100 + i64::try_from(PUSHES_WITHIN.as_secs()).expect("a time");
-        begin(&mut pushes, None, &commit('3'), at(later));
+        begin(&mut pushes, None, &commit('3'), None, at(later));
         assert_eq!(before(&pushes, &commit('4')), [at(later), at(300)], "what is long ago does not count");
     }
 
@@ -268,7 +342,7 @@ mod tests {
         let refused = |words: &str| Outcome::Refused(words.to_owned());
         let (mut pushes, mut known, mut told) = (Vec::new(), None, Vec::new());
         for (head, words) in [('1', "protected"), ('2', "protected"), ('3', "protected"), ('4', "full")] {
-            let begun = begin(&mut pushes, known.as_ref(), &commit(head), at(100));
+            let begun = begin(&mut pushes, known.as_ref(), &commit(head), None, at(100));
             assert!(is_open(Some(&begun), &commit(head)), "it is tried for each state of the branch");
             if !is_told(Some(&begun), &refused(words)) {
                 told.push(head);
@@ -276,7 +350,7 @@ mod tests {
             known = Some(end(&mut pushes, &commit(head), refused(words)));
         }
         assert_eq!(told, ['1', '4']);
-        let begun = begin(&mut pushes, known.as_ref(), &commit('5'), at(100));
+        let begun = begin(&mut pushes, known.as_ref(), &commit('5'), None, at(100));
         assert_eq!(begun.message, "full", "what was heard last");
         let failure = Failure { class: Class::Retry, message: "full".to_owned() };
         assert!(!is_told(Some(&begun), &Outcome::Failed(failure)));
@@ -287,7 +361,7 @@ mod tests {
         #[track_caller]
         fn check(outcome: Outcome, counts: bool, expected: (Progress, Class)) {
             let mut pushes = Vec::new();
-            begin(&mut pushes, None, &commit('1'), at(100));
+            begin(&mut pushes, None, &commit('1'), None, at(100));
             let Reverting { progress, .. } = end(&mut pushes, &commit('1'), outcome);
             assert_eq!((!pushes.is_empty(), (progress, progress.class())), (counts, expected));
         }
@@ -295,13 +369,41 @@ mod tests {
         let pushed = |branch| Outcome::Pushed { branch, taken: Vec::new() };
         let failed = |class| Outcome::Failed(Failure { class, message: said() });
         check(pushed(Branch::Followed(said())), true, (Progress::Pushed, Class::Retry));
-        check(pushed(Branch::Own(said())), true, (Progress::Proposed, Class::Wait));
+        check(pushed(aside("said", Aside::Asked)), true, (Progress::Proposed, Class::Wait));
         check(Outcome::Refused(said()), false, (Progress::Stalled, Class::Wait));
         check(failed(Class::Retry), true, (Progress::Begun, Class::Retry));
         check(failed(Class::Wait), true, (Progress::Hindered, Class::Wait));
         check(failed(Class::Bug), true, (Progress::Hindered, Class::Wait));
         check(Outcome::Raced, false, (Progress::Begun, Class::Retry));
+        let unsent = |class| Outcome::Unsent(Failure { class, message: said() });
+        check(unsent(Class::Retry), false, (Progress::Begun, Class::Retry));
+        check(unsent(Class::Wait), false, (Progress::Hindered, Class::Wait));
+        check(unsent(Class::Bug), false, (Progress::Hindered, Class::Wait));
         let hindered = Reverting::new(commit('1'), Progress::Hindered, said());
         assert!(is_open(Some(&hindered), &commit('1')) && !is_open(Some(&hindered), &commit('2')));
+        let stalled = Reverting::new(commit('1'), Progress::Stalled, said());
+        assert_eq!(stalled.again(), hindered, "the answer is awaited again");
+        let begun = Reverting::new(commit('1'), Progress::Begun, said());
+        assert_eq!(begun.clone().again(), begun);
+    }
+
+    #[test]
+    fn what_may_have_landed_counts_until_the_branch_has_gone_on_without_it() {
+        let check = |begun: &[(char, Option<&str>)], missed: char, expected: &[char]| {
+            let mut pushes = Vec::new();
+            for ((digit, own), second) in begun.iter().zip(100..) {
+                begin(&mut pushes, None, &commit(*digit), *own, at(second));
+                let lost = Outcome::Failed(Failure { class: Class::Retry, message: String::new() });
+                end(&mut pushes, &commit(*digit), lost);
+            }
+            miss(&mut pushes, &commit(missed));
+            let left: Vec<CommitId> = pushes.into_iter().map(|push| push.head).collect();
+            assert_eq!(left, expected.iter().copied().map(commit).collect::<Vec<_>>(), "{begun:?} {missed}");
+        };
+        check(&[('1', None), ('2', None)], '1', &['2']);
+        check(&[('1', None), ('2', None)], '3', &['2', '1']);
+        // That branch tells nothing of another one.
+        check(&[('1', Some("plumb/revert-main")), ('2', None)], '1', &['2', '1']);
+        check(&[('1', Some("plumb/revert-main")), ('2', None)], '2', &['1']);
     }
 }

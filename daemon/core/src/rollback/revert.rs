@@ -13,7 +13,11 @@ use std::{collections::BTreeSet, fmt, time::Duration};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Mode, hold::RecordsEnd};
+use super::{
+    Mode,
+    hold::RecordsEnd,
+    outage::{HEARD_WITHIN, Sharers},
+};
 use crate::{
     commit::{CommitId, RefName, RepoPath},
     environment::EnvironmentName,
@@ -91,8 +95,8 @@ pub struct Input<'a> {
     pub branch: Option<&'a RefName>,
     /// The first-parent commits from the newest one back to the healthy one, newest first, or why there are none.
     pub steps: Result<&'a [Step], Apart>,
-    /// Environments that are healthy with what would be taken back.
-    pub content: &'a BTreeSet<EnvironmentName>,
+    /// Environments that may be healthy with what would be taken back.
+    pub content: &'a Sharers,
     /// When reverts were pushed before.
     pub pushes: &'a [Timestamp],
     /// The moment.
@@ -141,6 +145,8 @@ pub enum Aside {
     Shared(RepoPath),
     /// Another environment is healthy with it.
     Content(EnvironmentName),
+    /// Another environment may be healthy with it, and nothing can be said of it.
+    Unheard(EnvironmentName),
 }
 
 /// Why a person has to do it.
@@ -199,7 +205,9 @@ pub fn plan(input: &Input<'_>) -> RevertPlan {
     }
     let mut paths = guilty.iter().flat_map(|step| &step.changed);
     let shared = paths.find(|path| !path.is_within(input.path)).cloned().map(Aside::Shared);
-    let content = input.content.first().cloned().map(Aside::Content);
+    let Sharers { healthy, unheard } = input.content;
+    let content = healthy.first().cloned().map(Aside::Content);
+    let content = content.or_else(|| unheard.first().cloned().map(Aside::Unheard));
     let reverts = guilty.iter().map(|step| revert(step, input)).collect();
     match aside.or(shared).or(content) {
         None => RevertPlan::Push(reverts),
@@ -253,6 +261,18 @@ fn message(step: &Step, input: &Input<'_>) -> String {
 }
 
 impl Stalled {
+    /// Returns when it is over by itself.
+    pub fn until(&self, pushes: &[Timestamp]) -> Option<Timestamp> {
+        let mut pushes = match self {
+            Self::TooOften => pushes.to_vec(),
+            Self::NoBranch | Self::Rewritten | Self::TooFar | Self::RevertOfRevert(_) | Self::TooMany(_) => {
+                return None;
+            }
+        };
+        pushes.sort_unstable_by(|one, other| other.cmp(one));
+        pushes.get(PUSHES_MAX - 1)?.checked_add(PUSHES_WITHIN).ok()
+    }
+
     /// Returns why, and what a person can run.
     pub fn story(&self, input: &Input<'_>) -> String {
         let branch = input.branch.map_or("main", |branch| branch.as_str().trim_start_matches("refs/heads/"));
@@ -297,12 +317,30 @@ impl fmt::Display for Stalled {
     }
 }
 
+impl Aside {
+    /// Returns why, and what whoever merges it does first.
+    pub fn advice(&self) -> String {
+        match self {
+            Self::Asked => format!("since {self}"),
+            Self::Shared(_) => format!("since {self}; before that, see that they can do without"),
+            Self::Content(_) => format!("since {self}; before that, see that it can do without"),
+            Self::Unheard(EnvironmentName { namespace, name }) => {
+                format!("since {self}; before that, see with plumb status {name} --namespace {namespace} what it needs")
+            }
+        }
+    }
+}
+
 impl fmt::Display for Aside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Asked => f.write_str("spec.rollback.mode is Branch"),
             Self::Shared(path) => write!(f, "{path} is shared with others"),
             Self::Content(environment) => write!(f, "environment {environment} is healthy with it"),
+            Self::Unheard(environment) => {
+                let seconds = HEARD_WITHIN.as_secs();
+                write!(f, "environment {environment} may be healthy with it, which could not be read for {seconds} s")
+            }
         }
     }
 }

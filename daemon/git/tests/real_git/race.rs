@@ -14,6 +14,7 @@ use plumb_core::{
     person::Person,
     rollback::{
         Mode,
+        outage::Sharers,
         revert::{self, Input, RevertPlan, STEPS_MAX},
     },
 };
@@ -78,7 +79,7 @@ impl Reverter<'_> {
             records: None,
             branch: Some(&self.branch),
             steps: steps.as_deref().map_err(|apart| *apart),
-            content: &BTreeSet::new(),
+            content: &Sharers::default(),
             pushes: &[],
             now: since,
         });

@@ -28,7 +28,7 @@ fn step(digit: char, parent: char, paths: &[&str]) -> Step {
 
 fn planned(mode: Mode, steps: &[Step], change: impl FnOnce(&mut Input<'_>)) -> RevertPlan {
     let (environment, own, healthy) = (EnvironmentName::new("team", "app"), path("envs/app"), commit('1'));
-    let (branch, content) = (RefName::parse("refs/heads/main").expect("a ref"), BTreeSet::new());
+    let (branch, content) = (RefName::parse("refs/heads/main").expect("a ref"), Sharers::default());
     let mut input = Input {
         environment: &environment,
         mode,
@@ -80,23 +80,15 @@ fn what_others_share_goes_onto_a_branch_of_its_own() {
     check(planned(Mode::Branch, &own, |_| {}), &Aside::Asked);
     let shared = [step('2', '1', &["envs/app", "envs/application"])];
     check(planned(Mode::Revert, &shared, |_| {}), &Aside::Shared(path("envs/application")));
-    let other: BTreeSet<_> = [EnvironmentName::new("team", "other")].into();
-    let (environment, root, healthy) = (EnvironmentName::new("team", "app"), path("envs/app"), commit('1'));
-    let branch = RefName::parse("refs/heads/main").expect("a ref");
-    let input = Input {
-        environment: &environment,
-        mode: Mode::Revert,
-        path: &root,
-        healthy: &healthy,
-        reason: "",
-        records: None,
-        branch: Some(&branch),
-        steps: Ok(&own),
-        content: &other,
-        pushes: &[],
-        now: Timestamp::UNIX_EPOCH,
-    };
-    check(plan(&input), &Aside::Content(EnvironmentName::new("team", "other")));
+    let set = |name: &str| BTreeSet::from([EnvironmentName::new("team", name)]);
+    let other = || EnvironmentName::new("team", "other");
+    for (content, expected) in [
+        (Sharers { healthy: set("other"), ..Sharers::default() }, Aside::Content(other())),
+        (Sharers { healthy: set("other"), unheard: set("absent") }, Aside::Content(other())),
+        (Sharers { unheard: set("other"), ..Sharers::default() }, Aside::Unheard(other())),
+    ] {
+        check(plan(&Input { content: &content, ..input_of(&own) }), &expected);
+    }
 }
 
 #[test]
@@ -117,15 +109,21 @@ fn what_only_a_person_may_do_is_left_to_one() {
     let often = [at(999_999), at(1_000_000 - 6 * 3600 + 1)];
     let pushed = plan(&Input { pushes: &often, ..input_of(&steps) });
     assert_eq!(pushed, RevertPlan::Stalled(Stalled::TooOften));
+    // The newest two count, and only until the older one of them does not.
+    let until = Stalled::TooOften.until(&[at(0), often[1], often[0]]);
+    assert_eq!(until, Some(at(1_000_001)));
+    let over = Input { pushes: &often, now: at(1_000_001), ..input_of(&steps) };
+    assert!(matches!(plan(&over), RevertPlan::Push(_)));
+    assert_eq!(Stalled::Rewritten.until(&often), None);
     let seldom = [at(999_999), at(1_000_000 - 6 * 3600)];
     assert!(matches!(plan(&Input { pushes: &seldom, ..input_of(&steps) }), RevertPlan::Push(_)));
 }
 
 fn input_of(steps: &[Step]) -> Input<'_> {
-    static PARTS: std::sync::LazyLock<(EnvironmentName, RepoPath, CommitId, RefName, BTreeSet<EnvironmentName>)> =
+    static PARTS: std::sync::LazyLock<(EnvironmentName, RepoPath, CommitId, RefName, Sharers)> =
         std::sync::LazyLock::new(|| {
             let branch = RefName::parse("refs/heads/main").expect("a ref");
-            (EnvironmentName::new("team", "app"), path("envs/app"), commit('1'), branch, BTreeSet::new())
+            (EnvironmentName::new("team", "app"), path("envs/app"), commit('1'), branch, Sharers::default())
         });
     let (environment, own, healthy, branch, content) = &*PARTS;
     Input {
