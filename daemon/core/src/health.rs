@@ -73,11 +73,14 @@ pub struct Health {
     pub status: HealthStatus,
     /// Why, as part of a sentence: no capital letter of its own, no full stop.
     pub message: String,
+    /// Whether its controller has yet to see the latest change: what its Pods say may be about an older one.
+    #[serde(default)]
+    pub unseen: bool,
 }
 
 impl Health {
     fn new(status: HealthStatus, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, message: message.into(), unseen: false }
     }
 
     fn current(message: impl Into<String>) -> Self {
@@ -145,7 +148,8 @@ fn unobserved(object: Object<'_>) -> Option<Health> {
     let (generation, observed) = (number("/metadata/generation"), number("/status/observedGeneration"));
     let behind = matches!((observed, generation), (Some(observed), Some(generation)) if observed != generation);
     let outdated = STANDARD.iter().filter_map(|kind| object.condition(kind)).any(|condition| condition.is_outdated);
-    (behind || outdated).then(|| Health::in_progress("its controller has not seen the latest change yet"))
+    let unseen = || Health::in_progress("its controller has not seen the latest change yet");
+    (behind || outdated).then(|| Health { unseen: true, ..unseen() })
 }
 
 fn of_kind(object: Object<'_>, gvk: &Gvk) -> Health {

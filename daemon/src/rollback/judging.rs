@@ -239,6 +239,7 @@ async fn symptoms(
         Symptom {
             key: live.key.clone(),
             health: live.health.status,
+            unseen: live.health.unseen,
             reasons: of_pods.iter().map(|trouble| trouble.reason.clone()).collect(),
             sentence: pod::explain(&live.key, &live.health, of_pods),
             changed: changed.as_ref().map(|changed| changed.contains(&live.key)),

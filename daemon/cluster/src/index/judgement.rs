@@ -35,7 +35,7 @@ impl Index {
         for (key, entry) in self.objects.get_mut(id).into_iter().flatten() {
             if changed.contains(&Gvk::new(&entry.live.api_version, &key.kind)) {
                 let message = "its health rule has changed, and it is being read again".to_owned();
-                entry.live.health = Health { status: HealthStatus::Unknown, message };
+                entry.live.health = Health { status: HealthStatus::Unknown, message, unseen: false };
                 entry.is_judged = false;
             }
         }

@@ -94,7 +94,14 @@ mod tests {
             let metadata = json!({"name": "main", "generation": 2});
             let object =
                 json!({"apiVersion": "example.com/v1", "kind": "Database", "metadata": metadata, "status": status});
-            assert_eq!(health(&object, rules), Health { status: expected.0, message: expected.1.to_owned() });
+            assert_eq!(
+                health(&object, rules),
+                Health {
+                    status: expected.0,
+                    message: expected.1.to_owned(),
+                    unseen: expected.1.starts_with("its controller")
+                }
+            );
         };
         let unready = json!([{"type": "Ready", "status": "False"}, {"type": "Stalled", "status": "True"}]);
         let current = (Current, "current by its rule: self.status.phase == 'Ready'");

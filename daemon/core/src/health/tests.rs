@@ -9,12 +9,14 @@ use super::{
     rules::Rules,
 };
 
+const UNSEEN: &str = "its controller has not seen the latest change yet";
+
 pub(super) fn check(api_version: &str, kind: &str, spec: Value, status: Value, expected: (HealthStatus, &str)) {
     let metadata = json!({"name": "x", "generation": 2});
     let object = json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec, "status": status});
     assert_eq!(
         health(&object, &Rules::default()),
-        Health { status: expected.0, message: expected.1.to_owned() },
+        Health { status: expected.0, message: expected.1.to_owned(), unseen: expected.1 == UNSEEN },
         "{object}"
     );
 }
@@ -28,7 +30,7 @@ fn any_object_says_the_same_about_deletion_generation_and_conditions() {
     let of = |status: Value, expected| check("example.com/v1", "Database", json!({}), status, expected);
     of(json!({}), (Current, "exists"));
     of(Value::Null, (Current, "exists"));
-    of(json!({"observedGeneration": 1}), (InProgress, "its controller has not seen the latest change yet"));
+    of(json!({"observedGeneration": 1}), (InProgress, UNSEEN));
     of(json!({"observedGeneration": 2}), (Current, "exists"));
     of(json!({"conditions": [condition("Ready", "True", "Up", "fine.")]}), (Current, "ready"));
     of(
@@ -42,7 +44,7 @@ fn any_object_says_the_same_about_deletion_generation_and_conditions() {
     of(json!({"conditions": both}), (Failed, "stalled: Bad, broken"));
     of(json!({"conditions": [condition("Stalled", "False", "", "")]}), (Current, "exists"));
     of(json!({"conditions": "odd"}), (Unknown, "its conditions are not a list"));
-    let unseen = (InProgress, "its controller has not seen the latest change yet");
+    let unseen = (InProgress, UNSEEN);
     of(json!({"observedGeneration": 1, "conditions": [condition("Ready", "True", "", "")]}), unseen);
     for kind in ["Ready", "Stalled", "Reconciling"] {
         let mut older = condition(kind, "True", "", "");
@@ -57,7 +59,10 @@ fn any_object_says_the_same_about_deletion_generation_and_conditions() {
             json!({"kind": "X", "metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": finalizers}});
         health(&object, &Rules::default())
     };
-    assert_eq!(deleted(json!([])), Health { status: Terminating, message: "is being deleted".to_owned() });
+    assert_eq!(
+        deleted(json!([])),
+        Health { status: Terminating, message: "is being deleted".to_owned(), unseen: false }
+    );
     assert_eq!(deleted(json!(["a"])).message, "is being deleted, held by a");
     assert_eq!(deleted(json!(["a", "b", "c"])).message, "is being deleted, held by a, b, c");
     assert_eq!(deleted(json!(["a", "b", "c", "d", "e"])).message, "is being deleted, held by a, b, c and 2 more");

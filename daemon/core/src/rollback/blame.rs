@@ -83,6 +83,8 @@ pub struct Symptom {
     pub health: HealthStatus,
     /// The reasons of its Pods, as Kubernetes spells them.
     pub reasons: BTreeSet<String>,
+    /// Whether its controller has yet to see what was changed: then its Pods are not of that.
+    pub unseen: bool,
     /// In words, naming the object.
     pub sentence: String,
     /// Whether the range changed it; absent: what was healthy can't be read any more.
@@ -244,8 +246,9 @@ fn watch_over(case: &Case<'_>, watch: &Watch, healthy: Option<&Healthy>, symptom
         return Verdict::Wait { until: Some(early) };
     }
     let is_late = case.now >= late;
-    let is_acute =
-        |symptom: &&Symptom| symptom.health == HealthStatus::Failed || !symptom.reasons.is_disjoint(&fail_fast.reasons);
+    let is_acute = |symptom: &&Symptom| {
+        symptom.health == HealthStatus::Failed || !symptom.unseen && !symptom.reasons.is_disjoint(&fail_fast.reasons)
+    };
     // What can't be judged fails at no time.
     let is_slow = |symptom: &&Symptom| is_late && symptom.health == HealthStatus::InProgress;
     let failing: Vec<&Symptom> = symptoms.iter().filter(|symptom| is_acute(symptom) || is_slow(symptom)).collect();

@@ -345,6 +345,7 @@ fn as_seen(key: &ObjectKey, object: &Object) -> LiveObject {
                 _ => HealthStatus::Current,
             },
             message: String::new(),
+            unseen: false,
         },
     }
 }

@@ -253,6 +253,7 @@ impl World {
             health: HealthStatus::InProgress,
             reasons: reasons.into_iter().collect(),
             sentence: "web: sick".to_owned(),
+            unseen: false,
             changed: Some(changed),
             drifted: false,
         };

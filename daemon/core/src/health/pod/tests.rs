@@ -225,7 +225,7 @@ fn a_workload_is_explained_by_its_pods_in_one_sentence() {
         image: "lab/broken:1".to_owned(),
     };
     let check = |troubles: &[Trouble], expected: &str| {
-        let health = Health { status: InProgress, message: "0 of 3 ready".to_owned() };
+        let health = Health { status: InProgress, message: "0 of 3 ready".to_owned(), unseen: false };
         assert_eq!(explain(&key, &health, troubles), expected);
     };
     check(&[], "Deployment shop/web: 0 of 3 ready");
@@ -233,7 +233,7 @@ fn a_workload_is_explained_by_its_pods_in_one_sentence() {
     check(&[app(), app(), app()], "Deployment shop/web: 0 of 3 ready, container app: ImagePullBackOff lab/broken:1");
     let many: Vec<Trouble> = ["a", "b", "c", "d", "e"].into_iter().map(trouble).collect();
     assert!(
-        explain(&key, &Health { status: InProgress, message: String::new() }, &many)
+        explain(&key, &Health { status: InProgress, message: String::new(), unseen: false }, &many)
             .ends_with("container c: ImagePullBackOff lab/broken:1, and 2 more")
     );
     let long = Trouble { reason: "CreateContainerError".to_owned(), message: "é".repeat(1000), ..app() };

@@ -51,7 +51,7 @@ fn kinds_go_one_after_the_other_and_the_next_waits_until_they_are_gone() {
     check(&situation, "await Deployment shop/web: it is being deleted");
     let held = "is being deleted, held by example.com/hold".to_owned();
     situation.live(&key("Deployment.apps shop/web")).health =
-        Health { status: HealthStatus::Terminating, message: held };
+        Health { status: HealthStatus::Terminating, message: held, unseen: false };
     check(&situation, "await Deployment shop/web: it is being deleted, held by example.com/hold");
     situation.live.objects.remove(&key("Deployment.apps shop/web"));
     check(&situation, "delete ConfigMap shop/old");

@@ -227,7 +227,7 @@ impl Situation {
             prune: PruneWish::Usual,
             holds_data: false,
             deleting: false,
-            health: Health { status: HealthStatus::Current, message: String::new() },
+            health: Health { status: HealthStatus::Current, message: String::new(), unseen: false },
         };
         self.live.objects.insert(key.clone(), object);
     }

@@ -32,7 +32,7 @@ fn of_wave(key: &ObjectKey, wave: &str) -> crate::object::Manifest {
 }
 
 fn unhealthy(situation: &mut Situation, name: &str) {
-    let health = Health { status: HealthStatus::InProgress, message: "0 of 1 ready".into() };
+    let health = Health { status: HealthStatus::InProgress, message: "0 of 1 ready".into(), unseen: false };
     situation.live(&config(name)).health = health;
 }
 

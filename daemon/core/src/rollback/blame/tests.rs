@@ -42,6 +42,7 @@ fn symptom(name: &str, health: HealthStatus, reason: &str) -> Symptom {
         key,
         health,
         reasons: (!reason.is_empty()).then(|| reason.to_owned()).into_iter().collect(),
+        unseen: false,
         changed: Some(true),
         drifted: false,
     }
@@ -107,6 +108,10 @@ fn a_changed_object_that_fails_is_blamed_on_the_range() {
     check(60, broken(), blamed(&broken()));
     check(59, failed.clone(), wait(AFTER));
     check(60, failed.clone(), blamed(&failed));
+    // Pods that are there before the change was seen are not of it.
+    let unseen = Symptom { unseen: true, ..broken() };
+    check(60, unseen.clone(), wait(TIMEOUT));
+    check(300, unseen.clone(), blamed(&unseen));
     // Anything else has as long as a wave.
     check(60, other.clone(), wait(TIMEOUT));
     check(299, slow.clone(), wait(TIMEOUT));
