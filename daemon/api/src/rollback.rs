@@ -221,7 +221,7 @@ pub enum RevertProgress {
 pub struct PushStatus {
     /// The state of the branch that it was for.
     pub head: String,
-    /// When (RFC 3339).
+    /// When it began; of one that has arrived, when that was known (RFC 3339).
     pub at: String,
     /// The branch of its own that it was for; absent: the one that is followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,14 +1,15 @@
 //! Rollback: whether a commit is to blame for what is not healthy, and what keeps it away afterwards.
 //!
 //! Owns: the clock of a range of commits ([`watch`]), the verdict on it ([`blame`]), whether the cluster itself is
-//! suspected ([`outage`]), what a person may ask for ([`by_hand`]), what is held and quarantined ([`hold`]), what is taken back
-//! in Git ([`revert`]), what was pushed of that ([`pushing`]), when what was left to a person is looked at again ([`stalling`]), the
-//! pull request for it ([`proposing`]), and what of it has arrived unheard ([`arrival`]).
+//! suspected ([`outage`]), what a person may ask for ([`by_hand`]), what is held and quarantined ([`hold`]), what is called for outside
+//! of the cluster ([`errand`]): what is taken back in Git ([`revert`]), what was pushed of that ([`pushing`]), when what was left to a
+//! person is looked at again ([`stalling`]), the pull request for it ([`proposing`]), and what of it has arrived unheard ([`arrival`]).
 //! Must never do: doubt in favour of a rollback. What is not certain is not the commit's fault.
 
 pub mod arrival;
 pub mod blame;
 pub mod by_hand;
+pub mod errand;
 pub mod hold;
 pub mod outage;
 pub mod proposing;

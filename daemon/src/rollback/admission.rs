@@ -12,14 +12,14 @@ use plumb_core::{
     gate::Wait,
     operation::Failure,
     rollback::{
-        Mode,
+        Mode, errand,
         hold::{self, Admission, Hold, Quarantined, Release, Retry, Rollback},
     },
     source::InputsDigest,
 };
 use plumb_git::{error::GitError, mirror::Mirror};
 
-use super::{arriving, by_hand, state};
+use super::{Answer, Done, arriving, by_hand, state};
 use crate::{
     context::Context,
     gather::{self, Held, NotGathered},
@@ -47,8 +47,8 @@ pub(crate) async fn admit(context: &Context, pass: &mut Pass) -> Result<(), NotG
     let unsure = pass.unsure && rollback.reverting.as_ref().is_some_and(|reverting| reverting.progress.is_open());
     // What a person holds is none of that mode's.
     if pass.settings.rollback.mode == Mode::None && !rollback.is_by_hand() && !unsure {
-        // What was pushed of late counts, whatever the mode is next.
-        let released = Rollback { pushes: rollback.pushes, ..Rollback::default() };
+        let mut released = heard(context, pass, rollback);
+        released.forget();
         return release(context, pass, released, "spec.rollback.mode is None".to_owned(), None).await;
     }
     let known = if rollback.held.is_some() { &mut pass.memory.ahead } else { &mut pass.memory.wanted };
@@ -78,7 +78,7 @@ pub(crate) async fn admit(context: &Context, pass: &mut Pass) -> Result<(), NotG
     match rollback.admit(&inputs, retry) {
         Admission::Free => Ok(()),
         Admission::Released(why) => {
-            let mut released = rollback;
+            let mut released = heard(context, pass, rollback);
             released.release(&inputs);
             let asked = asked.filter(|_| why == Release::Asked);
             let message = said(&newest.revision.commit, why, asked.as_ref());
@@ -118,6 +118,14 @@ fn keep(pass: &mut Pass, newest: &Source, held: Option<Hold>, quarantined: Quara
             Held { newest, wait: Wait::Quarantined(quarantined.commit), at, applied, lost: None, unread: None }
         }
     });
+}
+
+/// Takes in what became of a push that the release ends: it counts.
+fn heard(context: &Context, pass: &Pass, mut rollback: Rollback) -> Rollback {
+    if let Some(Done { head, answer: Answer::Push(outcome), .. }) = &pass.done {
+        errand::hear(&mut rollback, head, outcome.clone(), context.clock.now());
+    }
+    rollback
 }
 
 async fn release(

@@ -7,7 +7,7 @@ use plumb_core::{
     rollback::{
         arrival,
         hold::{Hold, Rollback},
-        pushing::{self, Branch, Outcome, Taken},
+        pushing::{self, Branch, Outcome, Reverting, Taken},
     },
 };
 use plumb_git::{error::GitError, mirror::Mirror};
@@ -21,13 +21,10 @@ const LATER_MAX: usize = 1000;
 /// Takes what the branch tells for the answer to a push that was begun, unless there is a better one. Where it tells that the push
 /// was none, it does not count any more.
 pub(super) async fn look(pass: &mut Pass, newest: &Source, rollback: &mut Rollback) {
-    let (Some(reverting), Some(hold)) = (&rollback.reverting, &rollback.held) else { return };
-    let head = reverting.head.clone();
     let answered = matches!(&pass.done, Some(Done { answer: Answer::Push(Outcome::Pushed { .. }), .. }));
-    if answered || newest.revision.commit == head || !pushing::is_open(Some(reverting), &head) {
-        return;
-    }
-    let (source, hold, environment) = (newest.clone(), hold.clone(), pass.settings.name.clone());
+    let sought = arrival::sought(rollback, &newest.revision.commit).filter(|_| !answered);
+    let Some((hold, Reverting { head, .. })) = sought else { return };
+    let (source, hold, head, environment) = (newest.clone(), hold.clone(), head.clone(), pass.settings.name.clone());
     let since = head.clone();
     let read = tokio::task::spawn_blocking(move || taken(&source, &hold, &environment, &since)).await;
     let taken = match read {

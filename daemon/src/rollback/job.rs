@@ -10,6 +10,7 @@ use plumb_core::{
     commit::CommitId,
     environment::EnvironmentName,
     rollback::{
+        errand,
         proposing::wanted,
         pushing::{Outcome, Reverting},
     },
@@ -76,10 +77,9 @@ impl Job {
 
     /// Returns whether the status says that it has begun; nothing else is done.
     pub(crate) fn is_begun(&self, written: Option<&Reverting>) -> bool {
-        let same = written.filter(|reverting| reverting.head == self.head);
         match self.task {
-            Task::Push(_) => same.is_some(),
-            Task::Propose(_) => wanted(same).is_some(),
+            Task::Push(_) => errand::is_begun(written, &self.head),
+            Task::Propose(_) => wanted(written.filter(|written| written.head == self.head)).is_some(),
         }
     }
 

@@ -15,11 +15,11 @@ use plumb_core::{
     operation::Failure,
     person::Person,
     rollback::{
-        Mode,
+        errand::{self, Call, Errand, Moment},
         hold::Hold,
         outage::Sharing,
-        pushing::{self, Branch, Outcome, Progress, Reverting, Taken},
-        revert::{self, Apart, Aside, Input, Revert, RevertPlan, STEPS_MAX, Step},
+        pushing::{self, Branch, Outcome, Taken},
+        revert::{self, Apart, Aside, Input, Revert, STEPS_MAX, Step},
     },
 };
 use plumb_git::{
@@ -68,21 +68,14 @@ pub(super) struct Push {
 /// into the status first.
 pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged) -> Option<Job> {
     let now = context.clock.now();
-    let mut just_pushed = false;
+    let mut answered = false;
     match pass.done.take() {
         Some(Done { head, answer: Answer::Push(outcome), .. }) => {
-            let rollback = &mut judged.rollback;
             // Where the branch has told it before, it is known and recorded.
-            let awaited = pushing::is_open(rollback.reverting.as_ref(), &head);
-            let reverting = pushing::end(&mut rollback.pushes, &head, outcome.clone());
-            if let Outcome::Pushed { branch, .. } = &outcome {
-                pushing::count(&mut rollback.pushes, &head, branch.own(), now);
+            if errand::hear(&mut judged.rollback, &head, outcome.clone(), now) {
+                tell(pass, judged, outcome).await;
             }
-            if awaited {
-                let known = judged.rollback.reverting.replace(reverting);
-                answer(pass, judged, known.as_ref(), outcome).await;
-            }
-            just_pushed = true;
+            answered = true;
         }
         Some(Done { head, answer: Answer::Proposal(told), .. }) => proposing::end(judged, &head, told),
         None => {}
@@ -92,26 +85,19 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
     }
     let held = pass.held.as_ref().filter(|held| matches!(held.wait, Wait::RolledBack(_)))?;
     let (hold, head) = (judged.rollback.held.clone()?, held.newest.clone());
-    let earlier = judged.rollback.reverting.clone().filter(|earlier| earlier.head == head);
-    // Who suspends an environment has taken it over, in Git, too.
-    if judged.rolls_back() || pass.settings.policy.suspended {
-        return None;
+    let (suspended, blamed, mode) = (pass.settings.policy.suspended, judged.rolls_back(), pass.settings.rollback.mode);
+    let moment = Moment { head: &head, mode, suspended, blamed, answered, anew: false };
+    let mut call = errand::call(&judged.rollback, &moment);
+    if call == Call::Stall && stalling::is_over(context, pass, judged).await {
+        call = errand::call(&judged.rollback, &Moment { anew: true, ..moment });
     }
-    if earlier.as_ref().is_some_and(|earlier| earlier.progress == Progress::Stalled) {
-        if !stalling::is_over(context, pass, judged).await {
-            return None;
+    match call {
+        Call::Nothing | Call::Stall => return None,
+        Call::Proposal => {
+            let task = proposing::plan(pass, judged, &hold)?;
+            return Some(Job { environment: pass.settings.name.clone(), head, task });
         }
-    } else if earlier.as_ref().is_some_and(|earlier| !earlier.progress.is_open()) {
-        let task = proposing::plan(pass, judged, &hold)?;
-        return Some(Job { environment: pass.settings.name.clone(), head, task });
-    }
-    if just_pushed {
-        // The branch is looked at before anything else is pushed.
-        return None;
-    }
-    let mode = pass.settings.rollback.mode;
-    if !matches!(mode, Mode::Revert | Mode::Branch) {
-        return None;
+        Call::Plan => {}
     }
     let source = pass.source.clone().ok()?;
     // Whose files are wrong is being worked on: nothing is taken back from under whoever does so.
@@ -130,7 +116,7 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
             return None;
         }
     };
-    let pushes = pushing::before(&judged.rollback.pushes, &head);
+    let pushes = errand::pushes(&judged.rollback, &head);
     let branch = source.revision.reference.clone();
     let input = Input {
         environment: &pass.settings.name,
@@ -142,41 +128,25 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
         branch: branch.as_ref(),
         steps: steps.as_deref().map_err(|apart| *apart),
         content: &content,
-        pushes: if hold.by.is_some() { &[] } else { &pushes },
+        pushes: &pushes,
         now,
     };
-    let (target, reverts, aside) = match revert::plan(&input) {
-        RevertPlan::Nothing => {
-            judged.rollback.reverting = None;
-            return None;
-        }
-        RevertPlan::Stalled(why) => {
-            let stalled = Reverting::new(head, Progress::Stalled, why.story(&input));
-            let outcome = Outcome::Refused(stalled.message.clone());
-            let until = why.until(input.pushes);
-            let known = judged.rollback.reverting.replace(stalled);
-            answer(pass, judged, known.as_ref(), outcome).await;
+    let (target, aside, reverts, first) = match errand::begin(&mut judged.rollback, &head, &input, pass.free) {
+        Errand::Nothing => return None,
+        Errand::Stalled { told, until } => {
+            if let Some(outcome) = told {
+                tell(pass, judged, outcome).await;
+            }
             judged.again = until;
             stalling::note(context, pass, until).await;
             return None;
         }
-        RevertPlan::Push(reverts) => (branch.clone()?, reverts, None),
-        RevertPlan::Branch { name, reverts, why } => {
-            if pushing::go_on_waiting(&mut judged.rollback.reverting, &name, &head) {
-                let task = proposing::plan(pass, judged, &hold)?;
-                return Some(Job { environment: pass.settings.name.clone(), head, task });
-            }
-            (name, reverts, Some(why))
+        Errand::Proposal => {
+            let task = proposing::plan(pass, judged, &hold)?;
+            return Some(Job { environment: pass.settings.name.clone(), head, task });
         }
+        Errand::Push { target, aside, reverts, first } => (target, aside, reverts, first),
     };
-    if !pass.free {
-        // What does not begin is not counted; the pass that follows the end of what is under way asks again.
-        return None;
-    }
-    let rollback = &mut judged.rollback;
-    let first = !pushing::is_counted(&rollback.pushes, &head);
-    let own = aside.as_ref().map(|_| target.as_str().trim_start_matches("refs/heads/"));
-    rollback.reverting = Some(pushing::begin(&mut rollback.pushes, rollback.reverting.as_ref(), &head, own, now));
     stalling::note(context, pass, None).await;
     let push = Push {
         mirror: source.mirror,
@@ -193,11 +163,8 @@ pub(crate) async fn plan(context: &Context, pass: &mut Pass, judged: &mut Judged
     Some(Job { environment: pass.settings.name.clone(), head, task: Task::Push(Box::new(push)) })
 }
 
-/// Takes down what is to be told of the answer: the same once, however many commits come that change nothing about it.
-async fn answer(pass: &Pass, judged: &mut Judged, known: Option<&Reverting>, outcome: Outcome) {
-    if pushing::is_told(known, &outcome) {
-        return;
-    }
+/// Takes down what is to be told of a push.
+async fn tell(pass: &Pass, judged: &mut Judged, outcome: Outcome) {
     judged.culprit = culprit(pass, judged.rollback.held.as_ref(), &outcome).await;
     judged.answered = Some(outcome);
 }

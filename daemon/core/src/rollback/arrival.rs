@@ -6,7 +6,8 @@
 use jiff::Timestamp;
 
 use super::{
-    hold::Hold,
+    hold::{Hold, Rollback},
+    pushing::Reverting,
     revert::{ENVIRONMENT_TRAILER, HEALTHY_TRAILER, REVERTS},
 };
 use crate::{commit::CommitId, environment::EnvironmentName};
@@ -20,6 +21,13 @@ pub struct Later {
     pub committed: Timestamp,
     /// All of its message.
     pub message: String,
+}
+
+/// Returns the rollback of which it is not known whether its reverts have arrived, and what was begun; nothing while the branch has
+/// no commit that could tell.
+pub fn sought<'a>(rollback: &'a Rollback, newest: &CommitId) -> Option<(&'a Hold, &'a Reverting)> {
+    let reverting = rollback.reverting.as_ref().filter(|begun| begun.progress.is_open() && begun.head != *newest)?;
+    Some((rollback.held.as_ref()?, reverting))
 }
 
 /// Returns which commits a rollback took back, each with its revert, in the order of the commits that are handed in.
@@ -47,7 +55,7 @@ fn reverted(message: &str) -> Option<CommitId> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::pushing::Progress, *};
 
     fn commit(digit: char) -> CommitId {
         CommitId::parse(&digit.to_string().repeat(40)).expect("an id")
@@ -66,9 +74,8 @@ mod tests {
         )
     }
 
-    #[test]
-    fn reverts_of_this_rollback_are_found_among_what_came_later() {
-        let hold = Hold {
+    fn hold() -> Hold {
+        Hold {
             healthy: commit('1'),
             commit: commit('3'),
             author: String::new(),
@@ -77,7 +84,29 @@ mod tests {
             since: at(5_250),
             records: None,
             by: None,
-        };
+        }
+    }
+
+    #[test]
+    fn reverts_are_sought_while_nobody_knows_and_the_branch_may_tell() {
+        let reverting = |progress| Some(Reverting::new(commit('3'), progress, String::new()));
+        #[track_caller]
+        fn check(reverting: Option<Reverting>, newest: char, expected: bool) {
+            let rollback = Rollback { held: Some(hold()), reverting, ..Rollback::default() };
+            assert_eq!(sought(&rollback, &commit(newest)).is_some(), expected);
+        }
+        check(reverting(Progress::Begun), '4', true);
+        check(reverting(Progress::Hindered), '4', true);
+        check(reverting(Progress::Begun), '3', false);
+        for known in [Progress::Pushed, Progress::Proposed, Progress::Stalled] {
+            check(reverting(known), '4', false);
+        }
+        check(None, '4', false);
+    }
+
+    #[test]
+    fn reverts_of_this_rollback_are_found_among_what_came_later() {
+        let hold = hold();
         #[track_caller]
         fn check(hold: &Hold, message: &str, committed: i64, expected: Option<char>) {
             let later = [Later { commit: commit('9'), committed: at(committed), message: message.to_owned() }];

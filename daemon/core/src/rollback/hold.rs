@@ -183,6 +183,11 @@ impl Rollback {
         self.prove(inputs);
     }
 
+    /// Ends the hold and every quarantine; what was pushed counts all the same.
+    pub fn forget(&mut self) {
+        *self = Self { pushes: std::mem::take(&mut self.pushes), ..Self::default() };
+    }
+
     /// Ends the quarantine of a content that turned out to be healthy.
     pub fn prove(&mut self, inputs: &InputsDigest) {
         self.quarantined.retain(|quarantined| quarantined.inputs != *inputs);

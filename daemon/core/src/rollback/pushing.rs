@@ -173,8 +173,8 @@ impl Reverting {
     }
 }
 
-/// Begins a push, once for each state of the branch that is followed; `own` is the branch of its own that it is for. While it is
-/// tried again, what kept the last one from being pushed is still what there is to say.
+/// Begins a push; `own` is the branch of its own that it is for. One that is open for the same state of the branch that is followed
+/// goes on there, and counts once. While it is tried again, what kept the last one from being pushed is still what there is to say.
 pub fn begin(
     pushes: &mut Vec<Push>,
     known: Option<&Reverting>,
@@ -182,7 +182,14 @@ pub fn begin(
     own: Option<&str>,
     now: Timestamp,
 ) -> Reverting {
-    count(pushes, head, own, now);
+    let old = now.checked_sub(PUSHES_WITHIN).unwrap_or(Timestamp::MIN);
+    pushes.retain(|push| push.at > old);
+    let newest = pushes.iter().find(|push| push.head == *head);
+    if !is_open(known, head) || newest.is_none_or(|newest| newest.branch.as_deref() != own) {
+        pushes.insert(0, Push { head: head.clone(), at: now, branch: own.map(str::to_owned) });
+    }
+    // One more than are allowed is never needed.
+    pushes.truncate(PUSHES_MAX + 1);
     match known {
         Some(known) if known.head == *head => known.clone().again(),
         Some(Reverting { progress: Progress::Stalled, message, .. }) => {
@@ -190,17 +197,6 @@ pub fn begin(
         }
         Some(_) | None => Reverting::new(head.clone(), Progress::Begun, "the revert is being pushed".to_owned()),
     }
-}
-
-/// Counts a push, once for each state of the branch that is followed.
-pub fn count(pushes: &mut Vec<Push>, head: &CommitId, own: Option<&str>, now: Timestamp) {
-    if !is_counted(pushes, head) {
-        pushes.insert(0, Push { head: head.clone(), at: now, branch: own.map(str::to_owned) });
-    }
-    let old = now.checked_sub(PUSHES_WITHIN).unwrap_or(Timestamp::MIN);
-    // One more than are allowed is never needed.
-    pushes.retain(|push| push.at > old);
-    pushes.truncate(PUSHES_MAX + 1);
 }
 
 /// Returns whether what became of a push was told before: a branch that takes none refuses each, one for every commit that
@@ -220,7 +216,10 @@ pub fn is_counted(pushes: &[Push], head: &CommitId) -> bool {
 /// Takes down that the branch that is followed has gone on from this state without a revert: what was to be pushed onto it can't
 /// land there any more. What went to a branch of its own may have.
 pub fn miss(pushes: &mut Vec<Push>, head: &CommitId) {
-    pushes.retain(|push| push.head != *head || push.branch.is_some());
+    // An older one for the same state has arrived.
+    if let Some(newest) = pushes.iter().position(|push| push.head == *head).filter(|at| pushes[*at].branch.is_none()) {
+        pushes.remove(newest);
+    }
 }
 
 /// Returns whether it is not known yet what became of the push for this state of the branch.
@@ -239,11 +238,21 @@ pub fn go_on_waiting(reverting: &mut Option<Reverting>, own: &RefName, head: &Co
     true
 }
 
-/// Takes down what became of a push.
-pub fn end(pushes: &mut Vec<Push>, head: &CommitId, outcome: Outcome) -> Reverting {
-    if matches!(outcome, Outcome::Refused(_) | Outcome::Raced | Outcome::Unsent(_)) {
-        // It was not pushed.
-        pushes.retain(|push| push.head != *head);
+/// Takes down what became of a push. What has arrived counts from when that is known: an earlier try may have arrived although a
+/// later one was refused, and a push may be tried for hours.
+pub fn end(pushes: &mut Vec<Push>, head: &CommitId, outcome: Outcome, now: Timestamp) -> Reverting {
+    let counted = pushes.iter().position(|push| push.head == *head);
+    match (&outcome, counted) {
+        (Outcome::Refused(_) | Outcome::Unsent(_), Some(counted)) => {
+            // It was not pushed.
+            pushes.remove(counted);
+        }
+        (Outcome::Pushed { branch, .. }, counted) => {
+            counted.map(|counted| pushes.remove(counted));
+            pushes.insert(0, Push { head: head.clone(), at: now, branch: branch.own().map(str::to_owned) });
+        }
+        // Whether an earlier try was what came first is told by a look at the branch.
+        (Outcome::Failed(_) | Outcome::Raced, _) | (_, None) => {}
     }
     let own = match &outcome {
         Outcome::Pushed { branch, .. } => branch.own().map(str::to_owned),
@@ -268,9 +277,10 @@ pub fn end(pushes: &mut Vec<Push>, head: &CommitId, outcome: Outcome) -> Reverti
     Reverting { branch: own, ..Reverting::new(head.clone(), progress, message) }
 }
 
-/// Returns when pushes were begun for other states of the branch.
-pub fn before(pushes: &[Push], head: &CommitId) -> Vec<Timestamp> {
-    pushes.iter().filter(|push| push.head != *head).map(|push| push.at).collect()
+/// Returns when pushes were begun, but for the one that is open for this state of the branch.
+pub fn before(pushes: &[Push], known: Option<&Reverting>, head: &CommitId) -> Vec<Timestamp> {
+    let open = pushes.iter().position(|push| is_open(known, head) && push.head == *head);
+    pushes.iter().enumerate().filter(|(at, _)| open != Some(*at)).map(|(_, push)| push.at).collect()
 }
 
 #[cfg(test)]
@@ -297,7 +307,7 @@ mod tests {
         #[track_caller]
         fn check(why: Aside, expected: &str) {
             let outcome = Outcome::Pushed { branch: aside("b", why), taken: Vec::new() };
-            let said = end(&mut Vec::new(), &commit('1'), outcome).message;
+            let said = end(&mut Vec::new(), &commit('1'), outcome, at(1)).message;
             assert_eq!(said, format!("0 revert(s) wait on branch b for somebody to merge them, since {expected}"));
         }
         check(Aside::Asked, "spec.rollback.mode is Branch");
@@ -313,7 +323,7 @@ mod tests {
     fn what_waits_on_a_branch_is_not_pushed_there_again() {
         let own = |name: &str| RefName::parse(&format!("refs/heads/{name}")).expect("a ref");
         let pushed = Outcome::Pushed { branch: aside("plumb/revert-1", Aside::Asked), taken: Vec::new() };
-        let mut reverting = Some(end(&mut Vec::new(), &commit('1'), pushed));
+        let mut reverting = Some(end(&mut Vec::new(), &commit('1'), pushed, at(100)));
         assert!(!go_on_waiting(&mut reverting, &own("plumb/revert-2"), &commit('2')), "another commit is to blame");
         assert!(go_on_waiting(&mut reverting, &own("plumb/revert-1"), &commit('2')));
         assert_eq!(reverting.as_ref().map(|reverting| &reverting.head), Some(&commit('2')));
@@ -328,13 +338,61 @@ mod tests {
         let begun = begin(&mut pushes, None, &commit('1'), None, at(100));
         assert_eq!(begin(&mut pushes, Some(&begun), &commit('1'), None, at(200)), begun);
         assert_eq!(pushes, [Push { head: commit('1'), at: at(100), branch: None }]);
-        assert_eq!(before(&pushes, &commit('1')), Vec::<Timestamp>::new());
-        assert_eq!(before(&pushes, &commit('2')), [at(100)]);
-        begin(&mut pushes, Some(&begun), &commit('2'), None, at(300));
-        assert_eq!(before(&pushes, &commit('3')), [at(300), at(100)]);
+        assert_eq!(before(&pushes, Some(&begun), &commit('1')), Vec::<Timestamp>::new());
+        assert_eq!(before(&pushes, Some(&begun), &commit('2')), [at(100)]);
+        let begun = begin(&mut pushes, Some(&begun), &commit('2'), None, at(300));
+        assert_eq!(before(&pushes, Some(&begun), &commit('3')), [at(300), at(100)]);
         let later = 100 + i64::try_from(PUSHES_WITHIN.as_secs()).expect("a time");
-        begin(&mut pushes, None, &commit('3'), None, at(later));
-        assert_eq!(before(&pushes, &commit('4')), [at(later), at(300)], "what is long ago does not count");
+        let begun = begin(&mut pushes, Some(&begun), &commit('3'), None, at(later));
+        let counted = before(&pushes, Some(&begun), &commit('4'));
+        assert_eq!(counted, [at(later), at(300)], "what is long ago does not count");
+    }
+
+    #[test]
+    fn two_rollbacks_of_the_same_state_of_the_branch_count_twice() {
+        let (mut pushes, one) = (Vec::new(), commit('1'));
+        begin(&mut pushes, None, &one, Some("b"), at(100));
+        let pushed = Outcome::Pushed { branch: aside("b", Aside::Asked), taken: Vec::new() };
+        let proposed = end(&mut pushes, &one, pushed, at(101));
+        // Somebody let it through again, and it failed again: its branch is there, and is not taken for the new one.
+        for known in [Some(&proposed), None] {
+            assert_eq!(before(&pushes, known, &one), [at(101)]);
+        }
+        begin(&mut pushes, None, &one, Some("b"), at(200));
+        assert_eq!(pushes.len(), 2);
+        end(&mut pushes, &one, Outcome::Refused("it is there already".to_owned()), at(201));
+        let first = Push { head: one, at: at(101), branch: Some("b".to_owned()) };
+        assert_eq!(pushes, [first], "the first one has arrived all the same");
+    }
+
+    #[test]
+    fn a_try_for_another_branch_counts_beside_the_one_that_may_have_arrived() {
+        let (mut pushes, one) = (Vec::new(), commit('1'));
+        let begun = begin(&mut pushes, None, &one, Some("b"), at(100));
+        let begun = begin(&mut pushes, Some(&begun), &one, None, at(200));
+        assert_eq!(before(&pushes, Some(&begun), &one), [at(100)]);
+        miss(&mut pushes, &one);
+        assert_eq!(before(&pushes, Some(&begun), &commit('2')), [at(100)], "nobody has looked at that branch");
+    }
+
+    #[test]
+    fn what_has_arrived_counts_however_its_answer_was_lost() {
+        let pushed = || Outcome::Pushed { branch: Branch::Followed("main".to_owned()), taken: Vec::new() };
+        let one = commit('1');
+        let arrived = |pushes: &mut Vec<Push>| {
+            end(pushes, &one, pushed(), at(900));
+            assert_eq!(*pushes, [Push { head: commit('1'), at: at(900), branch: None }]);
+        };
+        let mut pushes = Vec::new();
+        begin(&mut pushes, None, &one, None, at(100));
+        // It arrived unheard, somebody pushed on top, and the second try was raced by that.
+        end(&mut pushes, &one, Outcome::Raced, at(101));
+        arrived(&mut pushes);
+        // It was tried for so long that its beginning does not count any more.
+        let day = 24 * 60 * 60;
+        let begun = begin(&mut pushes, None, &one, None, at(900));
+        begin(&mut pushes, Some(&begun), &one, None, at(900 + day));
+        assert_eq!(pushes, [Push { head: one.clone(), at: at(900 + day), branch: None }]);
     }
 
     #[test]
@@ -347,7 +405,7 @@ mod tests {
             if !is_told(Some(&begun), &refused(words)) {
                 told.push(head);
             }
-            known = Some(end(&mut pushes, &commit(head), refused(words)));
+            known = Some(end(&mut pushes, &commit(head), refused(words), at(101)));
         }
         assert_eq!(told, ['1', '4']);
         let begun = begin(&mut pushes, known.as_ref(), &commit('5'), None, at(100));
@@ -362,7 +420,7 @@ mod tests {
         fn check(outcome: Outcome, counts: bool, expected: (Progress, Class)) {
             let mut pushes = Vec::new();
             begin(&mut pushes, None, &commit('1'), None, at(100));
-            let Reverting { progress, .. } = end(&mut pushes, &commit('1'), outcome);
+            let Reverting { progress, .. } = end(&mut pushes, &commit('1'), outcome, at(101));
             assert_eq!((!pushes.is_empty(), (progress, progress.class())), (counts, expected));
         }
         let said = || "said".to_owned();
@@ -374,7 +432,7 @@ mod tests {
         check(failed(Class::Retry), true, (Progress::Begun, Class::Retry));
         check(failed(Class::Wait), true, (Progress::Hindered, Class::Wait));
         check(failed(Class::Bug), true, (Progress::Hindered, Class::Wait));
-        check(Outcome::Raced, false, (Progress::Begun, Class::Retry));
+        check(Outcome::Raced, true, (Progress::Begun, Class::Retry));
         let unsent = |class| Outcome::Unsent(Failure { class, message: said() });
         check(unsent(Class::Retry), false, (Progress::Begun, Class::Retry));
         check(unsent(Class::Wait), false, (Progress::Hindered, Class::Wait));
@@ -394,7 +452,7 @@ mod tests {
             for ((digit, own), second) in begun.iter().zip(100..) {
                 begin(&mut pushes, None, &commit(*digit), *own, at(second));
                 let lost = Outcome::Failed(Failure { class: Class::Retry, message: String::new() });
-                end(&mut pushes, &commit(*digit), lost);
+                end(&mut pushes, &commit(*digit), lost, at(second));
             }
             miss(&mut pushes, &commit(missed));
             let left: Vec<CommitId> = pushes.into_iter().map(|push| push.head).collect();
