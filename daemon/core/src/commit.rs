@@ -110,6 +110,11 @@ impl RefName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Returns how people call it: a branch by its name alone, anything else by its full name.
+    pub fn short(&self) -> &str {
+        self.0.strip_prefix("refs/heads/").unwrap_or(&self.0)
+    }
 }
 
 impl fmt::Display for RefName {
@@ -244,6 +249,16 @@ mod tests {
         check("a/../b", None);
         check("/a", None);
         check("a\\b", None);
+    }
+
+    #[test]
+    fn a_branch_is_called_by_its_name_and_nothing_is_cut_twice() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(RefName::parse(text).expect("a ref").short(), expected);
+        };
+        check("refs/heads/main", "main");
+        check("refs/heads/refs/heads/main", "refs/heads/main");
+        check("refs/tags/v1", "refs/tags/v1");
     }
 
     #[test]

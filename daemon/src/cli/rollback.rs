@@ -183,11 +183,11 @@ impl Reverting {
             pushes: &[],
             now: jiff::Timestamp::UNIX_EPOCH,
         };
-        let followed = fetched.reference.as_ref().map_or("main", RefName::as_str).trim_start_matches("refs/heads/");
+        let followed = fetched.reference.as_ref().map_or("main", RefName::short);
         match revert::plan(&input) {
             RevertPlan::Push(reverts) => self.list(&reverts, &format!("on {followed}")),
             RevertPlan::Branch { name, reverts, why } => {
-                let name = name.as_str().trim_start_matches("refs/heads/");
+                let name = name.short();
                 self.list(&reverts, &format!("on branch {name}, since {why}"))
             }
             RevertPlan::Stalled(why) => format!("in Git: {}\n", why.story(&input)),

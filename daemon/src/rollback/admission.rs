@@ -91,13 +91,6 @@ pub(crate) async fn admit(context: &Context, pass: &mut Pass) -> Result<(), NotG
     }
 }
 
-/// Does so while the newest commit can't be read.
-fn keep_unread(pass: &mut Pass, newest: &Source, held: Option<Hold>, why: String) {
-    let unread = Quarantined { commit: newest.revision.commit.clone(), inputs: InputsDigest(String::new()) };
-    keep(pass, newest, held, unread);
-    pass.held = pass.held.take().map(|held| Held { unread: Some(why), ..held });
-}
-
 /// Keeps the environment where it is: at what it was rolled back to, or, where that is over and the same content came
 /// again, at the commit that was begun last.
 fn keep(pass: &mut Pass, newest: &Source, held: Option<Hold>, quarantined: Quarantined) {
@@ -118,6 +111,13 @@ fn keep(pass: &mut Pass, newest: &Source, held: Option<Hold>, quarantined: Quara
             Held { newest, wait: Wait::Quarantined(quarantined.commit), at, applied, lost: None, unread: None }
         }
     });
+}
+
+/// Does so because what the newest commit would apply can't be read.
+fn keep_unread(pass: &mut Pass, newest: &Source, held: Option<Hold>, why: String) {
+    let unread = Quarantined { commit: newest.revision.commit.clone(), inputs: InputsDigest(String::new()) };
+    keep(pass, newest, held, unread);
+    pass.held = pass.held.take().map(|held| Held { unread: Some(why), ..held });
 }
 
 /// Takes in what became of a push that the release ends: it counts.

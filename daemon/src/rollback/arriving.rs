@@ -42,7 +42,7 @@ pub(super) async fn look(pass: &mut Pass, newest: &Source, rollback: &mut Rollba
         pass.missed = Some(head);
         return;
     }
-    let branch = newest.revision.reference.as_ref().map_or("", RefName::as_str).trim_start_matches("refs/heads/");
+    let branch = newest.revision.reference.as_ref().map_or("", RefName::short);
     let outcome = Outcome::Pushed { branch: Branch::Followed(branch.to_owned()), taken };
     let environment = pass.settings.name.clone();
     pass.done = Some(Done { environment, head, answer: Answer::Push(outcome) });

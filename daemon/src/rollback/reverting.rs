@@ -248,7 +248,7 @@ async fn push(
     });
     let taken = taken.await.map_err(|error| Failure { class: Class::Bug, message: error.to_string() })?;
     let by_hand = || {
-        let branch = job.branch.as_str().trim_start_matches("refs/heads/");
+        let branch = job.branch.short();
         revert::commands(branch, &job.hold.healthy, &job.path)
     };
     let taken = match taken.map_err(|error| Failure { class: error.class(), message: chain(&error) })? {
@@ -270,7 +270,7 @@ async fn push(
             return if may_have_landed(&error) { Ok(Outcome::Failed(not_yet(failure))) } else { Err(failure) };
         }
     };
-    let branch = job.target.as_str().trim_start_matches("refs/heads/").to_owned();
+    let branch = job.target.short().to_owned();
     Ok(match (pushed, job.aside.clone()) {
         (PushOutcome::Pushed, Some(why)) => Outcome::Pushed { branch: Branch::Own { name: branch, why }, taken },
         (PushOutcome::Pushed, None) => Outcome::Pushed { branch: Branch::Followed(branch), taken },

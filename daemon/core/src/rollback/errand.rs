@@ -136,7 +136,7 @@ pub fn begin(rollback: &mut Rollback, head: &CommitId, input: &Input<'_>, free: 
         return Errand::Nothing;
     }
     let first = !pushing::is_counted(&rollback.pushes, head);
-    let own = aside.as_ref().map(|_| target.as_str().trim_start_matches("refs/heads/"));
+    let own = aside.as_ref().map(|_| target.short());
     let begun = pushing::begin(&mut rollback.pushes, rollback.reverting.as_ref(), head, own, input.now);
     rollback.reverting = Some(begun);
     Errand::Push { target, aside, reverts, first }

@@ -78,7 +78,7 @@ pub fn proposal(environment: &EnvironmentName, hold: &Hold, (branch, said): (&st
     let [held, said] = [hold.to_string(), said.to_owned()].map(|text| text.replace(char::is_control, " "));
     Proposal {
         branch: branch.to_owned(),
-        base: base.as_str().trim_start_matches("refs/heads/").to_owned(),
+        base: base.short().to_owned(),
         title: format!("Put {environment} back to {healthy}"),
         text: format!(
             "The environment {environment} was rolled back, and is kept at {healthy}:\n\n    {held}\n\nThis branch takes \

@@ -231,7 +231,7 @@ pub fn is_open(reverting: Option<&Reverting>, head: &CommitId) -> bool {
 /// changes nothing about them, nor does somebody who has deleted theirs, which is named by the newest commit that they take back.
 /// Returns whether there are such reverts.
 pub fn go_on_waiting(reverting: &mut Option<Reverting>, own: &RefName, head: &CommitId) -> bool {
-    let name = own.as_str().trim_start_matches("refs/heads/");
+    let name = own.short();
     let known = reverting.as_mut().filter(|known| known.progress == Progress::Proposed);
     let Some(known) = known.filter(|known| known.branch.as_deref() == Some(name)) else { return false };
     known.head = head.clone();

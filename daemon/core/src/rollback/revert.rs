@@ -275,7 +275,7 @@ impl Stalled {
 
     /// Returns why, and what a person can run.
     pub fn story(&self, input: &Input<'_>) -> String {
-        let branch = input.branch.map_or("main", |branch| branch.as_str().trim_start_matches("refs/heads/"));
+        let branch = input.branch.map_or("main", RefName::short);
         format!("not reverted in Git: {self}; to do it by hand: {}", commands(branch, input.healthy, input.path))
     }
 }
