@@ -1,12 +1,14 @@
 //! The child's side: what `plumb git-worker` runs.
 //!
 //! Owns: all talk with Git servers. It reads one request per line, does it on a thread of its own, and writes one answer.
-//! When its input closes (the daemon is gone) it returns at once, even while a server keeps that thread waiting; the
-//! process then ends and takes the thread with it.
+//! When its input closes (the daemon is gone, or has given the request up) it returns at once, even while a server keeps that
+//! thread waiting; the process then ends and takes the thread with it. Only a ref of a repository on this machine that is just
+//! being moved is moved to the end.
 //! Must never do: outlive the daemon, take a secret from anywhere but its input, decide when to try again.
 
 mod advertised;
 mod certificate;
+mod closing;
 mod conversation;
 mod fault;
 mod identity;
@@ -17,10 +19,11 @@ use std::{
     io::{self, BufRead, BufReader, Read, Write},
     panic::{self, AssertUnwindSafe},
     path::PathBuf,
-    sync::mpsc::{self, Receiver},
+    sync::mpsc::{self, Receiver, SyncSender},
     thread,
 };
 
+use closing::Closing;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::{
@@ -58,8 +61,23 @@ pub fn serve(input: impl Read, output: impl Write + Send + 'static, settings: Se
     let scratch = smart::Scratch::new()?;
     // One request waits at most: the daemon sends the next only after the answer.
     let (requests, queue) = mpsc::sync_channel::<Request>(1);
-    thread::Builder::new().name("git".into()).spawn(move || perform(&queue, output, &settings, &scratch))?;
+    let closing = Closing::default();
+    let desk = Desk { settings, scratch, closing: closing.clone() };
+    thread::Builder::new().name("git".into()).spawn(move || perform(&queue, output, &desk))?;
+    let read = read(input, &requests);
+    closing.close();
+    read
+}
 
+/// What a worker works with.
+struct Desk {
+    settings: Settings,
+    scratch: smart::Scratch,
+    closing: Closing,
+}
+
+/// Passes requests on until the input closes.
+fn read(input: impl Read, requests: &SyncSender<Request>) -> io::Result<()> {
     let mut input = BufReader::new(input);
     let mut line = Vec::new();
     loop {
@@ -77,12 +95,12 @@ pub fn serve(input: impl Read, output: impl Write + Send + 'static, settings: Se
     }
 }
 
-fn perform(queue: &Receiver<Request>, mut output: impl Write, settings: &Settings, scratch: &smart::Scratch) {
+fn perform(queue: &Receiver<Request>, mut output: impl Write, desk: &Desk) {
     for Request { id, target, job } in queue {
         let work = || {
             target.into_remote().and_then(|remote| match remote.url.local_path() {
-                Some(path) => local::perform(&remote, path, &job, settings),
-                None => smart::perform(&remote, &job, scratch),
+                Some(path) => local::perform(&remote, path, &job, desk),
+                None => smart::perform(&remote, &job, &desk.scratch),
             })
         };
         // Without an answer the daemon would wait for the deadline.

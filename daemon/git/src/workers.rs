@@ -138,7 +138,7 @@ impl Workers {
         let Ok(_place) = admitted else { return Err(GitError::Busy { url: remote.url.to_string(), seconds }) };
         let outcome = match time::timeout(remote.timeout, self.exchange(remote, job)).await {
             Ok(outcome) => outcome,
-            // The worker was dropped with the exchange, and is killed.
+            // The worker was dropped with the exchange, and ends.
             Err(_) => Err(GitError::TimedOut { url: remote.url.to_string(), seconds }),
         };
         self.shared.admission.learn(&server, matches!(outcome, Err(GitError::TimedOut { .. })));

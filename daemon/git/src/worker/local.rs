@@ -12,7 +12,7 @@ use git2::{ErrorCode, Oid, Repository, Sort};
 use plumb_core::commit::{CommitId, RefName};
 
 use super::{
-    Settings,
+    Desk, Settings,
     advertised::{self},
     fault,
 };
@@ -24,9 +24,9 @@ use crate::{
 };
 
 /// Does one job at a local repository.
-pub(super) fn perform(remote: &Remote, path: &Path, job: &Job, settings: &Settings) -> Result<Answer, GitError> {
+pub(super) fn perform(remote: &Remote, path: &Path, job: &Job, desk: &Desk) -> Result<Answer, GitError> {
     let source = Repository::open(path).map_err(|error| fault::of_local(&error, remote))?;
-    check_owner(&source, settings)?;
+    check_owner(&source, &desk.settings)?;
     match job {
         Job::Advertise(selector) => look_up(remote, &source, selector).map(Answer::Advertised),
         Job::Fetch { mirror, what } => {
@@ -51,7 +51,9 @@ pub(super) fn perform(remote: &Remote, path: &Path, job: &Job, settings: &Settin
             }
             Ok(Answer::Held(held))
         }
-        Job::Push { mirror, updates } => push::perform(remote, &source, mirror, updates).map(Answer::Push),
+        Job::Push { mirror, updates } => {
+            push::perform(remote, &source, mirror, updates, &desk.closing).map(Answer::Push)
+        }
     }
 }
 

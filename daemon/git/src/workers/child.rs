@@ -5,10 +5,14 @@ use std::{
     io,
     path::PathBuf,
     process::Stdio,
+    time::Duration,
 };
 
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::{
+    process::{Child, Command},
+    runtime::Handle,
+};
 
 use super::{Connection, Spawner};
 
@@ -25,16 +29,30 @@ pub struct WorkerCommand {
     pub homes: PathBuf,
 }
 
-/// Ends the process, then removes its home.
-struct Guard {
-    _child: Child,
-    _home: TempDir,
+/// How long a worker whose input is closed may take to end by itself before it is killed: a ref that it moves is not left locked.
+const ENDS_WITHIN: Duration = Duration::from_secs(2);
+
+/// Ends the process, whose pipes are closed by then, and removes its home.
+struct Guard(Option<(Child, TempDir)>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let (Some((mut child, home)), Ok(runtime)) = (self.0.take(), Handle::try_current()) else { return };
+        runtime.spawn(async move {
+            if tokio::time::timeout(ENDS_WITHIN, child.wait()).await.is_err() {
+                // One that has ended meanwhile needs no more.
+                let _ = child.kill().await;
+            }
+            drop(home);
+        });
+    }
 }
 
 impl WorkerCommand {
     /// Returns what starts one such process for each connection.
     ///
-    /// *Guarantees:* the process is killed when its connection is dropped, and ends by itself when the daemon dies.
+    /// *Guarantees:* the process ends when its connection is dropped, also with the daemon; it is killed where it does not within
+    /// two seconds.
     ///
     /// *Assumptions:* the connections are made inside a tokio runtime.
     pub fn spawner(self) -> Spawner {
@@ -54,7 +72,6 @@ impl WorkerCommand {
             .stdout(Stdio::piped())
             // A group of its own: Ctrl-C at a terminal is the daemon's to handle.
             .process_group(0)
-            .kill_on_drop(true)
             .spawn()
             .map_err(|error| with_program(&error, self.program.as_os_str()))?;
         let (Some(writer), Some(reader)) = (child.stdin.take(), child.stdout.take()) else {
@@ -63,7 +80,7 @@ impl WorkerCommand {
         Ok(Connection {
             reader: Box::new(reader),
             writer: Box::new(writer),
-            guard: Box::new(Guard { _child: child, _home: home }),
+            guard: Box::new(Guard(Some((child, home)))),
         })
     }
 }

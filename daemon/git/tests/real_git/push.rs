@@ -1,6 +1,11 @@
 //! Commits of plumb's own, pushed to real repositories by file, http and ssh; nobody else's are lost.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use lab::git::{BareRepository, Behaviour, HttpServer, SigningKey as MadeKey, SshKey, SshKeyKind, SshServer};
 use plumb_core::{
@@ -20,7 +25,7 @@ use plumb_git::{
 use plumb_signature::SigningKey;
 
 use crate::{
-    pool::{in_process, processes, remote},
+    pool::{LONG, in_process, processes, remote},
     repository::TestRepository,
 };
 
@@ -274,6 +279,8 @@ async fn a_local_repository_that_people_work_in_keeps_its_branch() {
     let locked = workers.push(&remote, mirror.path(), &[update(&notes(), Some(&commit), &again)]).await;
     let error = locked.expect_err("a locked ref");
     assert_eq!(error.class(), Class::Retry, "{error}");
+    let advice = format!("if no git is at work there, remove {}", lock.display());
+    assert!(error.to_string().contains(&advice), "{error}");
     fs::remove_file(lock).expect("a lock");
     let pushed = workers.push(&remote, mirror.path(), &[update(&notes(), Some(&commit), &again)]).await;
     assert_eq!(pushed.expect("an answer"), PushOutcome::Pushed);
@@ -381,5 +388,40 @@ async fn a_signed_commit_is_verified_by_git() {
         let failing = |_: &[u8]| Err("the key is broken".to_owned());
         let error = desk.mirror.write_commit(&draft, Some(&failing)).expect_err("no signature");
         assert_eq!(error.reason(), "NotSigned", "{error}");
+    }
+}
+
+/// Moments at which a push is given up, between its begin and its end.
+const CUTS: u32 = 60;
+
+#[tokio::test]
+async fn a_push_that_is_given_up_at_any_moment_leaves_no_ref_locked() {
+    let desk = Desk::file();
+    let main = desk.fetch().await;
+    let notes = notes();
+    let mut held = None;
+    let mut whole = None;
+    for step in 0..=CUTS {
+        let draft = desk.draft(&main, &[held.as_ref().unwrap_or(&main)], "notes\n");
+        let commit = desk.mirror.write_commit(&draft, None).expect("a commit");
+        let wanted = [update(&notes, held.as_ref(), &commit)];
+        let begun = Instant::now();
+        match whole {
+            Some(whole) => drop(tokio::time::timeout(whole * step / CUTS, desk.push(&wanted)).await),
+            None => drop(desk.push(&wanted).await.expect("a first push")),
+        }
+        whole = whole.or_else(|| Some(begun.elapsed() * 3 / 2));
+        let deadline = Instant::now() + LONG;
+        let outcome = loop {
+            match desk.push(&wanted).await {
+                // The one that was given up is just about to end.
+                Err(error) if error.class() == Class::Retry && Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                outcome => break outcome.expect("nothing is left in the way"),
+            }
+        };
+        assert_eq!(outcome, PushOutcome::Pushed, "cut {step}");
+        held = Some(commit);
     }
 }

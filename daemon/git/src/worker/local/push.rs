@@ -20,7 +20,7 @@ use crate::{
     mirror,
     push::{PushOutcome, RefUpdate},
     remote::Remote,
-    worker::fault,
+    worker::{closing::Closing, fault},
 };
 
 /// Hooks by which a repository decides what it takes (githooks). Those that only tell others, such as `post-receive`,
@@ -33,6 +33,7 @@ pub(super) fn perform(
     target: &Repository,
     mirror: &Path,
     updates: &[RefUpdate],
+    closing: &Closing,
 ) -> Result<PushOutcome, GitError> {
     let source = mirror::open(mirror)?;
     let readable = |error: git2::Error| fault::of_local(&error, remote);
@@ -59,12 +60,18 @@ pub(super) fn perform(
     };
     copy(&source, target, &missing).map_err(unwritable)?;
     for update in missing {
+        let _uncut = closing.begin()?;
         match set(target, update) {
             Ok(None) => {}
             Ok(Some(raced)) => return Ok(raced),
-            // Somebody moves it right now; what to is seen the next time.
+            // Somebody moves it right now, and what to is seen the next time; or was killed while doing so.
             Err(error) if error.code() == ErrorCode::Locked => {
-                let detail = format!("{} is locked by another process", update.name);
+                let file = target.commondir().join(format!("{}.lock", update.name));
+                let detail = format!(
+                    "{} is locked by another process; if no git is at work there, remove {}",
+                    update.name,
+                    file.display()
+                );
                 return Err(GitError::Server { url: remote.url.to_string(), detail });
             }
             Err(error) => return Err(unwritable(error)),
