@@ -41,12 +41,15 @@ pub(super) struct Arrival {
 /// Starts plumb, has the commit of a site arrive, and returns that plumb, which is quiet again.
 pub(super) async fn measure(ground: &Ground, site: &Site, quiet: Quiet) -> anyhow::Result<(Daemon, Arrival)> {
     let commit = site.stage()?;
-    let mut observer = Observer::of(&ground.watcher, site).await?;
     let mut daemon = Daemon::start(ground)?;
-    daemon.until("plumb to look at every environment", observer.all_seen()).await?;
+    let looked = async || Observer::of(&ground.watcher, site).await?.all_seen().await;
+    daemon.until("plumb to look at every environment", looked()).await?;
     let is_quiet = || counters::until_quiet(&ground.admin, PLUMB, quiet.for_as_long_as, quiet.within);
     let before = daemon.until("plumb to be quiet", is_quiet()).await?;
     let used = daemon.usage()?;
+    // A new one: the API server ends a watch whose events nobody has read meanwhile.
+    let mut observer = Observer::of(&ground.watcher, site).await?;
+    observer.all_seen().await?;
     let server = counters::server_cpu_seconds(&ground.admin).await?;
     let begun = Instant::now();
     site.reveal()?;
