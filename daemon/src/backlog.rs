@@ -121,6 +121,13 @@ impl Backlog {
         }
     }
 
+    /// Has a look at each line that waits for the Repository with this UID.
+    pub(crate) fn each(&self, repository: &str, mut look: impl FnMut(&Line)) {
+        let waiting = self.waiting();
+        let lines = waiting.values().flat_map(|entry| &entry.lines);
+        lines.filter(|line| line.repository == repository).for_each(&mut look);
+    }
+
     /// Returns what waits for the Repository with this UID.
     pub(crate) fn of(&self, repository: &str) -> Vec<Waiting> {
         let waiting = self.waiting();

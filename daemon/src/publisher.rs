@@ -109,20 +109,20 @@ impl Publish {
         let mut cadence = Cadence::default();
         loop {
             changes.borrow_and_update();
-            let mut waiting = self.ground.backlog.of(&uid);
             let shard = self.ground.tenures.repository_shard(&repositories::name(&self.resource));
             let tenure = self.ground.tenures.of(shard);
             if tenure.is_none() {
                 // Another replica publishes. When a tenure begins, so does a new publisher.
                 self.heads.clear();
-                waiting.clear();
+                self.stuck.clear();
             }
             let now = self.ground.clock.uptime();
-            let lines = || waiting.iter().flat_map(|waiting| &waiting.lines);
-            self.stuck.retain(|left| lines().any(|line| place(line) == *left));
-            let free = lines().filter(|line| !self.stuck.contains(&place(line))).map(|line| line.kind);
+            let free = if tenure.is_some() { self.free(&uid) } else { Vec::new() };
             match (cadence.next(now, free, !self.stuck.is_empty()), tenure) {
-                (Next::Push, Some(tenure)) => self.publish_as(&mut cadence, &waiting, &tenure).await,
+                (Next::Push, Some(tenure)) => {
+                    let waiting = self.ground.backlog.of(&uid);
+                    self.publish_as(&mut cadence, &waiting, &tenure).await;
+                }
                 (Next::At(at), _) => {
                     tokio::select! {
                         () = tokio::time::sleep(at.saturating_sub(now)) => {}
@@ -138,6 +138,19 @@ impl Publish {
                 }
             }
         }
+    }
+
+    /// Returns of which kinds what waits is, besides what the last push has left behind and is still there.
+    fn free(&mut self, uid: &str) -> Vec<RecordKind> {
+        let (before, mut free) = (std::mem::take(&mut self.stuck), Vec::new());
+        self.ground.backlog.each(uid, |line| {
+            let left = Some(line).filter(|_| !before.is_empty()).map(place).filter(|place| before.contains(place));
+            match left {
+                Some(left) => drop(self.stuck.insert(left)),
+                None => free.push(line.kind),
+            }
+        });
+        free
     }
 
     /// Publishes, and takes down in the cadence and in the condition what came of it.

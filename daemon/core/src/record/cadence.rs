@@ -1,4 +1,5 @@
-//! When what waits is published: in one push every ten seconds for each repository, at once after a rollback.
+//! When what waits is published: in one push every ten seconds for each repository, after a moment without anything new, and at
+//! once after a rollback.
 //!
 //! Times are those of a clock that never goes back, since some beginning.
 
@@ -11,9 +12,15 @@ use crate::{backoff, class::Class};
 /// server a connection, a hook and a webhook.
 pub const PUSH_EVERY: Duration = Duration::from_secs(10);
 
+/// What is not urgent waits until nothing has come for as long as this: publishing in the middle of a sync would slow the sync down, and
+/// tell half of it.
+pub const GATHERS: Duration = Duration::from_secs(1);
+
 /// The pace of pushes to one repository.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cadence {
+    /// What waits, as it was last seen.
+    gathered: Option<Gathered>,
     /// No push before, except for what is urgent.
     rests_until: Duration,
     /// Pushes in a row that failed.
@@ -22,6 +29,17 @@ pub struct Cadence {
     stuck_until: Duration,
     /// Pushes in a row that left something behind.
     stuck: u32,
+}
+
+/// What waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Gathered {
+    /// How many records.
+    count: usize,
+    /// Since when there are some.
+    since: Duration,
+    /// When it was last another number.
+    changed: Duration,
 }
 
 /// What is to be done now.
@@ -39,18 +57,32 @@ impl Cadence {
     /// Returns what is to be done about records of these kinds, which wait, and about some that the last push has left behind
     /// (`stuck`). What is urgent takes everything else with it; where pushes fail it waits like the rest, since what fails does
     /// not get better by haste.
-    pub fn next(&self, now: Duration, waiting: impl IntoIterator<Item = RecordKind>, stuck: bool) -> Next {
-        let mut waiting = waiting.into_iter().peekable();
+    pub fn next(&mut self, now: Duration, waiting: impl IntoIterator<Item = RecordKind>, stuck: bool) -> Next {
+        let (mut count, mut urgent) = (0, false);
+        for kind in waiting {
+            count += 1;
+            urgent |= kind.is_urgent();
+        }
+        let gathered = self.gather(now, count);
         if stuck && now >= self.stuck_until.max(self.rests_until) {
             return Next::Push;
         }
-        if waiting.peek().is_none() {
+        let Some(gathered) = gathered else {
             return if stuck { Next::At(self.stuck_until.max(self.rests_until)) } else { Next::Nothing };
-        }
-        if now >= self.rests_until || self.failures == 0 && waiting.any(RecordKind::is_urgent) {
-            return Next::Push;
-        }
-        Next::At(self.rests_until)
+        };
+        let at = self.rests_until.max(gathered.until());
+        if now >= at || self.failures == 0 && urgent { Next::Push } else { Next::At(at) }
+    }
+
+    /// Takes down how many records wait, and returns what is known of them.
+    fn gather(&mut self, now: Duration, count: usize) -> Option<Gathered> {
+        self.gathered = match self.gathered {
+            _ if count == 0 => None,
+            None => Some(Gathered { count, since: now, changed: now }),
+            Some(known) if known.count == count => Some(known),
+            Some(known) => Some(Gathered { count, changed: now, ..known }),
+        };
+        self.gathered
     }
 
     /// Takes down that a push went well.
@@ -62,13 +94,20 @@ impl Cadence {
     pub fn pushed_in_part(&mut self, now: Duration, class: Class, seed: u64) {
         let stuck = self.stuck.saturating_add(1);
         let stuck_until = now + backoff::delay(class, stuck, seed);
-        *self = Self { rests_until: now + PUSH_EVERY, failures: 0, stuck_until, stuck };
+        *self = Self { gathered: None, rests_until: now + PUSH_EVERY, failures: 0, stuck_until, stuck };
     }
 
     /// Takes down that one failed; `seed` spreads the next try.
     pub fn failed(&mut self, now: Duration, class: Class, seed: u64) {
         let failures = self.failures.saturating_add(1);
         *self = Self { rests_until: now + backoff::delay(class, failures, seed).max(PUSH_EVERY), failures, ..*self };
+    }
+}
+
+impl Gathered {
+    /// Returns when it is published, where nothing else comes: a stream that never ends is no reason to wait on and on.
+    fn until(self) -> Duration {
+        (self.changed + GATHERS).min(self.since + PUSH_EVERY)
     }
 }
 
@@ -86,6 +125,7 @@ mod tests {
         let at = |seconds: u32| SECOND * seconds;
         let mut cadence = Cadence::default();
         assert_eq!(cadence.next(at(100), [], false), Next::Nothing);
+        assert_eq!(cadence.next(at(99), [Applied], false), Next::At(at(100)), "more may come");
         assert_eq!(cadence.next(at(100), [Applied], false), Next::Push);
         cadence.pushed(at(100));
         assert_eq!(cadence.next(at(101), [], false), Next::Nothing);
@@ -93,6 +133,7 @@ mod tests {
         assert_eq!(cadence.next(at(102), [Applied, DriftCorrected, Held], false), Next::Push);
         cadence.pushed(at(102));
         assert_eq!(cadence.next(at(111), [Applied], false), Next::At(at(112)));
+        assert_eq!(cadence.next(at(111), [Applied], false), Next::At(at(112)), "looking at it changes nothing");
         assert_eq!(cadence.next(at(112), [Applied], false), Next::Push);
         cadence.failed(at(112), Class::Wait, 7);
         assert_eq!(cadence.next(at(113), [Held], false), Next::At(at(122)), "a remote that refuses is not pressed");
@@ -104,6 +145,24 @@ mod tests {
         assert!(again <= at(200) + SECOND * 330, "{again:?}");
         cadence.pushed(at(600));
         assert_eq!(cadence.next(at(600), [Held], false), Next::Push, "what failed before is over");
+    }
+
+    #[test]
+    fn what_comes_in_a_burst_is_told_at_its_end_and_a_stream_without_end_every_ten_seconds() {
+        use RecordKind::{Applied, Held};
+        let at = |seconds: u32| SECOND * seconds;
+        let mut cadence = Cadence::default();
+        for (tenth, count) in (0..30).zip(1..) {
+            let now = at(100) + SECOND / 10 * tenth;
+            assert_eq!(cadence.next(now, vec![Applied; count], false), Next::At(now + GATHERS), "{tenth}");
+        }
+        assert_eq!(cadence.next(at(103), [Held], false), Next::Push, "what is urgent waits for no more");
+        cadence.pushed(at(200));
+        let (mut now, mut count) = (at(300), 1);
+        while cadence.next(now, vec![Applied; count], false) != Next::Push {
+            (now, count) = (now + GATHERS / 2, count + 1);
+        }
+        assert_eq!(now, at(300) + PUSH_EVERY);
     }
 
     #[test]
@@ -120,6 +179,7 @@ mod tests {
         }
         let Next::At(again) = cadence.next(at(210), [], true) else { panic!("not without a pause") };
         assert!(again > at(400) && again <= at(530), "{again:?}");
+        assert_eq!(cadence.next(at(209), [Applied], true), Next::At(at(210)));
         assert_eq!(cadence.next(at(210), [Applied], true), Next::Push, "the others go on");
         assert_eq!(cadence.next(again, [], true), Next::Push);
         cadence.pushed(at(600));
