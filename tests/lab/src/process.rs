@@ -48,7 +48,7 @@ pub enum BuildError {
         output: String,
     },
     /// The build succeeded without making the binary.
-    #[error("building {package} made no {}: is there a [[bin]] of that name?", path.display())]
+    #[error("building {package} made no {}: is there a [[bin]] or an example of that name?", path.display())]
     NotMade {
         /// The package.
         package: String,
@@ -90,19 +90,35 @@ pub fn built(package: &str) -> Result<PathBuf, BuildError> {
     Ok(path)
 }
 
+/// Returns an example of a workspace package, built now if it is not fresh: a program for tests and measurements, with what only
+/// those depend on.
+///
+/// # Errors
+/// When it can't be built; the error carries the compiler's output.
+pub fn example(name: &str) -> Result<PathBuf, BuildError> {
+    let target = Target::of_this()?;
+    cargo_build(&target, Asker::Test, name)?;
+    Target::made(&target.binaries.join("examples"), name)
+}
+
 fn build(package: &str) -> Result<PathBuf, BuildError> {
     // Cargo has built it already when it runs tests of that very package, and says so.
     if let Some(path) = env::var_os(format!("CARGO_BIN_EXE_{package}")) {
         return Ok(PathBuf::from(path));
     }
-    let program = env::current_exe().map_err(BuildError::Program)?;
-    let target = Target::of(&program).ok_or(BuildError::NoTarget { program })?;
+    let target = Target::of_this()?;
+    cargo_build(&target, target.asker, package)?;
+    Target::made(&target.binaries, package)
+}
+
+/// Builds what this kind of program needs; `wanted` is what it is about.
+fn cargo_build(target: &Target, asker: Asker, wanted: &str) -> Result<(), BuildError> {
     let cargo = env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
-    let failed = |source| BuildError::Cargo { cargo: cargo.clone(), package: package.to_owned(), source };
+    let failed = |source| BuildError::Cargo { cargo: cargo.clone(), package: wanted.to_owned(), source };
     let mut command = Command::new(&cargo);
     command
         .arg("build")
-        .args(target.selection())
+        .args(asker.selection())
         .args(["--profile", &target.profile])
         .args(target.triple.iter().flat_map(|triple| ["--target", triple]))
         .arg("--target-dir")
@@ -119,11 +135,11 @@ fn build(package: &str) -> Result<PathBuf, BuildError> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().map_err(failed)?;
     let output = listen(cargo_build.stderr.take().expect("because stderr was asked for as a pipe"));
     let status = cargo_build.wait().map_err(failed)?;
-    if !status.success() {
-        return Err(BuildError::Failed { selection: target.selection().join(" "), status, output });
+    if status.success() {
+        Ok(())
+    } else {
+        Err(BuildError::Failed { selection: asker.selection().join(" "), status, output })
     }
-    let path = target.binaries.join(format!("{package}{}", env::consts::EXE_SUFFIX));
-    if path.is_file() { Ok(path) } else { Err(BuildError::NotMade { package: package.to_owned(), path }) }
 }
 
 /// Returns what Cargo says; passes on at once that it waits for another Cargo, which else would look like a hang.
@@ -159,15 +175,29 @@ enum Asker {
     Test,
 }
 
-impl Target {
+impl Asker {
     /// Returns what is built: everything whose features count, as they did for the program that asks.
-    fn selection(&self) -> &'static [&'static str] {
-        match self.asker {
-            Asker::Binary => &["--workspace", "--bins"],
+    fn selection(self) -> &'static [&'static str] {
+        match self {
+            Self::Binary => &["--workspace", "--bins"],
             // Only where something is built for development do the features count that are asked for tests. The examples are few and
             // small, and part of every `cargo test --workspace`.
-            Asker::Test => &["--workspace", "--bins", "--examples"],
+            Self::Test => &["--workspace", "--bins", "--examples"],
         }
+    }
+}
+
+impl Target {
+    /// Returns where Cargo has put the program that asks.
+    fn of_this() -> Result<Self, BuildError> {
+        let program = env::current_exe().map_err(BuildError::Program)?;
+        Self::of(&program).ok_or(BuildError::NoTarget { program })
+    }
+
+    /// Returns a program that was built into a folder.
+    fn made(folder: &Path, name: &str) -> Result<PathBuf, BuildError> {
+        let path = folder.join(format!("{name}{}", env::consts::EXE_SUFFIX));
+        if path.is_file() { Ok(path) } else { Err(BuildError::NotMade { package: name.to_owned(), path }) }
     }
 
     /// Reads `ROOT/[TRIPLE/]PROFILE/[deps/]PROGRAM`; Cargo marks ROOT with a file `CACHEDIR.TAG`.

@@ -2,9 +2,8 @@
 //! way of tampering is done as somebody with the right to push would do it.
 
 use std::{
-    fs,
-    io::Write as _,
-    path::Path,
+    env, fs,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
@@ -420,14 +419,27 @@ fn recipes(document: &str, language: &str) -> Vec<String> {
     blocks.map(|block| block.split("```").next().unwrap_or_default().to_owned()).collect()
 }
 
+/// Returns where jq is: this workspace's own, which is always there, and the one that is installed, if there is one.
+fn jqs() -> Vec<PathBuf> {
+    let built = lab::process::example("jq").unwrap_or_else(|error| panic!("jq is needed here: {error}"));
+    let places = env::var_os("PATH").unwrap_or_default();
+    let installed = env::split_paths(&places).map(|place| place.join("jq")).find(|jq| jq.is_file());
+    [built].into_iter().chain(installed).collect()
+}
+
 #[test]
 fn the_recipes_for_git_and_jq_work_as_they_are_written() {
+    jqs().iter().for_each(|jq| check_recipes(jq));
+}
+
+/// Runs every recipe, with one jq.
+fn check_recipes(jq: &Path) {
     let clone = Clone::with_notes();
-    if Command::new("jq").arg("--version").output().is_err() {
-        let remark = "jq is not installed (Debian: apt install jq): its recipes were not tried\n";
-        std::io::stderr().write_all(remark.as_bytes()).expect("standard error");
-        return;
-    }
+    let programs = tempfile::tempdir().expect("a directory");
+    std::os::unix::fs::symlink(jq, programs.path().join("jq")).expect("a link");
+    let others = env::var_os("PATH").unwrap_or_default();
+    let places = [programs.path().to_owned()].into_iter().chain(env::split_paths(&others));
+    let places = env::join_paths(places).expect("paths");
     let kept = clone.copy.path().join("keys");
     fs::create_dir(&kept).expect("a directory");
     fs::copy(clone.keys.path().join("allowed_signers"), kept.join("allowed_signers")).expect("a copy");
@@ -435,10 +447,13 @@ fn the_recipes_for_git_and_jq_work_as_they_are_written() {
     let records = recipes.iter().find(|recipe| recipe.starts_with("records()")).expect("a function");
     let function = records.lines().next().expect("a line");
     let run = |recipe: &str| {
-        let script = format!("set -e\n{function}\n{recipe}").replace("1a2b3c4", clone.commits[1].short());
-        let output = Command::new("bash").args(["-c", &script]).current_dir(clone.copy.path()).output().expect("bash");
+        // The last of several programs must not hide that one before it has failed.
+        let script = format!("set -e -o pipefail\n{function}\n{recipe}").replace("1a2b3c4", clone.commits[1].short());
+        let mut bash = Command::new("bash");
+        let output = bash.args(["-c", &script]).env("PATH", &places).current_dir(clone.copy.path()).output();
+        let output = output.expect("bash");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success() && said.is_empty(), "{recipe}: {said}");
+        assert!(output.status.success() && said.is_empty(), "{}: {recipe}: {said}", jq.display());
         String::from_utf8(output.stdout).expect("text")
     };
     let answer = |words: &str| run(recipes.iter().find(|recipe| recipe.contains(words)).expect("a recipe"));
@@ -450,4 +465,12 @@ fn the_recipes_for_git_and_jq_work_as_they_are_written() {
     for recipe in &recipes {
         run(recipe);
     }
+    // What finds a gap finds one.
+    let mut clone = clone;
+    clone.link(&[(2, &[7])]);
+    let gap = recipes.iter().find(|recipe| recipe.contains("group_by")).expect("a recipe");
+    let script = format!("{function}\n{gap}");
+    let mut bash = Command::new("bash");
+    let output = bash.args(["-c", &script]).env("PATH", &places).current_dir(clone.copy.path()).output().expect("bash");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\"staging\""), "{}: 6 is missing", jq.display());
 }
