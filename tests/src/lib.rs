@@ -7,5 +7,6 @@ pub mod daemon;
 pub mod http;
 pub mod reader;
 pub mod scenario;
+pub mod schema;
 pub mod site;
 pub mod wait;

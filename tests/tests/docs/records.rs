@@ -4,8 +4,12 @@ use std::collections::BTreeSet;
 
 use plumb_core::record::{RecordKind, line::Line};
 use serde_json::{Value, json};
+use system_tests::schema;
 
-use crate::page::{check_same, page, read, rows};
+use crate::page::{check_same, page, read, root, rows};
+
+/// Lines of each form, which the tests of the core compare with what it writes.
+const GOLDEN: &str = "daemon/core/src/record/line/golden";
 
 /// Returns a line that has every field.
 fn full() -> Value {
@@ -57,4 +61,42 @@ fn the_example_in_the_document_is_a_line() {
     let blocks = page.blocks("json");
     let example = blocks.first().expect("an example").trim();
     Line::parse(example).expect("a line");
+    // What is left out of it are the ends of ids.
+    let uid = |text: &str| text.replace('…', "");
+    schema::record(&uid(example));
+}
+
+#[test]
+fn lines_of_each_form_keep_to_the_schema() {
+    schema::record(&full().to_string());
+    let entries = std::fs::read_dir(root().join(GOLDEN)).expect("golden lines");
+    let mut met = BTreeSet::new();
+    for entry in entries {
+        let path = entry.expect("an entry").path();
+        let text = std::fs::read_to_string(&path).expect("a line");
+        met.extend(keys(&schema::record(&text)));
+    }
+    let missing: Vec<String> = keys(&full()).difference(&met).cloned().collect();
+    // A line of twenty objects or ten fields shows no more than these counts.
+    assert_eq!(missing, ["moreFields", "moreObjects"], "no golden line has them");
+}
+
+#[test]
+fn a_line_that_is_not_as_the_schema_says_is_found() {
+    let check = |edit: &dyn Fn(&mut Value), place: &str| {
+        let mut line = full();
+        edit(&mut line);
+        let problems = schema::Schema::record().problems(&line);
+        assert!(problems.iter().any(|problem| problem.starts_with(place)), "{place}: {problems:?}");
+    };
+    check(&|line| line["v"] = json!(2), "/v:");
+    check(&|line| line["sequence"] = json!(0), "/sequence:");
+    check(&|line| line["commit"] = json!("abc"), "/commit:");
+    check(&|line| line["time"] = json!("yesterday"), "/time:");
+    check(&|line| line["kind"] = json!("Gone"), "/kind:");
+    check(&|line| line["kinds"]["Gone"] = json!(1), "/kinds/Gone:");
+    check(&|line| line["environment"]["owner"] = json!("Ann"), "/environment/owner is not provided for");
+    check(&|line| line["objects"] = json!([{ "kind": "Pod" }]), "/objects/0:");
+    check(&|line| line["fields"] = Value::from(vec![json!({ "path": "." }); 11]), "/fields:");
+    check(&|line| line["secret"] = json!("s"), "/secret is not provided for");
 }

@@ -6,7 +6,7 @@ use plumb_core::record::RecordKind;
 use serde_json::{Value, json};
 use system_tests::{
     canary::plumb,
-    daemon,
+    daemon, schema,
     site::{Site, config_map, deployment},
     wait,
 };
@@ -52,15 +52,14 @@ fn every_kind_is_shown_by_a_test() {
     assert_eq!(shown.len(), RecordKind::ALL.len());
 }
 
-/// Returns the records of an environment in all notes of a site, on the commits that carry them.
+/// Returns the records of an environment in all notes of a site, on the commits that carry them; each keeps to the schema.
 fn noted(site: &Site, environment: &str) -> BTreeMap<String, Vec<Value>> {
     let format = "--format=%x00%H%n%N";
     let shown = site.repository.git(&["log", "--all", "--notes=plumb/*", format]).expect("a log");
     let commits = shown.split('\0').filter_map(|part| part.split_once('\n'));
     let records = |notes: &str| -> Vec<Value> {
         let lines = notes.lines().filter(|line| line.starts_with('{'));
-        let records = lines.map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")));
-        records.filter(|record: &Value| record["environment"]["name"] == environment).collect()
+        lines.map(schema::record).filter(|record| record["environment"]["name"] == environment).collect()
     };
     commits.map(|(commit, notes)| (commit.to_owned(), records(notes))).collect()
 }

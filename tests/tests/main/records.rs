@@ -6,6 +6,7 @@ use lab::{ControlPlane, git::SigningKey};
 use serde_json::{Value, json};
 use system_tests::{
     daemon::{self, Daemon},
+    schema,
     site::{Site, config_map},
     wait,
 };
@@ -32,11 +33,11 @@ pub(super) fn notes_ref(site: &Site) -> Option<(String, String)> {
     refs.split_once(' ').map(|(name, id)| (name.to_owned(), id.to_owned()))
 }
 
-/// Returns the records on a commit, as plain Git shows them.
+/// Returns the records on a commit, as plain Git shows them; each keeps to the schema.
 pub(super) fn records(site: &Site, commit: &str) -> Vec<Value> {
     let shown = site.repository.git(&["log", "-1", "--notes=plumb/*", "--format=%N", commit]).expect("a log");
     let lines = shown.lines().filter(|line| !line.trim().is_empty());
-    lines.map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
+    lines.map(schema::record).collect()
 }
 
 pub(super) fn kinds(records: &[Value]) -> Vec<String> {

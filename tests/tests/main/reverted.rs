@@ -18,6 +18,7 @@ use system_tests::{
     wait,
 };
 
+use super::records::records;
 use crate::served::Served;
 
 const GOOD: &str = "registry.example.com/web:1";
@@ -49,13 +50,6 @@ fn moved_on(site: &Site, from: &str) -> String {
         let told = site.condition("app", "Ready");
         if tip == from { Err(format!("{told:?}")) } else { Ok(tip) }
     })
-}
-
-/// Returns the records on a commit, as plain Git shows them.
-fn records(site: &Site, commit: &str) -> Vec<Value> {
-    let shown = site.repository.git(&["log", "-1", "--notes=plumb/*", "--format=%N", commit]).expect("a log");
-    let lines = shown.lines().filter(|line| !line.trim().is_empty());
-    lines.map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
 }
 
 /// Waits until this many records are published, and nothing waits.
