@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use jiff::{Timestamp, civil, tz::TimeZone};
-use plumb_core::record::line::{Line, ObjectLine};
+use plumb_core::record::line::{FieldLine, Line, ObjectLine};
 
 use crate::cli::{
     Outcome,
@@ -13,8 +13,8 @@ use crate::cli::{
 
 /// Export the records of a time as JSON or CSV
 ///
-/// One record after another, by time. JSON has everything that a record says (docs/records.md); CSV has one row for each record,
-/// its objects joined by semicolons.
+/// One record after another, by time. JSON has everything that a record says (docs/records.md); CSV has one row for
+/// each record, with the same under the same names; several objects, fields or kinds are joined by semicolons.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   plumb audit export --repo environments.git --since 2026-11-01 --until 2026-12-01 -o csv > november.csv
@@ -73,59 +73,70 @@ fn time(written: &str) -> Result<Timestamp, CliError> {
         .ok_or_else(|| CliError::Time { written: written.to_owned() })
 }
 
+/// The columns of CSV, with what stands in each.
+const COLUMNS: [(&str, fn(&Line) -> String); 25] = [
+    ("time", |line| line.time.to_string()),
+    ("cluster", |line| line.cluster.clone()),
+    ("namespace", |line| line.environment.namespace.clone()),
+    ("environment", |line| line.environment.name.clone()),
+    ("sequence", |line| line.sequence.to_string()),
+    ("kind", |line| line.kind.label().to_owned()),
+    ("commit", |line| line.commit.to_string()),
+    ("author", |line| line.author.clone()),
+    ("subject", |line| line.subject.clone()),
+    ("signer", |line| line.signer.clone().unwrap_or_default()),
+    ("who", |line| line.who.clone().unwrap_or_default()),
+    ("message", |line| line.message.clone()),
+    ("objects", |line| joined(line.objects.iter().map(object))),
+    ("moreObjects", |line| counted(line.more_objects)),
+    ("fields", |line| joined(line.fields.iter().map(field))),
+    ("moreFields", |line| counted(line.more_fields)),
+    ("related", |line| optional(line.related.as_ref())),
+    ("count", |line| optional(line.count)),
+    ("from", |line| optional(line.from)),
+    ("since", |line| optional(line.since)),
+    ("kinds", |line| joined(line.kinds.iter().map(|(kind, count)| format!("{} {count}", kind.label())))),
+    ("tookMs", |line| optional(line.took_ms)),
+    ("class", |line| line.class.map(|class| format!("{class:?}")).unwrap_or_default()),
+    ("uid", |line| line.environment.uid.clone()),
+    ("repository", |line| line.repository.clone()),
+];
+
 fn csv(lines: &[Line]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let header = [
-        "time",
-        "cluster",
-        "namespace",
-        "environment",
-        "sequence",
-        "kind",
-        "commit",
-        "author",
-        "subject",
-        "signer",
-        "who",
-        "message",
-        "objects",
-        "related",
-        "count",
-        "tookMs",
-        "class",
-    ];
-    writer.write_record(header).expect("because memory takes every row");
+    writer.write_record(COLUMNS.map(|(name, _)| name)).expect("because memory takes every row");
     for line in lines {
-        let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
-        let objects: Vec<String> = line.objects.iter().map(object).collect();
-        let row = [
-            line.time.to_string(),
-            line.cluster.clone(),
-            line.environment.namespace.clone(),
-            line.environment.name.clone(),
-            line.sequence.to_string(),
-            line.kind.label().to_owned(),
-            line.commit.to_string(),
-            line.author.clone(),
-            line.subject.clone(),
-            line.signer.clone().unwrap_or_default(),
-            line.who.clone().unwrap_or_default(),
-            line.message.clone(),
-            objects.join("; "),
-            line.related.as_ref().map(ToString::to_string).unwrap_or_default(),
-            number(line.count),
-            number(line.took_ms),
-            line.class.map(|class| class.label().to_owned()).unwrap_or_default(),
-        ];
-        writer.write_record(row.iter().map(|cell| harmless(cell))).expect("because memory takes every row");
+        let row = COLUMNS.map(|(_, cell)| harmless(&cell(line)));
+        writer.write_record(row).expect("because memory takes every row");
     }
     let bytes = writer.into_inner().expect("because memory takes every row");
     String::from_utf8(bytes).expect("because every cell is a text")
 }
 
-/// Returns a cell that no spreadsheet takes for a formula: authors and messages come from anybody (CWE-1236).
+/// Returns a cell that no spreadsheet takes for a formula: authors and messages come from anybody (CWE-1236). Some take the wide
+/// forms of the signs as well.
 fn harmless(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
+    let begins = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+    if cell.starts_with(begins) { format!("'{cell}") } else { cell.to_owned() }
+}
+
+fn joined(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join("; ")
+}
+
+fn optional(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+fn counted(number: usize) -> String {
+    if number == 0 { String::new() } else { number.to_string() }
+}
+
+/// Returns what became of a field: values are JSON, so that nothing is not taken for an empty text.
+fn field(field: &FieldLine) -> String {
+    let FieldLine { path, before, after } = field;
+    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+    format!("{path}: {} -> {}", value(before), value(after))
 }
 
 fn object(object: &ObjectLine) -> String {
@@ -137,6 +148,8 @@ fn object(object: &ObjectLine) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -156,6 +169,64 @@ mod tests {
         let check = |cell: &str, expected: &str| assert_eq!(harmless(cell), expected);
         check("=HYPERLINK(\"x\")", "'=HYPERLINK(\"x\")");
         check("-1", "'-1");
+        check("+1", "'+1");
+        check("@SUM(A1)", "'@SUM(A1)");
+        check("\t=1", "'\t=1");
+        check("\n=1", "'\n=1");
+        check("＝1", "'＝1");
         check("Ann <ann@example.com>", "Ann <ann@example.com>");
+    }
+    /// Returns what stands in a row, without what is empty.
+    fn row(text: &str) -> BTreeMap<String, String> {
+        let table = csv(&[Line::parse(text).expect("a line")]);
+        let mut reader = csv::Reader::from_reader(table.as_bytes());
+        reader.deserialize::<BTreeMap<String, String>>().next().expect("a row").expect("cells")
+    }
+
+    #[test]
+    fn a_row_has_everything_that_its_record_says() {
+        let begin = concat!(
+            r#"{"v":1,"time":"2026-11-21T20:04:30Z","kind":"RolledUp","sequence":9,"from":7,"cluster":"eu-1","repository":"r","#,
+            r#""environment":{"namespace":"team","name":"shop","uid":"u"},"commit":"1111111111111111111111111111111111111111","#,
+        );
+        let rest = concat!(
+            r#""author":"=1+1","subject":"+s","signer":"-k","message":"@m","objects":[{"group":"apps","kind":"Deployment","#,
+            r#""namespace":"n","name":"web"},{"kind":"Node","name":"a"}],"moreObjects":3,"#,
+            r#""fields":[{"path":".spec.replicas","before":"2","after":"5"},{"path":".a","after":"\"\""}],"moreFields":4,"#,
+            r#""who":"=w","related":"2222222222222222222222222222222222222222","count":2,"kinds":{"Applied":1,"Failed":2},"#,
+            r#""since":"2026-11-21T20:00:00Z","tookMs":12,"class":"Wait"}"#,
+        );
+        let row = row(&format!("{begin}{rest}"));
+        let shown: Vec<&str> = COLUMNS.iter().map(|(name, _)| row[*name].as_str()).collect();
+        assert_eq!(
+            shown,
+            [
+                "2026-11-21T20:04:30Z",
+                "eu-1",
+                "team",
+                "shop",
+                "9",
+                "RolledUp",
+                "1111111111111111111111111111111111111111",
+                "'=1+1",
+                "'+s",
+                "'-k",
+                "'=w",
+                "'@m",
+                "Deployment.apps n/web; Node a",
+                "3",
+                ".spec.replicas: 2 -> 5; .a: nothing -> \"\"",
+                "4",
+                "2222222222222222222222222222222222222222",
+                "2",
+                "7",
+                "2026-11-21T20:00:00Z",
+                "Applied 1; Failed 2",
+                "12",
+                "Wait",
+                "u",
+                "r",
+            ]
+        );
     }
 }
