@@ -1,6 +1,9 @@
 //! `plumb history`: what became of each commit of an Environment.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use jiff::Timestamp;
@@ -20,13 +23,12 @@ use super::{
     screen::{self, Tone},
     table::{Cell, Table},
 };
-use crate::clock::Clock;
 
 /// Show what became of each commit of an Environment
 ///
-/// One line for each commit, the latest first: who wrote it, when it was applied, how long that took, what came of it. Without
-/// --repo the newest ten, as the Environment's status has them. With --repo everything that plumb's notes in a clone tell, without
-/// a cluster: that needs `records: Notes` in the Repository.
+/// One line for each commit, the latest first: who wrote it, when it was applied (or, if it was not, when that was decided), how
+/// long that took, what came of it. Without --repo the newest ten, as the Environment's status has them; it does not count drifts.
+/// With --repo everything that plumb's notes in a clone tell, without a cluster: that needs `records: Notes` in the Repository.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   plumb history staging
@@ -82,8 +84,7 @@ fn of_status(arguments: &HistoryArgs, written: &Written) -> Result<Outcome, CliE
         if history.is_empty() {
             screen::remark(&format!("{name} has tried no commit yet: plumb status {name}"))?;
         }
-        let now = session.clock.now();
-        arguments.format.print(&history, || table(history.iter().map(|entry| of_entry(entry, now)).collect()))?;
+        arguments.format.print(&history, || table(OF_STATUS, history.iter().map(of_entry)))?;
         Ok(Outcome::Yes)
     })
 }
@@ -96,7 +97,6 @@ fn of_notes(arguments: &HistoryArgs, repository: &Path, written: Option<&str>) -
     }
     let namespace = arguments.connection.namespace.as_deref();
     lines.retain(|line| written.is_none_or(|written| is_of(line, written, namespace)));
-    let now = Clock::system().now();
     if let Some(commit) = &arguments.commit {
         lines.retain(|line| line.commit.as_str().starts_with(commit.as_str()));
         lines.sort_by_key(|line| (line.time, line.sequence));
@@ -110,7 +110,7 @@ fn of_notes(arguments: &HistoryArgs, repository: &Path, written: Option<&str>) -
         screen::remark(&format!("nothing is recorded of {written}; plumb audit export names who has records"))?;
     }
     let rows = history::rows(&lines);
-    arguments.format.print(&rows, || table(rows.iter().map(|row| of_row(row, now)).collect()))?;
+    arguments.format.print(&rows, || table(OF_NOTES, rows.iter().map(of_row)))?;
     Ok(Outcome::Yes)
 }
 
@@ -122,42 +122,52 @@ fn is_of(line: &Line, written: &str, namespace: Option<&str>) -> bool {
     }
 }
 
-fn table(rows: Vec<[Cell; 8]>) -> String {
-    let mut table = Table::new(&["COMMIT", "AGE", "AUTHOR", "SUBJECT", "RESULT", "TOOK", "DRIFTS", "ROLLED BACK BY"]);
-    let empty = rows.is_empty();
+/// The columns that a status can fill.
+const OF_STATUS: [&str; 7] = ["COMMIT", "AUTHOR", "SUBJECT", "APPLIED AT", "TOOK", "RESULT", "ROLLED BACK BY"];
+/// The columns that records can fill.
+const OF_NOTES: [&str; 8] = ["COMMIT", "AUTHOR", "SUBJECT", "APPLIED AT", "TOOK", "RESULT", "DRIFTS", "ROLLED BACK BY"];
+
+fn table<const N: usize>(headers: [&str; N], rows: impl Iterator<Item = [Cell; N]>) -> String {
+    let mut table = Table::new(&headers);
+    let mut empty = true;
     for row in rows {
         table.row(row);
+        empty = false;
     }
     if empty { String::new() } else { table.text() }
 }
 
-fn of_entry(entry: &HistoryEntry, now: Timestamp) -> [Cell; 8] {
+fn of_entry(entry: &HistoryEntry) -> [Cell; 7] {
     let HistoryEntry { revision, at, took_ms, result, summary: _, rolled_back_by } = entry;
     let short = |id: &String| CommitId::parse(id).map_or(id.clone(), |commit| commit.short().to_owned());
     [
         Cell::from(short(&revision.commit)),
-        Cell::from(age::since(at, now).unwrap_or_default()),
         Cell::from(&revision.author),
         Cell::from(&revision.subject),
-        Cell::toned(result, Tone::of_result(result)),
+        Cell::from(at.parse().map_or(at.clone(), second)),
         Cell::from(age::took(*took_ms)),
-        Cell::from(""),
+        Cell::toned(result, Tone::of_result(result)),
         Cell::from(rolled_back_by.as_ref().map(short).unwrap_or_default()),
     ]
 }
 
-fn of_row(row: &Row, now: Timestamp) -> [Cell; 8] {
+fn of_row(row: &Row) -> [Cell; 8] {
     let Row { commit, author, subject, at, took_ms, result, drifts, rolled_back_by } = row;
     [
         Cell::from(commit.short()),
-        Cell::from(age::since(&at.to_string(), now).unwrap_or_default()),
         Cell::from(author),
         Cell::from(subject),
-        Cell::toned(result.map_or("", RecordKind::label), tone(*result)),
+        Cell::from(second(*at)),
         Cell::from(took_ms.map(|took| age::took(u32::try_from(took).unwrap_or(u32::MAX))).unwrap_or_default()),
+        Cell::toned(result.map_or("", RecordKind::label), tone(*result)),
         Cell::from(drifts.to_string()),
         Cell::from(rolled_back_by.as_ref().map(CommitId::short).unwrap_or_default()),
     ]
+}
+
+/// Returns a time as Git and kubectl write it: whole seconds, UTC.
+fn second(time: Timestamp) -> String {
+    format!("{time:.0}")
 }
 
 fn tone(result: Option<RecordKind>) -> Tone {
@@ -168,8 +178,10 @@ fn tone(result: Option<RecordKind>) -> Tone {
     }
 }
 
+/// Returns whose commits the records are about, and the records.
 fn records(lines: &[Line]) -> String {
     let mut table = Table::new(&["TIME", "CLUSTER", "ENVIRONMENT", "SEQ", "KIND", "WHO", "MESSAGE"]);
+    let mut commits = BTreeSet::new();
     for line in lines {
         let subject = &line.environment;
         let tone = if line.kind.warns() { Tone::Bad } else { Tone::Plain };
@@ -182,6 +194,10 @@ fn records(lines: &[Line]) -> String {
             Cell::from(line.who.as_deref().unwrap_or_default()),
             Cell::from(line.message.replace('\n', "; ")),
         ]);
+        let signed = line.signer.as_ref().map(|signer| format!(", signed by {signer}")).unwrap_or_default();
+        let about = format!("{} \"{}\" by {}{signed}", line.commit, line.subject, line.author);
+        commits.insert(screen::plain(&about.replace('\n', " ")));
     }
-    if lines.is_empty() { String::new() } else { table.text() }
+    let commits: String = commits.into_iter().map(|commit| commit + "\n").collect();
+    if lines.is_empty() { String::new() } else { commits + "\n" + &table.text() }
 }
