@@ -5,6 +5,8 @@
 mod audit;
 #[path = "main/audited.rs"]
 mod audited;
+#[path = "main/cloned.rs"]
+mod cloned;
 #[path = "main/command_line.rs"]
 mod command_line;
 #[path = "main/crashes.rs"]
@@ -69,6 +71,8 @@ mod tenancy;
 mod traversal;
 #[path = "main/unpublished.rs"]
 mod unpublished;
+#[path = "main/urgent.rs"]
+mod urgent;
 #[path = "main/vanishing.rs"]
 mod vanishing;
 #[path = "main/witnesses.rs"]
