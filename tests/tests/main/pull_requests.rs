@@ -1,14 +1,15 @@
 //! Pull requests for reverts that wait on a branch, at a forge that takes down what it is asked.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 use lab::{
     ControlPlane,
-    git::{Fate, Forge, TlsAuthority},
+    git::{Asked, Fate, Forge, TlsAuthority},
 };
 use serde_json::{Value, json};
 use system_tests::{
     daemon::{self, Daemon},
+    schema,
     site::{Site, deployment},
     wait,
 };
@@ -98,11 +99,26 @@ impl Proposing {
         wait::until(&format!("records {kind}"), || {
             let shown = self.site.repository.git(&["log", "-1", "--notes=plumb/*", "--format=%N", bad]).expect("a log");
             let lines = shown.lines().filter(|line| line.starts_with('{'));
-            let records = lines.map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+            let records = lines.map(schema::record);
             let message = |record: Value| record["message"].as_str().unwrap_or_default().to_owned();
             let found: Vec<String> = records.filter(|record| record["kind"] == kind).map(message).collect();
             if found.is_empty() { Err(shown) } else { Ok(found) }
         })
+    }
+
+    /// Checks that a request asks for this branch to be merged into main, and says why, in fields of these names besides its title:
+    /// a forge passes over fields that it does not know, so there are no others.
+    fn check_content(&self, asked: &Asked, [branch, base, text]: [&str; 3], expected: &str) {
+        let content: Value = serde_json::from_str(&asked.content).expect("JSON");
+        let names: BTreeSet<&str> = content.as_object().expect("a map").keys().map(String::as_str).collect();
+        assert_eq!(names, BTreeSet::from(["title", branch, base, text]));
+        assert_eq!((&content[branch], &content[base]), (&json!(expected), &json!("main")));
+        let (title, text) = (content["title"].as_str().expect("a title"), content[text].as_str().expect("a text"));
+        assert!(title.starts_with("Put ") && title.contains("/app back to "), "{title}");
+        let bad = self.bad.as_deref().expect("because it was broken");
+        for words in ["ImagePullBackOff", &bad[..7]] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
     }
 
     /// Checks that an Event says this.
@@ -159,9 +175,7 @@ fn the_push_counts_while_the_forge_is_down_and_the_pull_request_follows_once() {
     for asked in &posts {
         assert_eq!(asked.line, "POST /api/repos/team/envs/pulls");
         assert_eq!(asked.tokens, [format!("authorization: token {TOKEN}")]);
-        let content: Value = serde_json::from_str(&asked.content).expect("JSON");
-        assert_eq!((&content["head"], &content["base"]), (&json!(branch), &json!("main")));
-        assert!(content["body"].as_str().unwrap_or_default().contains("ImagePullBackOff"), "{content}");
+        proposing.check_content(asked, ["head", "base", "body"], &branch);
     }
     assert_eq!(proposing.forge.opened(), [branch.as_str()]);
     let opened = format!("pull request https://git.example.com/pulls/7 for branch {branch}");
@@ -200,7 +214,11 @@ fn what_a_forge_refuses_is_said_with_what_helps_and_tried_again_when_a_person_ha
     proposing.wait("Opened", "pull request https://git.example.com/pulls/7");
     let posts = proposing.forge.posts();
     assert_eq!(posts.len(), 4, "{posts:#?}");
-    assert_eq!(posts[0].tokens, [format!("authorization: Bearer {TOKEN}")]);
+    for asked in &posts {
+        assert_eq!(asked.line, "POST /api/repos/team/envs/pulls");
+        assert_eq!(asked.tokens, [format!("authorization: Bearer {TOKEN}")]);
+        proposing.check_content(asked, ["head", "base", "body"], &branch);
+    }
     proposing.check_hidden(daemon::shared());
 }
 
@@ -212,8 +230,10 @@ fn a_merge_request_that_somebody_else_has_opened_counts_over_tls_of_ones_own_aut
     let wanted = json!({ "provider": "GitLab" });
     let proposing = Proposing::broken("pulls-tls", forge, wanted, json!({ "ca.crt": authority.pem() }));
     let status = proposing.wait("Opened", "the merge request is there already");
-    let branch = proposing.branch(&status).replace('/', "%2F");
+    let branch = proposing.branch(&status);
     let asked = proposing.forge.asked();
+    proposing.check_content(&asked[1], ["source_branch", "target_branch", "description"], &branch);
+    let branch = branch.replace('/', "%2F");
     let at = "/api/projects/team%2Fenvs/merge_requests";
     let expected = [format!("GET {at}?state=all&source_branch={branch}&target_branch=main"), format!("POST {at}")];
     assert_eq!(asked.iter().map(|asked| asked.line.clone()).collect::<Vec<_>>(), expected);
