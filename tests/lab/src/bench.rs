@@ -14,6 +14,7 @@ mod first_sync;
 mod floor;
 mod ground;
 mod idle;
+mod notes;
 mod observer;
 mod records;
 mod rollback;
@@ -36,6 +37,7 @@ use ground::Ground;
 /// take-over: the replica that writes is killed; until another one corrects a drift.
 /// rollback: a commit with an image that can't be pulled; until the cluster is as before, and until Git is.
 /// audit: ten thousand records are verified.
+/// notes: one more line is added to one of the notes of a hundred thousand commits.
 /// records: a first sync whose records become notes, beside one whose records do not.
 ///
 /// Figures to keep come from the release profile, on a machine that does nothing else:
@@ -64,6 +66,7 @@ enum Measurement {
     TakeOver,
     Rollback,
     Audit,
+    Notes,
     Records,
 }
 
@@ -90,6 +93,8 @@ struct Report {
     rollback: Option<rollback::Rollback>,
     #[serde(skip_serializing_if = "Option::is_none")]
     audit: Option<audit::Audit>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notes: Option<notes::Notes>,
     #[serde(skip_serializing_if = "Option::is_none")]
     records: Option<records::Records>,
 }
@@ -118,7 +123,10 @@ impl Bench {
         if asked(Measurement::Audit) {
             report.audit = Some(audit::measure(&plumb)?);
         }
-        if self.what == Some(Measurement::Audit) {
+        if asked(Measurement::Notes) {
+            report.notes = Some(notes::measure()?);
+        }
+        if matches!(self.what, Some(Measurement::Audit | Measurement::Notes)) {
             return Ok(report);
         }
         let ground = Ground::prepare(plumb).await?;
@@ -144,7 +152,7 @@ impl Bench {
     }
 
     fn print(&self, report: &Report) {
-        let Report { machine, first_sync, drift, idle, take_over, rollback, audit, records } = report;
+        let Report { machine, first_sync, drift, idle, take_over, rollback, audit, notes, records } = report;
         println!("{}", shown(machine));
         let parts = [
             first_sync.as_ref().map(shown),
@@ -153,6 +161,7 @@ impl Bench {
             take_over.as_ref().map(shown),
             rollback.as_ref().map(shown),
             audit.as_ref().map(shown),
+            notes.as_ref().map(shown),
             records.as_ref().map(shown),
         ];
         for part in parts.into_iter().flatten() {
