@@ -73,8 +73,11 @@ fn time(written: &str) -> Result<Timestamp, CliError> {
         .ok_or_else(|| CliError::Time { written: written.to_owned() })
 }
 
-/// The columns of CSV, with what stands in each.
-const COLUMNS: [(&str, fn(&Line) -> String); 25] = [
+/// The name of a column, and what stands in it.
+type Column = (&'static str, fn(&Line) -> String);
+
+/// The columns of CSV.
+const COLUMNS: [Column; 25] = [
     ("time", |line| line.time.to_string()),
     ("cluster", |line| line.cluster.clone()),
     ("namespace", |line| line.environment.namespace.clone()),
