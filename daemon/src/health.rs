@@ -41,7 +41,7 @@ pub(crate) fn unhealthy(desired: &Desired, live: &Live) -> Vec<Workload> {
 }
 
 /// Returns the selector of a workload's Pods; nothing for kinds that have none.
-fn selector(key: &ObjectKey, manifest: &Value) -> Option<String> {
+pub(crate) fn selector(key: &ObjectKey, manifest: &Value) -> Option<String> {
     match (key.group.as_str(), key.kind.as_str()) {
         // The API server makes a Job's selector itself.
         ("batch", "Job") => Some(format!("batch.kubernetes.io/job-name={}", key.name)),

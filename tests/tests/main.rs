@@ -1,6 +1,8 @@
 //! The system tests: the daemon as a process, against a real control plane and real Git. One binary, so that they share
 //! a control plane; what breaks it starts its own.
 
+#[path = "main/acquitted.rs"]
+mod acquitted;
 #[path = "main/audit.rs"]
 mod audit;
 #[path = "main/audited.rs"]

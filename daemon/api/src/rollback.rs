@@ -250,7 +250,8 @@ pub struct WatchStatus {
     /// Why they are not rolled back although something fails, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acquitted: Option<String>,
-    /// Whether other environments suffered too when this was judged last; once they don't, the time counts anew.
+    /// Whether something else was suspected when this was judged last: other environments suffered too, or somebody else had
+    /// changed what fails. Once that is over, the time counts anew.
     #[serde(default, skip_serializing_if = "is_false")]
     pub suspected: bool,
 }

@@ -22,6 +22,7 @@ pub mod pods;
 pub mod resources;
 pub mod secret_watch;
 pub mod take;
+pub mod template;
 pub mod tenure;
 pub mod traffic;
 pub mod watches;

@@ -1,15 +1,12 @@
 //! At the end of a pass: is the commit to blame for what is not healthy?
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::PoisonError,
-};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use plumb_api::{EnvironmentStatus, condition, environment::RecordsStatus};
 use plumb_core::{
     commit::{CommitId, RefName, Revision},
-    health::{HealthStatus, pod},
+    health::HealthStatus,
     live::{Live, LiveObject},
     object::ObjectKey,
     plan::{Plan, wait::counts},
@@ -27,16 +24,23 @@ use plumb_core::{
 };
 use plumb_git::mirror::Mirror;
 
-use super::{proposing::Told, state};
+use super::{
+    proposing::Told,
+    state,
+    symptoms::{self, Symptoms},
+};
 use crate::{
     chain::chain,
     context::Context,
-    gather::{self, Gathered},
+    gather::Gathered,
     ledger::{self, Keeping},
     publisher,
     reconcile::Pass,
-    report::{self, action::Action},
+    report,
 };
+
+/// What Pods were made from is asked again this soon, where the API server did not say.
+const UNREAD_AGAIN: Duration = Duration::from_secs(5);
 
 /// What one pass has seen, as far as it matters for blame.
 pub(crate) struct Seen<'a> {
@@ -67,7 +71,7 @@ pub(crate) struct Judged {
     pub(crate) proposed: Option<Told>,
     /// The commit that was rolled back, where the answer is about it and it can be read.
     pub(crate) culprit: Option<Revision>,
-    /// When what is to be taken back is looked at again, whatever the verdict waits for.
+    /// When to look again whatever the verdict waits for: at what is to be taken back, or at what could not be read.
     pub(crate) again: Option<Timestamp>,
 }
 
@@ -124,7 +128,8 @@ pub(crate) async fn judge(context: &Context, pass: &mut Pass, seen: &Seen<'_>) -
     let mode = if rollback.held.is_some() { Mode::None } else { pass.settings.rollback.mode };
     let policy = RollbackPolicy { mode, ..pass.settings.rollback.clone() };
     let in_range = mode != Mode::None && healthy.as_ref().is_some_and(|healthy| healthy.inputs != inputs);
-    let symptoms = symptoms(context, pass, seen, healthy.as_ref().filter(|_| in_range), before.as_ref()).await;
+    let Symptoms { symptoms, unread } =
+        symptoms::gather(context, pass, seen, healthy.as_ref().filter(|_| in_range), before.as_ref()).await;
     let since = before.as_ref().map_or(seen.started, |watch| watch.since);
     let changed = match (&rollback.held, &healthy) {
         (Some(hold), _) => Some(hold.since),
@@ -164,7 +169,8 @@ pub(crate) async fn judge(context: &Context, pass: &mut Pass, seen: &Seen<'_>) -
     let told = judgement.watch.as_ref().and_then(|watch| watch.acquitted.as_ref());
     let acquitted = told.is_some() && told != acquitted_before.as_ref();
     let blame::Judgement { verdict, watch, healthy } = judgement;
-    Judged { acquitted, ..Judged::new(verdict, rollback, watch, healthy) }
+    let again = if unread { now.checked_add(UNREAD_AGAIN).ok() } else { None };
+    Judged { acquitted, again, ..Judged::new(verdict, rollback, watch, healthy) }
 }
 
 fn hold(pass: &Pass, healthy: &Healthy, reason: &str, now: Timestamp) -> Hold {
@@ -211,71 +217,6 @@ fn condition_of(pass: &Pass, seen: &Seen<'_>, symptoms: Vec<Symptom>) -> State {
             State::Unwell { wave: waiting.map(|waiting: Waiting| -> Wave { waiting.wave }), symptoms }
         }
     }
-}
-
-/// Returns what is desired, there and not healthy; `healthy` says what to compare with.
-async fn symptoms(
-    context: &Context,
-    pass: &mut Pass,
-    seen: &Seen<'_>,
-    healthy: Option<&Healthy>,
-    watch: Option<&Watch>,
-) -> Vec<Symptom> {
-    let desired = &seen.gathered.desired.objects;
-    let live = desired.keys().filter(|key| counts(key)).filter_map(|key| seen.live.objects.get(key));
-    let sick: Vec<&LiveObject> = live.filter(|live| live.health.status != HealthStatus::Current).collect();
-    if sick.is_empty() {
-        return Vec::new();
-    }
-    let changed = match healthy {
-        Some(healthy) => changed(context, pass, seen, healthy).await,
-        None => None,
-    };
-    let drifted = drifted(pass, seen, watch);
-    let troubles = context.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-    let symptom = |live: &LiveObject| {
-        let of_pods = troubles.get(&(pass.settings.name.clone(), live.key.clone()));
-        let of_pods = of_pods.map(Vec::as_slice).unwrap_or_default();
-        Symptom {
-            key: live.key.clone(),
-            health: live.health.status,
-            unseen: live.health.unseen,
-            reasons: of_pods.iter().map(|trouble| trouble.reason.clone()).collect(),
-            sentence: pod::explain(&live.key, &live.health, of_pods),
-            changed: changed.as_ref().map(|changed| changed.contains(&live.key)),
-            drifted: drifted.contains(&live.key.to_string()),
-        }
-    };
-    sick.into_iter().map(symptom).collect()
-}
-
-/// Returns the objects of the commit in force that are not as they were when the environment was healthy; nothing if that
-/// can't be read any more.
-async fn changed(
-    context: &Context,
-    pass: &mut Pass,
-    seen: &Seen<'_>,
-    healthy: &Healthy,
-) -> Option<BTreeSet<ObjectKey>> {
-    let source = pass.source.clone().ok()?;
-    let before = gather::desired_at(context, &pass.settings, source, &healthy.commit, &mut pass.memory.healthy).await?;
-    let differs = |(key, object): &(&ObjectKey, &plumb_core::desired::DesiredObject)| {
-        before.objects.get(*key).is_none_or(|before| before.manifest != object.manifest)
-    };
-    let desired: &BTreeMap<_, _> = &seen.gathered.desired.objects;
-    Some(desired.iter().filter(differs).map(|(key, _)| key.clone()).collect())
-}
-
-/// Returns the objects, as they are shown, that somebody else has changed since the range began, where that stands.
-fn drifted(pass: &Pass, seen: &Seen<'_>, watch: Option<&Watch>) -> BTreeSet<String> {
-    let began = watch.map_or(seen.started, |watch| watch.began);
-    let stands = |action: &str| !Action::parse(action).is_some_and(Action::is_over);
-    let recent = pass.memory.status.drift.iter().filter(|drift| {
-        stands(&drift.action) && drift.noticed.parse::<Timestamp>().is_ok_and(|noticed| noticed >= began)
-    });
-    let left = seen.plan.drifts.iter().filter(|drift| !drift.corrected).map(|drift| drift.key.to_string());
-    let resting = seen.gathered.resting.iter().map(ToString::to_string);
-    recent.map(|drift| drift.object.clone()).chain(left).chain(resting).collect()
 }
 
 /// Returns when this content was begun, as far as the status says.

@@ -36,6 +36,9 @@ const ABOUT_IMAGE: [&str; 4] = ["ErrImageNeverPull", "ErrImagePull", "ImagePullB
 /// Ends the scheduler's sentence about this Pod; what follows is about others that might give way.
 const SENTENCE_END: &str = ". ";
 
+/// Labels by which a controller tells Pods of one template from those of another: Deployments, and the others.
+const OF_TEMPLATE: [&str; 2] = ["/metadata/labels/pod-template-hash", "/metadata/labels/controller-revision-hash"];
+
 /// The part of a Pod that a trouble is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Part {
@@ -58,17 +61,24 @@ pub struct Trouble {
     pub message: String,
     /// The container's image; empty if it is the whole Pod.
     pub image: String,
+    /// The template that its Pod was made from, as a label of the Pod names it; empty where none does.
+    pub template: String,
 }
 
 /// Returns what is wrong with a Pod; nothing if it is well, or on its way.
 pub fn pod_trouble(pod: &Value) -> Option<Trouble> {
-    let object = Object(pod);
+    let template = OF_TEMPLATE.into_iter().map(|label| Object(pod).text(label)).find(|name| !name.is_empty());
+    let found = trouble(Object(pod))?;
+    Some(Trouble { template: template.unwrap_or_default().to_owned(), ..found })
+}
+
+fn trouble(object: Object<'_>) -> Option<Trouble> {
     if object.text("/status/phase") == "Succeeded" {
         return None;
     }
     let whole = |reason: &str, message: &str| {
         let (reason, message) = (reason.to_owned(), message.to_owned());
-        Some(Trouble { part: Part::Pod, reason, message, image: String::new() })
+        Some(Trouble { part: Part::Pod, reason, message, image: String::new(), template: String::new() })
     };
     if object.at("/metadata/deletionTimestamp").is_some() {
         // Its successor is what counts, unless a node or an eviction keeps it from going.

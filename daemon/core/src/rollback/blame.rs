@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::{
     Healthy, Mode, RollbackPolicy,
     outage::Outage,
-    watch::{Observed, Watch},
+    watch::{Excuse, Observed, Watch},
 };
 use crate::{
     commit::CommitId, environment::EnvironmentName, health::HealthStatus, object::ObjectKey, source::InputsDigest,
@@ -81,7 +81,7 @@ pub struct Symptom {
     pub key: ObjectKey,
     /// Its verdict.
     pub health: HealthStatus,
-    /// The reasons of its Pods, as Kubernetes spells them.
+    /// The reasons of its Pods, as Kubernetes spells them, as far as those were made from what is in force.
     pub reasons: BTreeSet<String>,
     /// Whether its controller has yet to see what was changed: then its Pods are not of that.
     pub unseen: bool,
@@ -89,7 +89,7 @@ pub struct Symptom {
     pub sentence: String,
     /// Whether the range changed it; absent: what was healthy can't be read any more.
     pub changed: Option<bool>,
-    /// Whether somebody else has changed it, and that stands.
+    /// Whether somebody else has changed it, and that stands or Pods of it are left.
     pub drifted: bool,
 }
 
@@ -188,7 +188,7 @@ pub fn judge(case: &Case<'_>) -> Judgement {
             match &case.state {
                 State::Well => observe(case, watch, healthy, now_healthy()),
                 State::Unwell { wave, symptoms } => {
-                    let watch = watch.suffer(*wave, case.now).hear(&case.outage, case.now);
+                    let watch = watch.suffer(*wave, case.now).hear(excuse(&case.outage, symptoms), case.now);
                     acquit(watch_over(case, &watch, healthy.as_ref(), symptoms), watch, healthy)
                 }
                 State::Cut | State::Suspended { .. } => {
@@ -223,6 +223,17 @@ fn observe(case: &Case<'_>, watch: Watch, before: Option<Healthy>, healthy: Heal
         return Judgement::idle(Some(healthy));
     }
     Judgement { verdict: Verdict::Wait { until: Some(until) }, watch: Some(watch), healthy: before }
+}
+
+/// Returns whether something else than the range may be to blame: an outage, or somebody who has changed what the range did.
+fn excuse(outage: &Outage, symptoms: &[Symptom]) -> Excuse {
+    let meddled = symptoms.iter().any(|symptom| symptom.changed == Some(true) && symptom.drifted);
+    match outage {
+        Outage::Suspected(_) => Excuse::Stands,
+        Outage::None | Outage::Unheard(_) if meddled => Excuse::Stands,
+        Outage::None => Excuse::None,
+        Outage::Unheard(_) => Excuse::Unheard,
+    }
 }
 
 /// Keeps with the range that it was acquitted, as long as that is so. One that is blamed is still watched: until its rollback is

@@ -1,12 +1,12 @@
 //! The clock of a range: the commits applied since the environment was healthy, until it is healthy again.
 //!
 //! It starts with the first of them. Newer ones join the range and do not restart it; a higher wave does, since each may take
-//! its time, and so does a loss of health while a success is observed, and the end of an outage that hit others as well.
+//! its time, and so does a loss of health while a success is observed, and the end of whatever else was to blame meanwhile.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Healthy, outage::Outage};
+use super::Healthy;
 use crate::{commit::CommitId, wave::Wave};
 
 /// A range that is watched.
@@ -26,7 +26,7 @@ pub struct Watch {
     pub observed: Option<Observed>,
     /// Why a failure is not the range's fault, once that was told.
     pub acquitted: Option<String>,
-    /// Whether the cluster was suspected when it was judged last.
+    /// Whether something else was suspected when it was judged last.
     pub suspected: bool,
 }
 
@@ -39,6 +39,17 @@ pub struct Observed {
     pub at: Timestamp,
     /// Whether health was lost since; the clock counts from then.
     pub lost: bool,
+}
+
+/// Whether something else than the range may be to blame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Excuse {
+    /// An outage, or what somebody else did.
+    Stands,
+    /// Nothing is known.
+    None,
+    /// Not everybody was heard.
+    Unheard,
 }
 
 impl Watch {
@@ -66,13 +77,13 @@ impl Watch {
         self
     }
 
-    /// Goes on with what the other environments say. Once they are well again the clock counts anew: what suffered with them
-    /// needs time to recover, and what came meanwhile had none.
-    pub(super) fn hear(self, outage: &Outage, now: Timestamp) -> Self {
-        match outage {
-            Outage::Suspected(_) => Self { suspected: true, ..self },
-            Outage::None if self.suspected => Self { suspected: false, acquitted: None, since: now, ..self },
-            Outage::None | Outage::Unheard(_) => self,
+    /// Goes on with what else may be to blame. Once that is over the clock counts anew: what suffered from it needs time to
+    /// recover, and what came meanwhile had none.
+    pub(super) fn hear(self, excuse: Excuse, now: Timestamp) -> Self {
+        match excuse {
+            Excuse::Stands => Self { suspected: true, ..self },
+            Excuse::None if self.suspected => Self { suspected: false, acquitted: None, since: now, ..self },
+            Excuse::None | Excuse::Unheard => self,
         }
     }
 

@@ -97,7 +97,8 @@ impl Container<'_> {
     fn trouble(&self, reason: &str, message: String) -> Trouble {
         let name = self.status.text("/name").to_owned();
         let part = if self.is_init { Part::InitContainer(name) } else { Part::Container(name) };
-        Trouble { part, reason: reason.to_owned(), message, image: self.status.text("/image").to_owned() }
+        let (image, template) = (self.status.text("/image").to_owned(), String::new());
+        Trouble { part, reason: reason.to_owned(), message, image, template }
     }
 }
 

@@ -223,6 +223,7 @@ fn a_workload_is_explained_by_its_pods_in_one_sentence() {
         reason: "ImagePullBackOff".to_owned(),
         message: "Back-off".to_owned(),
         image: "lab/broken:1".to_owned(),
+        template: String::new(),
     };
     let check = |troubles: &[Trouble], expected: &str| {
         let health = Health { status: InProgress, message: "0 of 3 ready".to_owned(), unseen: false };
@@ -238,4 +239,16 @@ fn a_workload_is_explained_by_its_pods_in_one_sentence() {
     );
     let long = Trouble { reason: "CreateContainerError".to_owned(), message: "é".repeat(1000), ..app() };
     assert!(long.to_string().chars().count() < 300);
+}
+
+#[test]
+fn a_trouble_names_the_template_of_its_pod() {
+    let check = |labels: Value, expected: &str| {
+        let waiting = json!({"name": "app", "state": {"waiting": {"reason": "ImagePullBackOff"}}});
+        let pod = json!({"metadata": {"labels": labels}, "status": {"containerStatuses": [waiting]}});
+        assert_eq!(pod_trouble(&pod).map(|trouble| trouble.template), Some(expected.to_owned()), "{pod}");
+    };
+    check(json!({"app": "web"}), "");
+    check(json!({"app": "web", "pod-template-hash": "5d4"}), "5d4");
+    check(json!({"controller-revision-hash": "db-77"}), "db-77");
 }

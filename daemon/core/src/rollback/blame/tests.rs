@@ -181,7 +181,11 @@ fn a_range_begins_with_its_first_commit_and_newer_ones_join_it() {
     let first = Watch::begin(commit('2'), at(0), false);
     let joined = |second| {
         let (policy, healthy, newest) = (policy(Mode::Restore, 0), healthy('1'), commit('3'));
-        judge(&Case { commit: &newest, watch: Some(&first), now: at(second), ..case_of(&policy, &healthy) })
+        let case = Case { commit: &newest, watch: Some(&first), now: at(second), ..case_of(&policy, &healthy) };
+        let (own, judgement) = (inputs('3'), judge(&case));
+        let of_content = judge(&Case { inputs: &own, ..case });
+        assert_eq!(judgement, of_content, "whether it changes something of this environment or not");
+        judgement
     };
     assert_eq!(joined(AFTER - 1).verdict, Verdict::Wait { until: Some(at(AFTER)) }, "the clock is that of the first");
     assert!(matches!(joined(AFTER).verdict, Verdict::Blamed { .. }), "and ends when that does");
@@ -283,4 +287,24 @@ fn what_is_blamed_is_watched_until_its_rollback_is_written_down() {
     assert_eq!((watch.since, &watch.acquitted), (at(0), &None));
     let again = judged_in(Some(watch), AFTER + 1, &[broken()], |case| case.ailing = true);
     assert_eq!(again.verdict, first.verdict, "nothing has come of it yet");
+}
+
+#[test]
+fn what_somebody_else_has_broken_gets_its_time_once_that_is_over() {
+    let meddled = Symptom { drifted: true, ..symptom("web", HealthStatus::InProgress, "") };
+    let told = judged(TIMEOUT, std::slice::from_ref(&meddled), |_| {});
+    assert_eq!(why(&told), Some(&Acquittal::Drifted));
+    let watch = told.watch.expect("it is judged again");
+    let slow = [Symptom { drifted: false, ..meddled.clone() }];
+    let over = judged_in(Some(&watch), TIMEOUT + 9, &slow, |_| {});
+    assert_eq!(over.verdict, Verdict::Wait { until: Some(at(TIMEOUT + 9 + AFTER)) });
+    let watch = over.watch.expect("it is judged again");
+    assert_eq!((watch.since, &watch.acquitted), (at(TIMEOUT + 9), &None));
+    let end = TIMEOUT + 9 + TIMEOUT;
+    assert_eq!(judged_in(Some(&watch), end - 1, &slow, |_| {}).verdict, Verdict::Wait { until: Some(at(end)) });
+    assert!(matches!(judged_in(Some(&watch), end, &slow, |_| {}).verdict, Verdict::Blamed { .. }));
+    // What the range did not change is no excuse for it.
+    let aside = Symptom { changed: Some(false), ..meddled };
+    let watch = judged(AFTER - 1, &[aside, broken()], |_| {}).watch.expect("it is judged");
+    assert!(!watch.suspected);
 }
