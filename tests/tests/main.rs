@@ -65,6 +65,8 @@ mod signatures;
 mod standing;
 #[path = "main/story.rs"]
 mod story;
+#[path = "main/succession.rs"]
+mod succession;
 #[path = "main/tampered.rs"]
 mod tampered;
 #[path = "main/tenancy.rs"]

@@ -52,7 +52,7 @@ impl Scenario {
 
     /// Returns whether plumb reaches its repository by http: something happens to the server.
     pub fn is_served(&self) -> bool {
-        let served = |step: &Step| matches!(step, Step::Server(_) | Step::Protect);
+        let served = |step: &Step| matches!(step, Step::Server(_) | Step::Protect | Step::Race(_));
         self.lines.iter().any(|line| line.steps.iter().any(served))
     }
 

@@ -10,7 +10,7 @@ use std::{
 
 use lab::{
     ControlPlane,
-    git::{BareRepository, HttpServer, WorkingCopy},
+    git::{BareRepository, DEFAULT_BRANCH, HttpServer, WorkingCopy},
 };
 use plumb_core::environment::EnvironmentName;
 use serde_json::{Value, json};
@@ -129,6 +129,7 @@ impl<'a> Player<'a> {
                 server.set(*behaviour).map_err(|error| error.to_string())
             }
             Step::Protect => self.protect(),
+            Step::Race(number) => self.race(*number),
             Step::Pull(number) => self.pull(*number),
             Step::Environments => self.environments(),
             Step::Kubectl(words) => self.kubectl(words)?.map(drop),
@@ -194,8 +195,22 @@ impl<'a> Player<'a> {
 
     /// Has the server refuse what comes by http, as one does where a branch is protected.
     fn protect(&self) -> Result<(), String> {
-        let hook = self.repository.path().join("hooks/update");
-        let text = "#!/bin/sh\ntest -z \"$REQUEST_METHOD\" || { echo \"$1 is protected\" >&2; exit 1; }\n";
+        self.hook("update", "{ echo \"$1 is protected\" >&2; exit 1; }")
+    }
+
+    /// Has the branch hold HEAD before the next push that comes by http gets to it, once. Git forbids a hook that, as long as
+    /// what is pushed is in quarantine; here the hook plays somebody else.
+    fn race(&self, number: u32) -> Result<(), String> {
+        let kept = format!("refs/people/{number}");
+        self.working.git(&["push", "--quiet", "origin", &format!("HEAD:{kept}")]).map_err(|error| error.to_string())?;
+        let faster = format!("git update-ref refs/heads/{DEFAULT_BRANCH} {kept}");
+        self.hook("pre-receive", &format!("{{ rm \"$0\"; unset GIT_QUARANTINE_PATH; {faster}; }}"))
+    }
+
+    /// Has the server run a command with each push that comes by http.
+    fn hook(&self, name: &str, command: &str) -> Result<(), String> {
+        let hook = self.repository.path().join("hooks").join(name);
+        let text = format!("#!/bin/sh\ntest -z \"$REQUEST_METHOD\" || {command}\n");
         let written = fs::create_dir_all(hook.parent().ok_or("a hook without a folder")?)
             .and_then(|()| fs::write(&hook, text))
             .and_then(|()| fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)));

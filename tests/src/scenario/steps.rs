@@ -10,6 +10,8 @@
 //! server down, server up                   the Git server refuses connections, and takes them again; in such a scenario plumb
 //!                                          comes by http, and people, as ever, by file
 //! protect                                  from here on the server takes no push that comes by http
+//! race 3                                   keeps HEAD, as commit 3, and has the branch hold it by the time that the server takes up the
+//!                                          next push by http: somebody was faster
 //! environments                             applies environments.yaml
 //! kubectl …                                as an administrator, in the scenario's namespace and folder; `kubectl edit` makes
 //!                                          `after-the-edit` of `before-the-edit`
@@ -49,6 +51,8 @@ pub enum Step {
     Server(Behaviour),
     /// Has the Git server refuse pushes.
     Protect,
+    /// Has a commit arrive right before the next push.
+    Race(u32),
     /// Makes the Environments.
     Environments,
     /// Runs kubectl.
@@ -166,6 +170,7 @@ fn steps(words: &[String]) -> Option<Vec<Step>> {
         ("server", ["down"]) => Step::Server(Behaviour::Refuse),
         ("server", ["up"]) => Step::Server(Behaviour::Serve),
         ("protect", []) => Step::Protect,
+        ("race", [number]) => Step::Race(number.parse().ok()?),
         ("environments", []) => Step::Environments,
         ("kubectl", [_, ..]) => Step::Kubectl(rest.to_vec()),
         ("fails", ["kubectl", _, ..]) => Step::FailingKubectl(rest[1..].to_vec()),
@@ -255,6 +260,7 @@ mod tests {
         check("push 2", Some(Step::Push(2)));
         check("push two", None);
         check("pull 3", Some(Step::Pull(3)));
+        check("race 3", Some(Step::Race(3)));
         check("environments", Some(Step::Environments));
         check(
             r#"kubectl patch cm a -p '{"data": {"k": "v w"}}' --x="y z""#,
