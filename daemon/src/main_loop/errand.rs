@@ -37,6 +37,11 @@ impl Errand {
         self.under_way.is_some()
     }
 
+    /// Returns whether no pass knows yet what became of the last one.
+    pub(super) fn is_answered(&self) -> bool {
+        self.done.is_some()
+    }
+
     /// Ends the one that is under way: what it was planned for may have changed.
     pub(super) fn cancel(&self) {
         if let Some(under_way) = &self.under_way {
@@ -108,7 +113,7 @@ mod tests {
         assert!(errand.is_under_way() && ends.is_cancelled());
         errand.end(done(None), |_, _| now);
         assert!(errand.begin(now).is_none(), "the pass that asks began before its end");
-        assert!(errand.take().is_some());
+        assert!(errand.is_answered() && errand.take().is_some() && !errand.is_answered());
         assert!(errand.begin(now).is_some_and(|next| !next.is_cancelled()));
     }
 

@@ -61,6 +61,8 @@ pub(super) struct Watched {
     errand: Errand,
     /// When a push of it ended, while no look at the repository that began since then has ended.
     unsure: Option<Duration>,
+    /// Whether that look has ended before a pass has heard what became of the push: what is called for now is the next one's.
+    again: bool,
     /// What the pass under way will leave belongs to a tenure that has ended.
     stale: bool,
     deleted: bool,
@@ -114,6 +116,7 @@ impl Watched {
             claimed: false,
             errand: Errand::default(),
             unsure: None,
+            again: false,
             stale: false,
             deleted: false,
             letting_go: false,
@@ -234,6 +237,7 @@ impl Watched {
         if self.unsure.take_if(|pushed| *pushed <= begun).is_some() {
             // No reason to push again sooner.
             (self.dirty, self.due) = (true, None);
+            self.again = self.errand.is_answered();
         }
         if self.asked.take_if(|asked| *asked <= begun).is_some() {
             self.start_over();
@@ -379,7 +383,7 @@ impl Watched {
     pub(super) fn take(&mut self, now: Instant) -> Option<Taken> {
         let called_for = self.is_called_for(now);
         let memory = self.memory.take_if(|_| called_for)?;
-        self.dirty = false;
+        self.dirty = std::mem::take(&mut self.again);
         self.due = None;
         self.deadline = None;
         let (settings, invalid) = settings::read(&self.resource, &self.rules);
