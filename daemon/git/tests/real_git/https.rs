@@ -11,7 +11,7 @@ use plumb_git::{
 };
 
 use crate::{
-    pool::{processes, remote},
+    pool::{at_most, processes, remote},
     repository::TestRepository,
 };
 
@@ -120,6 +120,5 @@ async fn an_authority_is_trusted_for_its_own_repository_only() {
             .await
             .expect("one of them is known");
     }
-    let homes = fs::read_dir(source.repository.beside("homes")).expect("homes").count();
-    assert!(homes <= 2, "{homes} workers are kept, at most two may run");
+    at_most(&source.repository.beside("homes"), 2, "at most two may run").await;
 }

@@ -2,9 +2,9 @@
 
 use std::{
     any::Any,
-    env, io,
+    env, fs, io,
     os::unix::net::UnixStream,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -56,6 +56,17 @@ pub(crate) fn processes(homes: PathBuf, limit: usize) -> Workers {
 pub(crate) fn started_with(program: PathBuf, homes: PathBuf, limit: usize) -> Workers {
     let command = WorkerCommand { program, arguments: Vec::new(), environment: Vec::new(), homes };
     Workers::new(command.spawner(), limit)
+}
+
+/// Waits until so many workers have their homes at most: one that is dropped ends by itself, a moment later.
+pub(crate) async fn at_most(homes: &Path, most: usize, why: &str) {
+    let count = || fs::read_dir(homes).expect("homes").count();
+    let fewer = async {
+        while count() > most {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(LONG, fewer).await.is_ok(), "{} workers are left: {why}", count());
 }
 
 /// Returns the worker program of these tests.
