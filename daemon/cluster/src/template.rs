@@ -1,7 +1,7 @@
 //! Which template a workload's controller makes Pods from, in the word that it labels them with: Pods of another one are left
 //! from before, or on their way out.
 //!
-//! Owns: the one read that tells. Must never do: guess; what is not told fits no Pod.
+//! Owns: the reads that tell. Must never do: guess; what is not told fits no Pod.
 
 use plumb_core::{
     kinds::{Kind, Scope},
@@ -19,30 +19,47 @@ const OF_REPLICA_SET: [&str; 2] =
 /// The same of the ControllerRevisions of a DaemonSet.
 const OF_REVISION: [&str; 2] = ["/revision", "/metadata/labels/controller-revision-hash"];
 
+/// The template that a workload's controller makes Pods from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// Its word for it.
+    pub name: String,
+    /// The workload's resourceVersion, as of which that is so: whatever Pods were seen before are of templates until then.
+    pub resource_version: String,
+}
+
 impl Cluster {
     /// Returns the template that a workload's controller makes Pods from now; nothing for kinds whose Pods are all the same.
     /// The selector is that of its Pods.
     ///
     /// # Errors
     /// As every request.
-    pub async fn template(&self, key: &ObjectKey, uid: &str, selector: &str) -> Result<Option<String>, ApiError> {
-        let (namespace, selector) = (key.namespace.as_deref(), Some(selector));
-        match (key.group.as_str(), key.kind.as_str()) {
-            ("apps", "Deployment") => {
-                let all = self.list(&kind("ReplicaSet", "replicasets"), namespace, selector).await?;
-                Ok(Some(newest(&all, uid, OF_REPLICA_SET)))
+    pub async fn template(&self, key: &ObjectKey, selector: &str) -> Result<Option<Template>, ApiError> {
+        let (own, revisions) = match (key.group.as_str(), key.kind.as_str()) {
+            ("apps", "Deployment") => (kind("Deployment", "deployments"), Some((replica_sets(), OF_REPLICA_SET))),
+            ("apps", "DaemonSet") => (kind("DaemonSet", "daemonsets"), Some((controller_revisions(), OF_REVISION))),
+            ("apps", "StatefulSet") => (kind("StatefulSet", "statefulsets"), None),
+            _ => return Ok(None),
+        };
+        // Before its revisions: what is made from a later change than this one is seen by its version.
+        let workload = self.get(&own, key).await?.unwrap_or_default();
+        let name = match revisions {
+            Some((kind, words)) => {
+                let all = self.list(&kind, key.namespace.as_deref(), Some(selector)).await?;
+                newest(&all, &text(&workload, "/metadata/uid"), words)
             }
-            ("apps", "DaemonSet") => {
-                let all = self.list(&kind("ControllerRevision", "controllerrevisions"), namespace, selector).await?;
-                Ok(Some(newest(&all, uid, OF_REVISION)))
-            }
-            ("apps", "StatefulSet") => {
-                let found = self.get(&kind("StatefulSet", "statefulsets"), key).await?.unwrap_or_default();
-                Ok(Some(text(&found, "/status/updateRevision")))
-            }
-            _ => Ok(None),
-        }
+            None => text(&workload, "/status/updateRevision"),
+        };
+        Ok(Some(Template { name, resource_version: text(&workload, "/metadata/resourceVersion") }))
     }
+}
+
+fn replica_sets() -> Kind {
+    kind("ReplicaSet", "replicasets")
+}
+
+fn controller_revisions() -> Kind {
+    kind("ControllerRevision", "controllerrevisions")
 }
 
 /// Returns the name that the newest of an owner's has in its label.

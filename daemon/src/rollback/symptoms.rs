@@ -30,7 +30,7 @@ use crate::{chain::chain, context::Context, gather, health, reconcile::Pass, rep
 pub(super) struct Symptoms {
     /// One for each object.
     pub(super) symptoms: Vec<Symptom>,
-    /// Whether an API server did not say what Pods were made from.
+    /// Whether it is not known what Pods were made from.
     pub(super) unread: bool,
 }
 
@@ -40,7 +40,7 @@ enum Template {
     Any,
     /// Those whose label says this.
     Named(String),
-    /// Nobody knows.
+    /// Nobody knows: the API server does not say, or the workload is another one by now.
     Unread,
 }
 
@@ -113,9 +113,11 @@ async fn template(context: &Context, seen: &Seen<'_>, live: &LiveObject) -> Temp
     let Some(selector) = desired.and_then(|desired| health::selector(&live.key, &desired.manifest)) else {
         return Template::Any;
     };
-    match context.cluster.template(&live.key, &live.uid, &selector).await {
+    match context.cluster.template(&live.key, &selector).await {
         Ok(None) => Template::Any,
-        Ok(Some(name)) => Template::Named(name),
+        Ok(Some(found)) if found.resource_version == live.resource_version => Template::Named(found.name),
+        // Somebody has changed it since this pass has seen it, perhaps plumb itself: what its Pods are of is the next pass's to say.
+        Ok(Some(_)) => Template::Unread,
         Err(error) => {
             tracing::warn!(object = %live.key, "what its Pods were made from is not known: {}", chain(&error));
             Template::Unread
