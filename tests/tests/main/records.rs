@@ -33,11 +33,16 @@ pub(super) fn notes_ref(site: &Site) -> Option<(String, String)> {
     refs.split_once(' ').map(|(name, id)| (name.to_owned(), id.to_owned()))
 }
 
-/// Returns the records on a commit, as plain Git shows them; each keeps to the schema.
+/// Returns the lines on a commit, as plain Git shows them; each that is plumb's keeps to the schema.
 pub(super) fn records(site: &Site, commit: &str) -> Vec<Value> {
     let shown = site.repository.git(&["log", "-1", "--notes=plumb/*", "--format=%N", commit]).expect("a log");
     let lines = shown.lines().filter(|line| !line.trim().is_empty());
-    lines.map(schema::record).collect()
+    let line = |line: &str| {
+        let read: Value = serde_json::from_str(line).expect("JSON");
+        // Others may write what they like.
+        if read.get("v").is_some() { schema::record(line) } else { read }
+    };
+    lines.map(line).collect()
 }
 
 pub(super) fn kinds(records: &[Value]) -> Vec<String> {
