@@ -152,18 +152,23 @@ fn end(path: &Path) -> Result<Option<Ended>, PlanesError> {
     let Ok(file) = File::open(path) else { return Ok(None) };
     let Some(record) = read(path) else { return Ok(None) };
     match file.try_lock() {
-        Ok(()) => {
-            remove(&record.directory)?;
-            fs::remove_file(path).map_err(failed("removing", path))?;
-            Ok(Some(Ended::Removed(record.directory)))
-        }
+        Ok(()) => clear(record, path).map(Some),
         Err(TryLockError::WouldBlock) if record.purpose == Purpose::Test => Ok(None),
-        Err(TryLockError::WouldBlock) => stop(record, &file).map(Some),
+        Err(TryLockError::WouldBlock) => stop(record, path, &file).map(Some),
         Err(TryLockError::Error(source)) => Err(failed("locking", path)(source)),
     }
 }
 
-fn stop(record: Record, file: &File) -> Result<Ended, PlanesError> {
+/// Removes what a guard left behind that is gone.
+fn clear(record: Record, path: &Path) -> Result<Ended, PlanesError> {
+    remove(&record.directory)?;
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("removing", path)(error)),
+        Ok(()) | Err(_) => Ok(Ended::Removed(record.directory)),
+    }
+}
+
+fn stop(record: Record, path: &Path, file: &File) -> Result<Ended, PlanesError> {
     if let Some(guard) = i32::try_from(record.guard).ok().and_then(Pid::from_raw) {
         // Gone in the meantime is as good as told: the lock decides.
         let _ = kill_process(guard, Signal::TERM);
@@ -175,7 +180,8 @@ fn stop(record: Record, file: &File) -> Result<Ended, PlanesError> {
         }
         thread::sleep(END_POLL);
     }
-    Ok(Ended::Stopped(record.directory))
+    // One that was killed a moment before keeps its lock until the system has closed its files, and has removed nothing.
+    if record.directory.exists() { clear(record, path) } else { Ok(Ended::Stopped(record.directory)) }
 }
 
 fn read(path: &Path) -> Option<Record> {
