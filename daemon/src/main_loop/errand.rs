@@ -18,6 +18,8 @@ pub(super) struct Errand {
     failures: u32,
     /// Not before.
     due: Option<Instant>,
+    /// When a pass last began, which could have asked for one.
+    asked: Option<Instant>,
 }
 
 impl Errand {
@@ -62,12 +64,19 @@ impl Errand {
         self.done = Some(done);
     }
 
-    /// Hands out what became of it.
-    pub(super) fn take(&mut self) -> Option<Done> {
+    /// Hands out what became of it to a pass that begins.
+    pub(super) fn take(&mut self, now: Instant) -> Option<Done> {
+        self.asked = Some(now);
         self.done.take()
     }
 
-    /// Returns when to look again because something is to be tried again then.
+    /// Returns when to look again because something is to be tried again then: also in the past, if that came after the pass had begun
+    /// that ends now.
+    pub(super) fn again(&self) -> Option<Instant> {
+        self.due.filter(|due| self.asked.is_none_or(|asked| *due > asked))
+    }
+
+    /// Returns when something is to be tried again, where that is to come.
     pub(super) fn due(&self, now: Instant) -> Option<Instant> {
         self.due.filter(|due| *due > now)
     }
@@ -113,7 +122,7 @@ mod tests {
         assert!(errand.is_under_way() && ends.is_cancelled());
         errand.end(done(None), |_, _| now);
         assert!(errand.begin(now).is_none(), "the pass that asks began before its end");
-        assert!(errand.is_answered() && errand.take().is_some() && !errand.is_answered());
+        assert!(errand.is_answered() && errand.take(now).is_some() && !errand.is_answered());
         assert!(errand.begin(now).is_some_and(|next| !next.is_cancelled()));
     }
 
@@ -124,7 +133,7 @@ mod tests {
         let mut fail = |now: u32| {
             assert!(errand.begin(at(now)).is_some(), "{now}");
             errand.end(done(Some(Class::Retry)), |_, failures| at(now + 10 * failures));
-            assert!(errand.take().is_some());
+            assert!(errand.take(at(now)).is_some());
             errand.due(at(now))
         };
         assert_eq!(fail(0), Some(at(10)));
@@ -135,5 +144,18 @@ mod tests {
         assert!(errand.begin(at(11)).is_some());
         errand.end(done(None), |_, _| at(99));
         assert_eq!(errand.due(at(11)), None);
+    }
+
+    #[test]
+    fn what_became_due_while_a_pass_ran_is_not_forgotten_at_its_end() {
+        let (mut errand, at) = (Errand::default(), seconds(Instant::now()));
+        assert!(errand.begin(at(0)).is_some());
+        errand.end(done(Some(Class::Retry)), |_, _| at(10));
+        // It begins before that and ends after it.
+        assert!(errand.take(at(9)).is_some() && !errand.is_free(at(9)));
+        assert_eq!(errand.again(), Some(at(10)));
+        // The next one could have asked: whether it has or not, nothing more is due.
+        assert!(errand.take(at(12)).is_none() && errand.is_free(at(12)));
+        assert_eq!(errand.again(), None);
     }
 }

@@ -388,7 +388,7 @@ impl Watched {
         self.deadline = None;
         let (settings, invalid) = settings::read(&self.resource, &self.rules);
         let (resource, noticed) = (Arc::clone(&self.resource), self.noticed.take());
-        let done = self.errand.take();
+        let done = self.errand.take(now);
         let (synced, unsure) = (self.asked.is_none(), self.errand.is_under_way() || self.unsure.is_some());
         let free = self.errand.is_free(now);
         Some(Taken { settings, invalid, memory, resource, noticed, done, synced, unsure, free })
@@ -422,7 +422,7 @@ impl Watched {
         let quarrels = memory.corrections.values().filter_map(|corrections| corrections.due(now));
         let until = |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or_default();
         let timed = look_in.into_iter().chain(quarrels.map(until)).map(|left| Instant::now() + left);
-        self.deadline = timed.chain(self.errand.due(Instant::now())).min();
+        self.deadline = timed.chain(self.errand.again()).min();
         self.memory = Some(memory);
         self.claimed = claimed;
         match retry {
