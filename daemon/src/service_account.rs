@@ -7,7 +7,7 @@ use plumb_cluster::cluster::Cluster;
 use plumb_core::{
     class::Class,
     identity::InvalidServiceAccount,
-    kinds::{Kind, Scope},
+    kinds::Kind,
     object::{Gvk, ObjectKey},
     operation::Failure,
 };
@@ -22,13 +22,7 @@ pub(crate) fn invalid(error: &InvalidServiceAccount) -> Failure {
 /// Makes sure that the service account in whose name will be written exists; one read, none where plumb acts as itself.
 pub(crate) async fn check(context: &Context, acting: &Cluster) -> Result<(), NotGathered> {
     let Some(account) = acting.identity().service_account() else { return Ok(()) };
-    let kind = Kind {
-        gvk: Gvk::new("v1", "ServiceAccount"),
-        plural: "serviceaccounts".to_owned(),
-        scope: Scope::Namespaced,
-        watchable: true,
-        defined_by: None,
-    };
+    let kind = Kind::namespaced(Gvk::new("v1", "ServiceAccount"), "serviceaccounts");
     let key = ObjectKey {
         group: String::new(),
         kind: kind.gvk.kind.clone(),

@@ -12,7 +12,10 @@ use std::{
 
 use http::Method;
 use jiff::Timestamp;
-use plumb_core::object::ObjectKey;
+use plumb_core::{
+    kinds::Kind,
+    object::{Gvk, ObjectKey},
+};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -192,13 +195,7 @@ impl Events {
 }
 
 fn collection(namespace: &str) -> String {
-    let kind = plumb_core::kinds::Kind {
-        gvk: plumb_core::object::Gvk::new("events.k8s.io/v1", "Event"),
-        plural: "events".to_owned(),
-        scope: plumb_core::kinds::Scope::Namespaced,
-        watchable: true,
-        defined_by: None,
-    };
+    let kind = Kind::namespaced(Gvk::new("events.k8s.io/v1", "Event"), "events");
     path::collection(&kind, Some(namespace))
 }
 

@@ -16,7 +16,7 @@ use kube::{
     runtime::watcher::{self, Event, watcher},
 };
 use plumb_core::{
-    kinds::{Kind, Scope},
+    kinds::Kind,
     lease::{
         Lease, Shard, Version,
         elector::{Answer, Ask as Wanted},
@@ -211,11 +211,5 @@ fn shard_of(seen: &Seen) -> Shard {
 
 /// Returns the kind of Leases.
 pub fn kind() -> Kind {
-    Kind {
-        gvk: Gvk::new("coordination.k8s.io/v1", "Lease"),
-        plural: "leases".to_owned(),
-        scope: Scope::Namespaced,
-        watchable: true,
-        defined_by: None,
-    }
+    Kind::namespaced(Gvk::new("coordination.k8s.io/v1", "Lease"), "leases")
 }

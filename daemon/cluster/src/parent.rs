@@ -7,7 +7,7 @@ use plumb_core::{
     environment::{EnvironmentName, FieldManager, GROUP},
     ignore::Ignored,
     inventory::{ID_LABEL, Inventory},
-    kinds::{Kind, Scope},
+    kinds::Kind,
     object::{Gvk, ObjectKey},
 };
 use serde_json::{Value, json};
@@ -76,11 +76,8 @@ pub(crate) fn environment_key(environment: &EnvironmentName) -> ObjectKey {
 }
 
 pub(crate) fn environment_kind() -> Kind {
-    Kind {
-        gvk: Gvk { group: GROUP.to_owned(), version: VERSION.to_owned(), kind: "Environment".to_owned() },
-        plural: "environments".to_owned(),
-        scope: Scope::Namespaced,
-        watchable: true,
-        defined_by: None,
-    }
+    Kind::namespaced(
+        Gvk { group: GROUP.to_owned(), version: VERSION.to_owned(), kind: "Environment".to_owned() },
+        "environments",
+    )
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use plumb_core::{
     health::pod::{Trouble, pod_trouble},
-    kinds::{Kind, Scope},
+    kinds::Kind,
     object::{Gvk, ObjectKey},
 };
 use serde_json::Value;
@@ -120,13 +120,7 @@ fn name(pod: &Value) -> &str {
 }
 
 fn pod_kind() -> Kind {
-    Kind {
-        gvk: Gvk::new("v1", "Pod"),
-        plural: "pods".to_owned(),
-        scope: Scope::Namespaced,
-        watchable: true,
-        defined_by: None,
-    }
+    Kind::namespaced(Gvk::new("v1", "Pod"), "pods")
 }
 
 /// Returns the label selector of a workload's Pods; nothing for an object that selects none.

@@ -19,7 +19,7 @@ use kube::{
 };
 use plumb_core::{
     environment::FieldManager,
-    kinds::{Kind, Scope},
+    kinds::Kind,
     object::{Gvk, ObjectKey},
 };
 use serde::de::DeserializeOwned;
@@ -268,8 +268,7 @@ pub fn kind<K: Resource<DynamicType = ()>>() -> Kind {
         version: K::version(&()).into_owned(),
         kind: K::kind(&()).into_owned(),
     };
-    let plural = K::plural(&()).into_owned();
-    Kind { gvk, plural, scope: Scope::Namespaced, watchable: true, defined_by: None }
+    Kind::namespaced(gvk, &K::plural(&()))
 }
 
 fn decode<K: DeserializeOwned>(action: &Action, value: Value) -> Result<K, ApiError> {

@@ -2,10 +2,7 @@
 //!
 //! Owns: the watch and the newest version. Must never do: keep what is in the Secret.
 
-use plumb_core::{
-    kinds::{Kind, Scope},
-    object::Gvk,
-};
+use plumb_core::{kinds::Kind, object::Gvk};
 use tokio::{sync::watch, task::AbortHandle};
 
 use crate::{
@@ -95,6 +92,5 @@ fn present(seen: &Seen) -> Version {
 }
 
 fn kind() -> Kind {
-    let gvk = Gvk::new("v1", "Secret");
-    Kind { gvk, plural: "secrets".to_owned(), scope: Scope::Namespaced, watchable: true, defined_by: None }
+    Kind::namespaced(Gvk::new("v1", "Secret"), "secrets")
 }

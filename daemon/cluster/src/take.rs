@@ -9,7 +9,7 @@ use plumb_core::{
     adoption,
     environment::{ApplySetId, EnvironmentName, FieldManager},
     inventory::ID_LABEL,
-    kinds::{Kind, Scope},
+    kinds::Kind,
     object::{Gvk, ObjectKey},
 };
 use serde_json::Value;
@@ -268,13 +268,8 @@ impl Cluster {
 
 /// Returns the kinds of parents that other tools use.
 fn parents() -> [Kind; 2] {
-    [("Secret", "secrets"), ("ConfigMap", "configmaps")].map(|(kind, plural)| Kind {
-        gvk: Gvk::new("v1", kind),
-        plural: plural.to_owned(),
-        scope: Scope::Namespaced,
-        watchable: true,
-        defined_by: None,
-    })
+    [("Secret", "secrets"), ("ConfigMap", "configmaps")]
+        .map(|(kind, plural)| Kind::namespaced(Gvk::new("v1", kind), plural))
 }
 
 /// Starts over after an error that means that somebody wrote in between.

@@ -4,7 +4,7 @@
 //! Owns: the reads that tell. Must never do: guess; what is not told fits no Pod.
 
 use plumb_core::{
-    kinds::{Kind, Scope},
+    kinds::Kind,
     object::{Gvk, ObjectKey},
 };
 use serde_json::Value;
@@ -36,8 +36,13 @@ impl Cluster {
     /// As every request.
     pub async fn template(&self, key: &ObjectKey, selector: &str) -> Result<Option<Template>, ApiError> {
         let (own, revisions) = match (key.group.as_str(), key.kind.as_str()) {
-            ("apps", "Deployment") => (kind("Deployment", "deployments"), Some((replica_sets(), OF_REPLICA_SET))),
-            ("apps", "DaemonSet") => (kind("DaemonSet", "daemonsets"), Some((controller_revisions(), OF_REVISION))),
+            ("apps", "Deployment") => {
+                (kind("Deployment", "deployments"), Some((kind("ReplicaSet", "replicasets"), OF_REPLICA_SET)))
+            }
+            ("apps", "DaemonSet") => (
+                kind("DaemonSet", "daemonsets"),
+                Some((kind("ControllerRevision", "controllerrevisions"), OF_REVISION)),
+            ),
             ("apps", "StatefulSet") => (kind("StatefulSet", "statefulsets"), None),
             _ => return Ok(None),
         };
@@ -52,14 +57,6 @@ impl Cluster {
         };
         Ok(Some(Template { name, resource_version: text(&workload, "/metadata/resourceVersion") }))
     }
-}
-
-fn replica_sets() -> Kind {
-    kind("ReplicaSet", "replicasets")
-}
-
-fn controller_revisions() -> Kind {
-    kind("ControllerRevision", "controllerrevisions")
 }
 
 /// Returns the name that the newest of an owner's has in its label.
@@ -80,8 +77,7 @@ fn text(object: &Value, pointer: &str) -> String {
 }
 
 fn kind(kind: &str, plural: &str) -> Kind {
-    let gvk = Gvk::new(APPS, kind);
-    Kind { gvk, plural: plural.to_owned(), scope: Scope::Namespaced, watchable: true, defined_by: None }
+    Kind::namespaced(Gvk::new(APPS, kind), plural)
 }
 
 #[cfg(test)]

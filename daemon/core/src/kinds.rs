@@ -37,6 +37,13 @@ pub struct Kind {
     pub defined_by: Option<ObjectKey>,
 }
 
+impl Kind {
+    /// Returns a kind that is known without asking: its objects live in namespaces and can be watched.
+    pub fn namespaced(gvk: Gvk, plural: &str) -> Self {
+        Self { gvk, plural: plural.to_owned(), scope: Scope::Namespaced, watchable: true, defined_by: None }
+    }
+}
+
 /// All kinds of a cluster, from discovery, widened by the definitions of a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Kinds {
