@@ -12,9 +12,6 @@ use proptest::{prelude::*, sample::Index, test_runner::TestRunner};
 
 use super::audit::{Clone, NOTES, sentences};
 
-/// Places in each object that are changed; enough for every part of a commit, a tree and a record.
-const PLACES: usize = 4;
-
 /// Changes of any bits of any byte of any object: each runs Git a dozen times and plumb three times.
 const CASES: u32 = 64;
 
@@ -136,16 +133,14 @@ fn whole() -> (Clone, String, Vec<Object>) {
 }
 
 #[test]
-fn a_byte_of_each_part_of_each_object_of_the_history_that_is_changed_is_found_or_unproved() {
+fn a_byte_of_each_object_of_the_history_that_is_changed_is_found_or_unproved() {
     let (clone, head, history) = whole();
     let kinds = |kind: &str| history.iter().filter(|object| object.kind == kind).count();
     assert!(kinds("commit") == 3 && kinds("tree") >= 6 && kinds("blob") == 5, "{} objects", history.len());
     for (number, object) in history.iter().enumerate() {
-        for step in 0..PLACES {
-            // Spread over the object, another way for each.
-            let place = (object.content.len() * step / PLACES + number * 7) % object.content.len();
-            check(&clone, &history, &head, Change { object: number, place, bits: 1 });
-        }
+        // Another place in each.
+        let place = number * 7 % object.content.len();
+        check(&clone, &history, &head, Change { object: number, place, bits: 1 });
     }
     git(&clone, &["update-ref", NOTES, &head], b"");
     assert_eq!(clone.verify_signed(&["--head", &head]), [""; 0], "as it was it holds");

@@ -2,7 +2,10 @@
 
 use clap::{Args, ValueEnum};
 use jiff::{Timestamp, civil, tz::TimeZone};
-use plumb_core::record::line::{FieldLine, Line, ObjectLine};
+use plumb_core::{
+    class::Class,
+    record::line::{FieldLine, Line, ObjectLine},
+};
 
 use crate::cli::{
     Outcome,
@@ -100,7 +103,7 @@ const COLUMNS: [Column; 25] = [
     ("since", |line| optional(line.since)),
     ("kinds", |line| joined(line.kinds.iter().map(|(kind, count)| format!("{} {count}", kind.label())))),
     ("tookMs", |line| optional(line.took_ms)),
-    ("class", |line| line.class.map(|class| format!("{class:?}")).unwrap_or_default()),
+    ("class", |line| line.class.map(word).unwrap_or_default()),
     ("uid", |line| line.environment.uid.clone()),
     ("repository", |line| line.repository.clone()),
 ];
@@ -133,6 +136,11 @@ fn optional(value: Option<impl ToString>) -> String {
 
 fn counted(number: usize) -> String {
     if number == 0 { String::new() } else { number.to_string() }
+}
+
+/// Returns a class in the word that JSON has for it.
+fn word(class: Class) -> String {
+    serde_json::to_value(class).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// Returns what became of a field: values are JSON, so that nothing is not taken for an empty text.
@@ -179,7 +187,8 @@ mod tests {
         check("＝1", "'＝1");
         check("Ann <ann@example.com>", "Ann <ann@example.com>");
     }
-    /// Returns what stands in a row, without what is empty.
+
+    /// Returns the cells of a row by their columns.
     fn row(text: &str) -> BTreeMap<String, String> {
         let table = csv(&[Line::parse(text).expect("a line")]);
         let mut reader = csv::Reader::from_reader(table.as_bytes());
