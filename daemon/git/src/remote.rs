@@ -25,7 +25,7 @@ pub struct Remote {
     pub url: RemoteUrl,
     /// Sent only to the address's own host.
     pub credentials: Credentials,
-    /// How long one request may take in all; then its worker is killed.
+    /// How long one request may take in all; then its worker ends.
     pub timeout: Duration,
 }
 

@@ -39,7 +39,7 @@ use crate::{
     report,
 };
 
-/// What Pods were made from is asked again this soon, where the API server did not say.
+/// What Pods were made from is asked again this soon, where the API server did not say, or something had changed meanwhile.
 const UNREAD_AGAIN: Duration = Duration::from_secs(5);
 
 /// What one pass has seen, as far as it matters for blame.
