@@ -47,6 +47,7 @@ pub mod rollback;
 pub mod source;
 pub mod standing;
 pub mod text;
+pub mod trigger;
 pub mod version_range;
 pub mod wave;
 pub mod window;
