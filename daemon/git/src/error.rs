@@ -246,6 +246,19 @@ pub enum GitError {
         /// The limit.
         limit_mebibytes: u64,
     },
+    /// A commit has more files than are looked at.
+    #[error(
+        "commit {} {detail}, at {path}; build from a smaller repository, or move generated and vendored files out of it",
+        .commit.short()
+    )]
+    TooManyFiles {
+        /// The commit.
+        commit: CommitId,
+        /// Where it was given up.
+        path: String,
+        /// Which limit it is past, in words.
+        detail: String,
+    },
     /// All workers are busy.
     #[error("no Git worker became free for {url} within {seconds} s; other repositories of this server are slow")]
     Busy {
@@ -356,6 +369,7 @@ impl GitError {
             | Self::Unsupported { .. }
             | Self::ForeignOwner { .. }
             | Self::TooLarge { .. }
+            | Self::TooManyFiles { .. }
             | Self::Mirror { .. }
             | Self::PathMissing { .. }
             | Self::PathIsFile { .. }
@@ -394,6 +408,7 @@ impl GitError {
             Self::ForeignOwner { .. } => "ForeignOwner",
             Self::Server { .. } => "ServerFailed",
             Self::TooLarge { .. } => "RepositoryTooLarge",
+            Self::TooManyFiles { .. } => "TooManyFiles",
             Self::Busy { .. } => "WorkersBusy",
             Self::Worker { .. } => "WorkerFailed",
             Self::Mirror { .. } => "MirrorFailed",

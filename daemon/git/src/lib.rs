@@ -10,6 +10,7 @@
 pub mod archive;
 pub mod directory;
 pub mod draft;
+pub mod entries;
 pub mod error;
 mod globals;
 mod history;

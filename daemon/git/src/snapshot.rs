@@ -103,6 +103,14 @@ impl Snapshot {
         })
     }
 
+    /// Runs one reading of the commit's tree.
+    pub(crate) fn reading<T>(
+        &self,
+        read: impl FnOnce(&Repository, Oid) -> Result<T, git2::Error>,
+    ) -> Result<T, GitError> {
+        self.mirror.with(|repository| read(repository, self.tree))
+    }
+
     fn place(&self) -> String {
         format!("in commit {}", self.commit.short())
     }
