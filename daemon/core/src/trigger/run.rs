@@ -28,6 +28,9 @@ pub struct Attempt {
     pub round: u32,
 }
 
+/// The last round of an attempt: who builds the same commit once more after it begins a new attempt.
+pub const ROUND_MAX: u32 = 99;
+
 /// The kinds of objects that a trigger makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum RunKind {
@@ -69,15 +72,26 @@ pub struct Run {
 pub enum State {
     /// It was created, and nobody has begun with it; with what it waits for, in words, as far as that is known.
     Pending(String),
+    /// It was created, and what it refers to is being looked up; with what is said of that, in words.
+    Resolving(String),
     /// It is under way.
     Running {
         /// Since when.
         since: Timestamp,
-        /// What it waits for, in words (an image that can't be pulled); empty: it works.
-        waits: String,
+        /// What it waits for (an image that can't be pulled); absent: it works.
+        waits: Option<Wait>,
     },
     /// It has ended.
     Ended(End),
+}
+
+/// What a run that is under way waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Wait {
+    /// Since when.
+    pub since: Timestamp,
+    /// For what, in words.
+    pub what: String,
 }
 
 /// How a run ended.
@@ -108,12 +122,74 @@ pub enum Outcome {
     Cancelled,
 }
 
+impl Outcome {
+    /// Returns what a component did, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Misconfigured => "can't be built as it is written",
+            Self::Infrastructure => "failed because of what it ran on",
+            Self::Cancelled => "was cancelled",
+        }
+    }
+}
+
 impl Run {
+    /// Returns whether it counts against limits: it has not ended, whatever was asked of it.
+    pub fn is_under_way(&self) -> bool {
+        self.end().is_none()
+    }
+
     /// Returns how it ended, if it has.
     pub fn end(&self) -> Option<&End> {
         match &self.state {
             State::Ended(end) => Some(end),
-            State::Pending(_) | State::Running { .. } => None,
+            State::Pending(_) | State::Resolving(_) | State::Running { .. } => None,
         }
+    }
+}
+
+impl RunKind {
+    /// Returns the resource as `kubectl` takes it, without a doubt about its group.
+    pub fn resource(self) -> &'static str {
+        match self {
+            Self::PipelineRun => "pipelinerun.tekton.dev",
+            Self::TaskRun => "taskrun.tekton.dev",
+            Self::Job => "job.batch",
+        }
+    }
+}
+
+#[cfg(test)]
+impl Run {
+    /// Makes a run of the component `cart` that nobody has begun with.
+    pub(crate) fn example(name: &str, created: Timestamp) -> Self {
+        let build = Build {
+            component: ComponentName::parse("cart").expect("a name"),
+            commit: CommitId::parse(&"a".repeat(40)).expect("an id"),
+            inputs: InputsDigest("A".to_owned()),
+            committed: created,
+        };
+        Self {
+            name: name.to_owned(),
+            uid: format!("uid-{name}"),
+            resource_version: "1".to_owned(),
+            kind: RunKind::PipelineRun,
+            build,
+            attempt: Attempt { number: 1, round: 1 },
+            created,
+            state: State::Pending(String::new()),
+            ending: false,
+            deleting: false,
+        }
+    }
+}
+
+#[cfg(test)]
+impl End {
+    /// Makes an end that was a success.
+    pub(crate) fn example(finished: Timestamp) -> Self {
+        Self { started: None, finished, outcome: Outcome::Succeeded, message: String::new() }
     }
 }
