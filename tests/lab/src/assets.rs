@@ -1,4 +1,4 @@
-//! Where the binaries of the control plane come from: a folder that the user names, the user's cache, or a build from
+//! Where the binaries of the control plane and of Tekton come from: a folder that the user names, the user's cache, or a build from
 //! the Go modules pinned in `tools/`.
 //!
 //! Writes to the cache only, whole folders by atomic rename under a file lock, so that two builders at once are safe.
@@ -13,14 +13,18 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::progress::{Progress, Step};
+use crate::progress::{Progress, Step, in_words};
 use cache::Cache;
 pub use cache::CacheError;
 pub use go::GoError;
 use module::{GoVersion, Module, ToolSet};
+
+/// Why the name of a binary is always found.
+const NAMED: &str = "because a module of the set makes everything named here";
 
 /// The variable that names a folder with the binaries, before all other places.
 pub const PLUMB_LAB_ASSETS: &str = "PLUMB_LAB_ASSETS";
@@ -57,6 +61,25 @@ impl Assets {
             ("kwok", kwok),
             ("kubectl", kubectl),
         ]
+    }
+}
+
+/// Where Tekton Pipelines is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TektonAssets {
+    /// What makes Pods of runs.
+    pub controller: PathBuf,
+    /// What judges and completes its objects when they are written.
+    pub webhook: PathBuf,
+    /// The folder with its kinds, its settings and its webhooks.
+    pub config: PathBuf,
+}
+
+impl TektonAssets {
+    /// Returns everything with its name.
+    pub fn list(&self) -> [(&'static str, &Path); 3] {
+        let Self { controller, webhook, config } = self;
+        [("tekton-controller", controller), ("tekton-webhook", webhook), ("tekton-config", config)]
     }
 }
 
@@ -104,6 +127,7 @@ pub enum AssetsError {
 #[derive(Debug)]
 pub struct WaysOut {
     go: GoVersion,
+    usually: Duration,
     names: Vec<&'static str>,
     cache: PathBuf,
     platform: String,
@@ -111,9 +135,10 @@ pub struct WaysOut {
 
 impl fmt::Display for WaysOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { go, names, cache, platform } = self;
+        let Self { go, usually, names, cache, platform } = self;
         writeln!(f, "there are three ways out:")?;
-        writeln!(f, "  1. install Go {go} or newer and run this again: they are built once, in about 10 minutes")?;
+        let took = in_words(*usually);
+        writeln!(f, "  1. install Go {go} or newer and run this again: they are built once, in about {took}")?;
         writeln!(f, "  2. set {PLUMB_LAB_ASSETS} to a folder that has {}", names.join(", "))?;
         let cache = cache.display();
         write!(f, "  3. copy {cache} from a machine of this platform ({platform}) where `cargo lab assets` ran")
@@ -126,6 +151,14 @@ impl fmt::Display for WaysOut {
 /// [`AssetsError::NoWay`] names three ways out when there are no binaries and no Go that can build them.
 pub fn obtain(progress: &dyn Progress) -> Result<Assets, AssetsError> {
     Sources::from_environment()?.obtain(progress)
+}
+
+/// Returns what a control plane with Tekton needs beside the rest, building it if it is nowhere to be found.
+///
+/// # Errors
+/// As [`obtain`].
+pub fn obtain_tekton(progress: &dyn Progress) -> Result<TektonAssets, AssetsError> {
+    Sources::from_environment()?.obtain_tekton(progress)
 }
 
 /// The places where binaries are looked for, in order.
@@ -152,12 +185,8 @@ impl Sources {
     }
 
     fn obtain(&self, progress: &dyn Progress) -> Result<Assets, AssetsError> {
-        let mut found = BTreeMap::new();
-        for module in module::MODULES.iter().filter(|module| module.set == ToolSet::ControlPlane) {
-            let directory = self.directory(module, progress)?;
-            found.extend(module.binaries.iter().map(|binary| (binary.name, directory.join(binary.name))));
-        }
-        let mut take = |name| found.remove(name).expect("because a module of the set makes every binary named here");
+        let mut found = self.find(ToolSet::ControlPlane, progress)?;
+        let mut take = |name| found.remove(name).expect(NAMED);
         Ok(Assets {
             etcd: take("etcd"),
             kube_apiserver: take("kube-apiserver"),
@@ -168,7 +197,27 @@ impl Sources {
         })
     }
 
-    /// Returns the folder that has every binary of one module.
+    fn obtain_tekton(&self, progress: &dyn Progress) -> Result<TektonAssets, AssetsError> {
+        let mut found = self.find(ToolSet::Tekton, progress)?;
+        let mut take = |name| found.remove(name).expect(NAMED);
+        Ok(TektonAssets {
+            controller: take("tekton-controller"),
+            webhook: take("tekton-webhook"),
+            config: take("tekton-config"),
+        })
+    }
+
+    /// Returns where everything of a set is, by name.
+    fn find(&self, set: ToolSet, progress: &dyn Progress) -> Result<BTreeMap<&'static str, PathBuf>, AssetsError> {
+        let mut found = BTreeMap::new();
+        for module in module::of(set) {
+            let directory = self.directory(module, progress)?;
+            found.extend(module.names().map(|name| (name, directory.join(name))));
+        }
+        Ok(found)
+    }
+
+    /// Returns the folder that has everything of one module.
     fn directory(&self, module: &Module, progress: &dyn Progress) -> Result<PathBuf, AssetsError> {
         if let Some(directory) = self.given.iter().find(|directory| module.complete_in(directory)) {
             progress.report(Step::Found { module: module.name, directory });
@@ -197,10 +246,11 @@ impl Sources {
     }
 
     fn no_way(&self, module: &Module, reason: String) -> AssetsError {
-        let binaries = module::MODULES.iter().flat_map(|module| module.binaries);
+        let needed = || module::of(module.set);
         let ways = WaysOut {
-            go: module::MODULES.iter().map(Module::go_version).max().unwrap_or(module.go_version()),
-            names: binaries.map(|binary| binary.name).collect(),
+            go: needed().map(Module::go_version).max().unwrap_or(module.go_version()),
+            usually: needed().map(|module| module.usually).sum(),
+            names: needed().flat_map(Module::names).collect(),
             cache: self.cache.root().to_owned(),
             platform: module::platform(),
         };

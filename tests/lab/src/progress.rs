@@ -149,7 +149,7 @@ impl Build {
 }
 
 /// Returns a duration as a person says it: `40 s`, `5 min`.
-fn in_words(duration: Duration) -> String {
+pub(crate) fn in_words(duration: Duration) -> String {
     let seconds = duration.as_secs();
     if seconds < 90 { format!("{seconds} s") } else { format!("{} min", (seconds + 30) / 60) }
 }

@@ -13,8 +13,23 @@ use tempfile::TempDir;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// The binaries of the modules, as the stand-in makes them: under the names of their packages.
-const NAMES: [&str; 6] = ["etcd", "kwok", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"];
+/// The binaries of the modules, under the names that they get.
+const NAMES: [&str; 8] = [
+    "etcd",
+    "kwok",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubectl",
+    "tekton-controller",
+    "tekton-webhook",
+];
+
+/// What is kept of Tekton's source.
+const TEKTON_CONFIG: &str = "tekton-config";
+
+/// How many modules there are, each built once.
+const MODULES: usize = 4;
 
 /// A home without anything, and a search path with a stand-in for Go if the test wants one.
 struct Machine {
@@ -34,13 +49,18 @@ impl Machine {
         self.folder.path().join(name)
     }
 
-    /// Puts a `go` on the search path: a shell script that notes every build and makes a file for each package.
+    /// Puts a `go` on the search path: a shell script that notes every build and makes a file for each package, and that
+    /// knows of a source for every module.
     fn with_go(self, version: &str, build: &str) -> Self {
         let note = self.path("builds");
+        let source = self.path("source");
+        fs::create_dir_all(source.join("config/300-crds")).unwrap();
+        fs::write(source.join("config/300-crds/300-task.yaml"), "kind: Task\n").unwrap();
         let script = format!(
             r#"#!/bin/sh
 PATH=/usr/bin:/bin
 if [ "$1" = env ]; then echo go{version}; exit 0; fi
+if [ "$1" = list ]; then echo {source}; exit 0; fi
 for last; do :; done
 echo "$last" >> {note}
 {build}
@@ -51,7 +71,8 @@ for argument; do
   esac
 done
 "#,
-            note = note.display()
+            note = note.display(),
+            source = source.display(),
         );
         let go = self.path("bin/go");
         fs::write(&go, script).unwrap();
@@ -112,12 +133,36 @@ fn without_go_and_binaries_there_are_three_ways_out() {
     let cache = machine.cache();
     for part in [
         "there is no `go` on PATH",
-        "1. install Go 1.26.0 or newer",
+        "1. install Go 1.26.0 or newer and run this again: they are built once, in about 8 min",
         "2. set PLUMB_LAB_ASSETS to a folder that has etcd, kwok, kube-apiserver",
         &format!("3. copy {} from a machine of this platform", cache.display()),
     ] {
         assert!(said.contains(part), "{part:?} is missing in:\n{said}");
     }
+}
+
+#[test]
+fn who_has_all_but_tekton_is_told_what_tekton_needs() {
+    let machine = Machine::new().with_go("1.26.0", "");
+    let output = machine.lab_assets().output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    for part in [
+        "is Go 1.26.0, older than the 1.26.4",
+        "1. install Go 1.26.4 or newer",
+        "2. set PLUMB_LAB_ASSETS to a folder that has tekton-controller, tekton-webhook, tekton-config\n",
+    ] {
+        assert!(said.contains(part), "{part:?} is missing in:\n{said}");
+    }
+    assert_eq!(machine.builds().len(), MODULES - 1, "all the others");
+}
+
+#[test]
+fn a_source_that_go_does_not_know_is_an_error() {
+    let machine = Machine::new().with_go("1.26.8", "");
+    fs::remove_dir_all(machine.path("source")).unwrap();
+    let said = stderr(&machine.lab_assets().output().unwrap());
+    assert!(said.contains("building tekton 1.15.0 failed") && said.contains("source/config failed"), "{said}");
 }
 
 #[test]
@@ -134,9 +179,10 @@ fn a_named_folder_comes_first() {
     let machine = Machine::new();
     let given = machine.path("given");
     binaries(&given, &NAMES);
+    fs::create_dir(given.join(TEKTON_CONFIG)).unwrap();
     let output = machine.lab_assets().env("PLUMB_LAB_ASSETS", &given).output().unwrap();
     let listed = listed(&output);
-    assert_eq!(listed.len(), NAMES.len());
+    assert_eq!(listed.len(), NAMES.len() + 1);
     assert!(listed.iter().all(|(name, path)| *path == given.join(name)), "{listed:?}");
     assert_eq!(stderr(&output), "");
 }
@@ -145,12 +191,15 @@ fn a_named_folder_comes_first() {
 fn a_module_is_taken_from_a_named_folder_only_in_full() {
     let machine = Machine::new().with_go("1.26.8", "");
     let given = machine.path("envtest");
-    binaries(&given, &["etcd", "kube-apiserver", "kubectl"]);
+    // Tekton lacks the folder with its kinds.
+    binaries(&given, &["etcd", "kube-apiserver", "kubectl", "tekton-controller", "tekton-webhook"]);
     let output = machine.lab_assets().env("KUBEBUILDER_ASSETS", &given).output().unwrap();
     for (name, path) in listed(&output) {
         assert_eq!(path.starts_with(&given), name == "etcd", "{name}: {}", path.display());
     }
-    assert_eq!(machine.builds(), ["sigs.k8s.io/kwok/cmd/kwok", "k8s.io/kubernetes/cmd/kubectl"]);
+    let built =
+        ["sigs.k8s.io/kwok/cmd/kwok", "k8s.io/kubernetes/cmd/kubectl", "github.com/tektoncd/pipeline/cmd/webhook"];
+    assert_eq!(machine.builds(), built);
 }
 
 #[test]
@@ -167,18 +216,21 @@ fn what_was_built_once_is_found_again() {
     assert!(stderr(&first).contains("building kubernetes 1.36.4"), "{}", stderr(&first));
     assert!(stderr(&first).contains("usually 6 min"), "{}", stderr(&first));
     let listed_first = listed(&first);
-    assert!(listed_first.iter().all(|(_, path)| path.starts_with(machine.cache()) && path.is_file()));
-    assert_eq!(machine.builds().len(), 3);
+    assert!(listed_first.iter().all(|(_, path)| path.starts_with(machine.cache()) && path.exists()));
+    assert!(listed_first.iter().all(|(name, path)| path.is_file() || name == TEKTON_CONFIG));
+    let (_, config) = listed_first.iter().find(|(name, _)| name == TEKTON_CONFIG).unwrap();
+    assert_eq!(fs::read_to_string(config.join("300-crds/300-task.yaml")).unwrap(), "kind: Task\n");
+    assert_eq!(machine.builds().len(), MODULES);
 
     let second = machine.lab_assets().output().unwrap();
     assert_eq!(listed(&second), listed_first);
     assert_eq!(stderr(&second), "");
-    assert_eq!(machine.builds().len(), 3);
+    assert_eq!(machine.builds().len(), MODULES);
 
     // Someone cleans up by hand: that module, and no other, is built again.
     fs::remove_file(&listed_first[0].1).unwrap();
     assert_eq!(listed(&machine.lab_assets().output().unwrap()), listed_first);
-    assert_eq!(machine.builds().len(), 4);
+    assert_eq!(machine.builds().len(), MODULES + 1);
 }
 
 #[test]
@@ -214,5 +266,5 @@ fn two_builders_at_once_build_once() {
 
     let (one, two) = (one.wait_with_output().unwrap(), two.wait_with_output().unwrap());
     assert_eq!(listed(&one), listed(&two));
-    assert_eq!(machine.builds().len(), 3, "each module once: {:?}", machine.builds());
+    assert_eq!(machine.builds().len(), MODULES, "each module once: {:?}", machine.builds());
 }

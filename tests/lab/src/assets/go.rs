@@ -11,7 +11,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-use super::module::{GoVersion, Module};
+use super::module::{Folder, GoVersion, Module};
 use crate::progress::{Progress, Step};
 
 /// How many of the last lines of a failed build are shown: enough for the error and what led to it.
@@ -49,6 +49,16 @@ pub enum GoError {
         /// What the system said.
         #[source]
         source: io::Error,
+    },
+    /// The command doesn't say where it keeps a module that it has just built from.
+    #[error("`go list -m {module}` ended with {status} and names no folder: {stderr}")]
+    NoFolder {
+        /// The module that was asked for.
+        module: &'static str,
+        /// How it ended.
+        status: ExitStatus,
+        /// What it said.
+        stderr: String,
     },
     /// The build ended with an error.
     #[error("`go build` ended with {status}; its last lines were:\n{last_lines}")]
@@ -96,7 +106,8 @@ impl Go {
         }
     }
 
-    /// Builds every binary of a module below a scratch folder, under the names that the laboratory uses.
+    /// Builds every binary of a module below a scratch folder, under the names that the laboratory uses, and puts the
+    /// folder beside them that they need.
     pub(super) fn build(&self, module: &Module, scratch: &Path, progress: &dyn Progress) -> Result<(), GoError> {
         progress.report(Step::Building { module: module.name, version: module.version, usually: module.usually });
         for (name, text) in [("go.mod", module.go_mod), ("go.sum", module.go_sum)] {
@@ -118,23 +129,48 @@ impl Go {
                 fs::rename(&built, &named).map_err(|source| GoError::Io { doing: "renaming", path: built, source })?;
             }
         }
-        Ok(())
+        let Some(folder) = &module.folder else { return Ok(()) };
+        let found = self.module_folder(folder, scratch)?.join(folder.path);
+        copy(&found, &output.join(folder.name)).map_err(|source| GoError::Io { doing: "copying", path: found, source })
     }
 
-    fn compile(&self, module: &Module, scratch: &Path, progress: &dyn Progress) -> Result<(), GoError> {
-        let failed = |source| GoError::Io { doing: "running", path: self.path.clone(), source };
-        let mut build = Command::new(&self.path)
-            .args(["build", "-v", "-trimpath", "-ldflags", &module.linker_flags(), "-o", "out/"])
-            .args(module.binaries.iter().map(|binary| binary.package))
+    /// Returns where Go keeps the source of a module that the pins in a scratch folder name.
+    fn module_folder(&self, folder: &Folder, scratch: &Path) -> Result<PathBuf, GoError> {
+        let output = self
+            .command(scratch)
+            .args(["list", "-m", "-f", "{{.Dir}}", folder.module])
+            .output()
+            .map_err(|source| GoError::Io { doing: "running", path: self.path.clone(), source })?;
+        let found = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+        if output.status.success() && found.is_absolute() {
+            return Ok(found);
+        }
+        let stderr = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+        Err(GoError::NoFolder { module: folder.module, status: output.status, stderr })
+    }
+
+    /// Returns the command, to work on the pins in a scratch folder: for this machine, whatever the user's shell
+    /// cross-compiles for, and without another toolchain or other pins.
+    fn command(&self, scratch: &Path) -> Command {
+        let mut command = Command::new(&self.path);
+        command
             .current_dir(scratch)
             .env("CGO_ENABLED", "0")
             .env("GOFLAGS", "-mod=readonly")
             .env("GOTOOLCHAIN", "local")
             .env("GOWORK", "off")
-            // Built for this machine, whatever the user's shell cross-compiles for.
             .env_remove("GOOS")
             .env_remove("GOARCH")
-            .stdin(Stdio::null())
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn compile(&self, module: &Module, scratch: &Path, progress: &dyn Progress) -> Result<(), GoError> {
+        let failed = |source| GoError::Io { doing: "running", path: self.path.clone(), source };
+        let mut build = self
+            .command(scratch)
+            .args(["build", "-v", "-trimpath", "-ldflags", &module.linker_flags(), "-o", "out/"])
+            .args(module.binaries.iter().map(|binary| binary.package))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -154,6 +190,21 @@ impl Go {
         }
         Err(GoError::Failed { status, last_lines: Vec::from(last_lines).join("\n") })
     }
+}
+
+/// Copies a folder with everything in it. Go keeps its modules write-protected; that goes for the copied files too.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns the name that Go gives the binary of a package: the last part of its path that is not a major version.

@@ -13,8 +13,10 @@ use sha2::{Digest, Sha256};
 /// What a module's binaries are needed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ToolSet {
-    /// Needed by every control plane. (Tekton's controllers will be a set of their own, obtained on demand.)
+    /// Needed by every control plane.
     ControlPlane,
+    /// Tekton Pipelines, for those control planes only that are asked for it.
+    Tekton,
 }
 
 /// One binary and the package that it is built from.
@@ -26,6 +28,17 @@ pub(super) struct Binary {
     pub(super) package: &'static str,
 }
 
+/// A folder of a Go module that is read when the binaries run, and so is kept beside them: a start needs no Go.
+#[derive(Debug)]
+pub(super) struct Folder {
+    /// The name that the copy gets.
+    pub(super) name: &'static str,
+    /// The Go module that it is a part of.
+    pub(super) module: &'static str,
+    /// Where it is in that module.
+    pub(super) path: &'static str,
+}
+
 /// One pinned Go module with everything that building it takes.
 #[derive(Debug)]
 pub(super) struct Module {
@@ -33,6 +46,7 @@ pub(super) struct Module {
     pub(super) version: &'static str,
     pub(super) set: ToolSet,
     pub(super) binaries: &'static [Binary],
+    pub(super) folder: Option<Folder>,
     pub(super) go_mod: &'static str,
     pub(super) go_sum: &'static str,
     /// How long a build from nothing usually takes on two cores, downloads included.
@@ -42,12 +56,13 @@ pub(super) struct Module {
 }
 
 /// Every module of the laboratory, quickest build first: a mistake in the set-up shows early.
-pub(super) const MODULES: &[Module] = &[
+const MODULES: &[Module] = &[
     Module {
         name: "etcd",
         version: "3.7.3",
         set: ToolSet::ControlPlane,
         binaries: &[Binary { name: "etcd", package: "go.etcd.io/etcd/server/v3" }],
+        folder: None,
         go_mod: include_str!("../../tools/etcd/go.mod"),
         go_sum: include_str!("../../tools/etcd/go.sum"),
         usually: Duration::from_secs(40),
@@ -58,6 +73,7 @@ pub(super) const MODULES: &[Module] = &[
         version: "0.8.0",
         set: ToolSet::ControlPlane,
         binaries: &[Binary { name: "kwok", package: "sigs.k8s.io/kwok/cmd/kwok" }],
+        folder: None,
         go_mod: include_str!("../../tools/kwok/go.mod"),
         go_sum: include_str!("../../tools/kwok/go.sum"),
         usually: Duration::from_secs(85),
@@ -73,17 +89,44 @@ pub(super) const MODULES: &[Module] = &[
             Binary { name: "kube-scheduler", package: "k8s.io/kubernetes/cmd/kube-scheduler" },
             Binary { name: "kubectl", package: "k8s.io/kubernetes/cmd/kubectl" },
         ],
+        folder: None,
         go_mod: include_str!("../../tools/kubernetes/go.mod"),
         go_sum: include_str!("../../tools/kubernetes/go.sum"),
         usually: Duration::from_secs(380),
         version_packages: &["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"],
     },
+    Module {
+        name: "tekton",
+        version: "1.15.0",
+        set: ToolSet::Tekton,
+        binaries: &[
+            Binary { name: "tekton-controller", package: "github.com/tektoncd/pipeline/cmd/controller" },
+            Binary { name: "tekton-webhook", package: "github.com/tektoncd/pipeline/cmd/webhook" },
+        ],
+        // Its kinds, its settings and its webhooks.
+        folder: Some(Folder { name: "tekton-config", module: "github.com/tektoncd/pipeline", path: "config" }),
+        go_mod: include_str!("../../tools/tekton/go.mod"),
+        go_sum: include_str!("../../tools/tekton/go.sum"),
+        usually: Duration::from_secs(160),
+        version_packages: &[],
+    },
 ];
 
+/// Returns the modules of a set.
+pub(super) fn of(set: ToolSet) -> impl Iterator<Item = &'static Module> {
+    MODULES.iter().filter(move |module| module.set == set)
+}
+
 impl Module {
-    /// Returns whether a folder has every binary of this module.
+    /// Returns whether a folder has everything of this module.
     pub(super) fn complete_in(&self, directory: &Path) -> bool {
         self.binaries.iter().all(|binary| directory.join(binary.name).is_file())
+            && self.folder.iter().all(|folder| directory.join(folder.name).is_dir())
+    }
+
+    /// Returns the names of everything that it makes.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.binaries.iter().map(|binary| binary.name).chain(self.folder.iter().map(|folder| folder.name))
     }
 
     /// Returns the Go version that the module's `go.mod` wants.
@@ -116,6 +159,9 @@ impl Module {
         }
         for binary in self.binaries {
             digest.update(binary.package.as_bytes());
+        }
+        if let Some(folder) = &self.folder {
+            digest.update(folder.path.as_bytes());
         }
         let digest: String = digest.finalize().iter().take(6).fold(String::new(), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");
@@ -183,6 +229,7 @@ mod tests {
                 "etcd" => ("go.etcd.io/etcd/server/v3", "v3.7.3"),
                 "kwok" => ("sigs.k8s.io/kwok", "v0.8.0"),
                 "kubernetes" => ("k8s.io/kubernetes", "v1.36.4"),
+                "tekton" => ("github.com/tektoncd/pipeline", "v1.15.0"),
                 other => panic!("{other} has no expectation here"),
             };
             assert_eq!(version, format!("v{}", module.version));
@@ -195,6 +242,7 @@ mod tests {
     fn only_kubernetes_is_stamped_with_its_version() {
         let flags = |name: &str| MODULES.iter().find(|module| module.name == name).map(Module::linker_flags);
         assert_eq!(flags("etcd").as_deref(), Some("-s -w"));
+        assert_eq!(flags("tekton").as_deref(), Some("-s -w"));
         let kubernetes = flags("kubernetes").unwrap();
         assert!(kubernetes.contains("-X k8s.io/client-go/pkg/version.gitVersion=v1.36.4 "));
         assert!(kubernetes.contains("-X k8s.io/component-base/version.gitMinor=36 "));
