@@ -25,6 +25,7 @@ use crate::node::Node;
 use crate::planes::{self, PlanesError, Purpose};
 use crate::process::BuildError;
 use crate::progress::Stderr;
+use crate::tekton::Tekton;
 use guard_process::GuardProcess;
 
 /// The longest name that Kubernetes accepts for a namespace (RFC 1123 label).
@@ -194,6 +195,31 @@ impl ControlPlane {
         client_of(&self.kubeconfig).await
     }
 
+    /// Puts Tekton Pipelines on it, and returns when runs can be created and are carried out. A second time does nothing.
+    ///
+    /// # Errors
+    /// When there are no binaries of Tekton, or a process of its does not come up.
+    pub fn install_tekton(&self) -> Result<(), LabError> {
+        let assets = assets::obtain_tekton(&Stderr::default())?;
+        self.done(&Order::InstallTekton { assets })
+    }
+
+    /// Kills a process of Tekton.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn stop_tekton(&self, process: Tekton) -> Result<(), LabError> {
+        self.done(&Order::StopTekton { process })
+    }
+
+    /// Starts a process of Tekton again and returns when the webhook does its work, if it is that.
+    ///
+    /// # Errors
+    /// When Tekton was never installed, or the process does not come up.
+    pub fn start_tekton(&self, process: Tekton) -> Result<(), LabError> {
+        self.done(&Order::StartTekton { process })
+    }
+
     /// Kills the API server; its port and data stay.
     ///
     /// # Errors
@@ -283,6 +309,30 @@ pub fn own() -> &'static ControlPlane {
 pub fn shared() -> &'static ControlPlane {
     static SHARED: OnceLock<ControlPlane> = OnceLock::new();
     SHARED.get_or_init(|| ControlPlane::start().unwrap_or_else(|error| panic!("no control plane: {error}")))
+}
+
+/// Starts a control plane with Tekton for one test, which may break either; as [`own`] otherwise.
+///
+/// # Panics
+/// When it does not start.
+pub fn own_with_tekton() -> &'static ControlPlane {
+    let plane = own();
+    plane.install_tekton().expect("Tekton");
+    plane
+}
+
+/// Returns the control plane with Tekton that all tests of one binary share. It is another than [`shared`], whose tests
+/// need not know Tekton's kinds, nor wait for its webhook.
+///
+/// # Panics
+/// When it can't be started: no test that needs it can go on.
+pub fn shared_with_tekton() -> &'static ControlPlane {
+    static SHARED: OnceLock<ControlPlane> = OnceLock::new();
+    SHARED.get_or_init(|| {
+        let plane = ControlPlane::start().unwrap_or_else(|error| panic!("no control plane: {error}"));
+        plane.install_tekton().unwrap_or_else(|error| panic!("no Tekton: {error}"));
+        plane
+    })
 }
 
 /// Returns a name for a namespace that nobody else uses.

@@ -13,6 +13,7 @@ mod flags;
 mod leash;
 mod plane;
 mod probe;
+mod tekton;
 
 use std::error::Error;
 use std::fs;
@@ -116,6 +117,9 @@ fn read_orders() -> mpsc::Receiver<Order> {
 async fn obey(plane: &mut Plane, order: Order) -> Answer {
     let answer = match order {
         Order::Start { assets, node } => plane.start(&assets, node).await.map(|server| Answer::Up { server }),
+        Order::InstallTekton { assets } => plane.install_tekton(&assets).await.map(|()| Answer::Done),
+        Order::StopTekton { process } => plane.stop_tekton(process).await.map(|()| Answer::Done),
+        Order::StartTekton { process } => plane.start_tekton(process).await.map(|()| Answer::Done),
         Order::StopApiServer => plane.stop_api_server().await.map(|()| Answer::Done),
         Order::StartApiServer => plane.start_api_server().await.map(|()| Answer::Done),
         Order::CompactStore => plane.compact_store().await.map(|()| Answer::Done),

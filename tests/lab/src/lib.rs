@@ -14,9 +14,10 @@ pub mod planes;
 pub mod process;
 pub mod progress;
 pub mod proxy;
+pub mod tekton;
 
 mod certificates;
 mod kubeconfig;
 mod port;
 
-pub use control_plane::{ControlPlane, LabError, namespace, own, shared};
+pub use control_plane::{ControlPlane, LabError, namespace, own, own_with_tekton, shared, shared_with_tekton};

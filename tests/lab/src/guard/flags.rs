@@ -61,6 +61,8 @@ impl Flags<'_> {
             flag("service-account-signing-key-file", layout.token_private_key().display()),
             flag("service-cluster-ip-range", "10.0.0.0/24"),
             flag("endpoint-reconciler-type", "none"),
+            // For logs: the node's name is known to no name server.
+            flag("kubelet-preferred-address-types", "InternalIP"),
         ];
         flags.extend(self.serving());
         flags

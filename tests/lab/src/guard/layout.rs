@@ -56,6 +56,11 @@ impl Layout {
         self.root.join("stages.yaml")
     }
 
+    /// The folder of what the containers of Pods are said to have written.
+    pub(crate) fn containers(&self) -> PathBuf {
+        self.root.join("containers")
+    }
+
     /// The folder of etcd's data.
     pub(crate) fn data(&self) -> PathBuf {
         self.root.join("etcd")

@@ -4,19 +4,35 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::assets::Assets;
+use crate::assets::{Assets, TektonAssets};
 use crate::node::Node;
+use crate::tekton::Tekton;
 
 /// What a guard is told to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Order {
-    /// Start everything. (Tekton's controllers will be an order of their own, for a plane that is up.)
+    /// Start everything but Tekton.
     Start {
         /// The binaries.
         assets: Assets,
         /// Who plays the kubelet.
         node: Node,
+    },
+    /// Put Tekton on the control plane that is up, and start its processes.
+    InstallTekton {
+        /// Its binaries and objects.
+        assets: TektonAssets,
+    },
+    /// Kill a process of Tekton.
+    StopTekton {
+        /// Which.
+        process: Tekton,
+    },
+    /// Start a process of Tekton again.
+    StartTekton {
+        /// Which.
+        process: Tekton,
     },
     /// Kill the API server; the data stays.
     StopApiServer,

@@ -2,6 +2,8 @@
 //!
 //! Owns their processes and everything in the plane's folder. Whoever drops a start half-way must call [`Plane::end`].
 
+mod tekton;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::future::Future;
@@ -19,11 +21,13 @@ use super::adopted::Adopted;
 use super::flags::{self, Flags, Ports};
 use super::layout::Layout;
 use super::probe::{self, ProbeError};
-use super::tool::{Death, Tool};
+use super::tekton::ManifestError;
+use super::tool::{CommandLine, Death, Tool};
 use crate::assets::Assets;
 use crate::certificates::{self, Authority};
-use crate::node::{self, Node};
+use crate::node::{self, Log, Node};
 use crate::{kubeconfig, port};
+use tekton::Installed;
 
 /// How long a tool may take until it is ready. Seconds are usual; a machine that compiles beside it takes longer.
 const READY_DEADLINE: Duration = Duration::from_secs(90);
@@ -53,6 +57,14 @@ pub(super) enum PlaneError {
     NotReady { what: &'static str, logs: PathBuf },
     #[error("creating the node failed")]
     Node(#[source] Box<kube::Error>),
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error("{what}, an object of Tekton's, has an apiVersion that is none")]
+    Version { what: String },
+    #[error("applying {what} failed")]
+    Apply { what: String, source: Box<kube::Error> },
+    #[error("this process of Tekton does not run: Tekton is installed first")]
+    NoTekton,
     #[error("process {process} can't be taken on: does it still run?")]
     Adopt { process: u32, source: io::Error },
     #[error("there is no control plane yet: it is started first")]
@@ -79,6 +91,7 @@ pub(super) struct Plane {
     deaths: mpsc::UnboundedReceiver<Death>,
     report: mpsc::UnboundedSender<Death>,
     settled: Option<Settled>,
+    tekton: Option<Installed>,
     users: usize,
     adopted: Vec<Adopted>,
 }
@@ -87,7 +100,8 @@ impl Plane {
     /// Returns a plane of which nothing runs.
     pub(super) fn new(layout: Layout) -> Self {
         let (report, deaths) = mpsc::unbounded_channel();
-        Self { layout, tools: BTreeMap::new(), deaths, report, settled: None, users: 0, adopted: Vec::new() }
+        let tools = BTreeMap::new();
+        Self { layout, tools, deaths, report, settled: None, tekton: None, users: 0, adopted: Vec::new() }
     }
 
     /// Waits until a tool dies by itself.
@@ -160,7 +174,8 @@ impl Plane {
                 tool.ended().await;
             }
         }
-        self.run_controllers(settled).await
+        self.run_controllers(settled).await?;
+        self.renew_tekton(settled).await
     }
 
     /// Has etcd forget all versions but the newest ones.
@@ -219,9 +234,10 @@ impl Plane {
             (layout.server_key(), serving.key),
             (layout.token_public_key(), tokens.public),
             (layout.token_private_key(), tokens.private),
-            (layout.stages(), node::STAGES.to_owned()),
+            (layout.stages(), node::config(&layout.containers())),
         ];
-        for (path, text) in files {
+        let logs = Log::ALL.map(|log| (layout.containers().join(log.name()), log.text()));
+        for (path, text) in files.into_iter().chain(logs) {
             kubeconfig::write_private(&path, &text).map_err(|source| PlaneError::Write { path, source })?;
         }
         for (path, user) in [(layout.admin(), "admin"), (layout.system(), "system:kube-controller-manager")] {
@@ -259,7 +275,18 @@ impl Plane {
     }
 
     fn spawn(&mut self, name: &'static str, binary: &Path, flags: &[String]) -> Result<(), PlaneError> {
-        let tool = Tool::spawn(name, binary, flags, &self.layout, self.report.clone())
+        self.spawn_with(name, binary, flags, &[])
+    }
+
+    fn spawn_with(
+        &mut self,
+        name: &'static str,
+        binary: &Path,
+        flags: &[String],
+        environment: &[(&'static str, String)],
+    ) -> Result<(), PlaneError> {
+        let command = CommandLine { binary, flags, environment };
+        let tool = Tool::spawn(name, command, &self.layout, self.report.clone())
             .map_err(|source| PlaneError::Spawn { binary: binary.to_owned(), source })?;
         self.tools.insert(name, tool);
         Ok(())

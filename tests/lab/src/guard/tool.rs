@@ -40,6 +40,14 @@ impl Death {
     }
 }
 
+/// What a tool is started with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CommandLine<'a> {
+    pub(super) binary: &'a Path,
+    pub(super) flags: &'a [String],
+    pub(super) environment: &'a [(&'static str, String)],
+}
+
 /// A tool that runs.
 #[derive(Debug)]
 pub(super) struct Tool {
@@ -51,8 +59,7 @@ impl Tool {
     /// Starts a tool. It sees none of the guard's environment: etcd, for one, reads flags from there.
     pub(super) fn spawn(
         name: &'static str,
-        binary: &Path,
-        arguments: &[String],
+        CommandLine { binary, flags, environment }: CommandLine<'_>,
         layout: &Layout,
         deaths: mpsc::UnboundedSender<Death>,
     ) -> io::Result<Self> {
@@ -60,11 +67,12 @@ impl Tool {
         let output = open_log(&log)?;
         let mut command = Command::new(binary);
         command
-            .args(arguments)
+            .args(flags)
             .current_dir(layout.root())
             .env_clear()
             .env("HOME", layout.root())
             .env("PATH", "/usr/bin:/bin")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
