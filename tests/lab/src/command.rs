@@ -12,10 +12,10 @@ use clap::{Parser, Subcommand};
 use crate::{bench::Bench, demo::Demo};
 
 /// A throwaway Kubernetes cluster on loopback, from real parts: etcd, kube-apiserver, kube-controller-manager,
-/// kube-scheduler, and kwok as the kubelet.
+/// kube-scheduler, kwok as the kubelet, and Tekton Pipelines where it is asked for.
 ///
 /// Needs no container engine and no rights. The binaries are built once from pinned Go modules (about 10 minutes, with
-/// downloads), or taken from the folder that PLUMB_LAB_ASSETS names; after that a cluster is up within seconds and
+/// downloads; Tekton three more), or taken from the folder that PLUMB_LAB_ASSETS names; after that a cluster is up within seconds and
 /// talks to nothing but this machine.
 #[derive(Debug, Parser)]
 #[command(name = "lab", bin_name = "cargo lab", max_term_width = 120)]

@@ -149,6 +149,16 @@ fn killing_the_parent_ends_it() {
 }
 
 #[test]
+fn tekton_ends_with_the_rest() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (mut up, directory) = lab_up(temporary.path(), &["--tekton"]);
+    assert_eq!(processes_of(&directory).len(), 8, "five tools, two processes of Tekton and the guard");
+    signal(&up, "-KILL");
+    up.wait().unwrap();
+    assert_gone(&directory);
+}
+
+#[test]
 fn killing_the_guard_ends_the_tools_and_its_parent_removes_the_rest() {
     let temporary = tempfile::tempdir().unwrap();
     let (mut up, directory) = lab_up(temporary.path(), &[]);
@@ -242,7 +252,7 @@ fn a_package_that_has_no_binary_is_named() {
 fn help_says_what_there_is() {
     let help = Command::new(env!("CARGO_BIN_EXE_lab")).arg("--help").output().unwrap();
     let text = String::from_utf8_lossy(&help.stdout).into_owned();
-    for word in ["up", "down", "assets", "PLUMB_LAB_ASSETS", "kwok"] {
+    for word in ["up", "down", "assets", "PLUMB_LAB_ASSETS", "kwok", "Tekton"] {
         assert!(text.contains(word), "{word}: {text}");
     }
     assert!(!text.contains("guard"), "{text}");

@@ -25,6 +25,16 @@ pub(crate) struct Up {
     /// Keep the cluster's files in this folder, which must be new or empty; it is removed at the end.
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
+    /// Put Tekton Pipelines on it: the real controller and webhook.
+    ///
+    /// The step Pods of its tasks run on kwok too. Their images decide how they end: lab/build:ok, lab/build:fail,
+    /// lab/build:slow (after five seconds), lab/build:hang (never), lab/build:broken (can't be pulled). Annotations of the
+    /// run say more: lab.plumb.dev/takes, lab.plumb.dev/image-url, lab.plumb.dev/result.NAME.
+    ///
+    /// Tekton's processes listen on every address of this machine, one of them on port 8080 if that is free: they know no
+    /// other way.
+    #[arg(long)]
+    tekton: bool,
 }
 
 impl Up {
@@ -35,8 +45,14 @@ impl Up {
         let signals = runtime.block_on(async { Signals::listen() })?;
         let settings = Settings { directory: self.directory, node: Node::Kwok, purpose: Purpose::Person };
         let plane = ControlPlane::start_with(&settings)?;
+        if self.tekton {
+            plane.install_tekton()?;
+        }
         println!("A control plane is up after {:.1} s: {}", begun.elapsed().as_secs_f64(), plane.server());
         println!("\n  export KUBECONFIG={}\n", plane.kubeconfig().display());
+        if self.tekton {
+            println!("Tekton Pipelines is on it; runs end as the images of their steps say (`cargo lab up --help`)");
+        }
         println!("kubectl: {}", plane.kubectl_binary().display());
         println!("Ctrl-C ends it and removes {}", plane.directory().display());
         runtime.block_on(until_ended(&plane, signals))
