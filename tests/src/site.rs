@@ -30,13 +30,18 @@ pub struct Site {
 impl Site {
     /// Makes a namespace, an empty repository, and a Repository `repo` that follows it.
     pub fn new(plane: &'static ControlPlane, name: &str) -> Self {
+        let site = Self::without_plumb(plane, name);
+        site.follow(json!({}));
+        site
+    }
+
+    /// Makes a namespace and an empty repository, on a control plane that need not know plumb.
+    pub fn without_plumb(plane: &'static ControlPlane, name: &str) -> Self {
         let namespace = lab::namespace(name);
         plane.kubectl(&["create", "namespace", &namespace]).expect("a namespace");
         let repository = BareRepository::create().expect("a repository");
         let copy = WorkingCopy::clone(&repository.url()).expect("a working copy");
-        let site = Self { plane, namespace, repository, copy };
-        site.follow(json!({}));
-        site
+        Self { plane, namespace, repository, copy }
     }
 
     /// Has the Repository `repo` follow it; `more` is merged into its spec.
@@ -92,6 +97,12 @@ impl Site {
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
         let all: Vec<&str> = ["--namespace", &self.namespace].into_iter().chain(arguments.iter().copied()).collect();
         self.plane.kubectl(&all).map_err(|error| error.to_string())
+    }
+
+    /// Runs kubectl in the namespace with something on its stdin.
+    pub fn kubectl_with_input(&self, arguments: &[&str], input: &str) -> Result<String, String> {
+        let all: Vec<&str> = ["--namespace", &self.namespace].into_iter().chain(arguments.iter().copied()).collect();
+        self.plane.kubectl_with_input(&all, input).map_err(|error| error.to_string())
     }
 
     /// Returns an object, or nothing if there is none.
