@@ -8,6 +8,7 @@ pub mod alarm;
 pub mod inputs;
 pub mod memory;
 pub mod name;
+pub mod naming;
 pub mod plan;
 pub mod rules;
 pub mod run;
