@@ -6,9 +6,11 @@
 
 pub mod alarm;
 pub mod inputs;
+pub mod manifest;
 pub mod memory;
 pub mod name;
 pub mod naming;
 pub mod plan;
 pub mod rules;
 pub mod run;
+pub mod template;
