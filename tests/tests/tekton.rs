@@ -15,3 +15,5 @@ mod logs;
 mod results;
 #[path = "tekton/run.rs"]
 mod run;
+#[path = "tekton/workspaces.rs"]
+mod workspaces;

@@ -61,7 +61,7 @@ pub(crate) fn wait_pod_running(site: &Site, name: &str) -> Value {
     wait::until(&format!("the Pod of {name} to run"), || {
         let pods = pods(site, name);
         let running = pods.iter().find(|pod| pod["status"]["phase"] == "Running");
-        running.cloned().ok_or_else(|| format!("{pods:?}"))
+        running.cloned().ok_or_else(|| pods.iter().map(|pod| format!("{:#}", pod["status"])).collect::<String>())
     })
 }
 
