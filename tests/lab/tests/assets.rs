@@ -81,8 +81,12 @@ done
     }
 
     fn lab_assets(&self) -> Command {
+        self.lab("assets")
+    }
+
+    fn lab(&self, subcommand: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
-        command.arg("assets").env_clear().env("HOME", self.path("home")).env("PATH", self.path("bin"));
+        command.arg(subcommand).env_clear().env("HOME", self.path("home")).env("PATH", self.path("bin"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -155,6 +159,22 @@ fn who_has_all_but_tekton_is_told_what_tekton_needs() {
         assert!(said.contains(part), "{part:?} is missing in:\n{said}");
     }
     assert_eq!(machine.builds().len(), MODULES - 1, "all the others");
+}
+
+#[test]
+fn only_who_asks_for_tekton_needs_it() {
+    let machine = Machine::new();
+    let given = machine.path("given");
+    let without: Vec<&str> = NAMES.into_iter().filter(|name| !name.starts_with("tekton")).collect();
+    binaries(&given, &without);
+    let said = |arguments: &[&str]| {
+        let mut up = machine.lab("up");
+        up.args(arguments).env("PLUMB_LAB_ASSETS", &given).env("TMPDIR", machine.path("home"));
+        stderr(&up.output().unwrap())
+    };
+    // They are empty files: it came as far as starting one.
+    assert!(said(&[]).contains("starting ") && said(&[]).contains("etcd failed"), "{}", said(&[]));
+    assert!(said(&["--tekton"]).contains("no binaries for the laboratory's control plane (tekton)"));
 }
 
 #[test]

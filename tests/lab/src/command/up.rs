@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use clap::Args;
 use lab::ControlPlane;
+use lab::assets;
 use lab::control_plane::Settings;
 use lab::node::Node;
 use lab::planes::Purpose;
+use lab::progress::Stderr;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How often it is looked at whether a tool has died: soon enough for a person who waits for an answer of kubectl.
@@ -44,6 +46,10 @@ impl Up {
         // From before the first line on: whoever has read it may end the command.
         let signals = runtime.block_on(async { Signals::listen() })?;
         let settings = Settings { directory: self.directory, node: Node::Kwok, purpose: Purpose::Person };
+        if self.tekton {
+            // Before anything runs: a first build takes minutes, and who can't build learns it at once.
+            assets::obtain_tekton(&Stderr::default())?;
+        }
         let plane = ControlPlane::start_with(&settings)?;
         if self.tekton {
             plane.install_tekton()?;
