@@ -1,10 +1,11 @@
 //! Triggers: which components of a repository are built, when, under which name, and what became of it.
 //!
-//! Owns: the words of a trigger ([`name`], [`run`], [`rules`]), what a status keeps of it ([`memory`]), what is to be done about
-//! it ([`plan`]), and which runs do not get on ([`alarm`]).
+//! Owns: the words of a trigger ([`name`], [`run`], [`rules`]), what a status keeps of it ([`memory`]), what a component reads
+//! ([`globs`], [`inputs`]), what is to be done about it ([`plan`]), and which runs do not get on ([`alarm`]).
 //! Must never do: count what it can count from live objects, or take what nobody knows for nothing.
 
 pub mod alarm;
+pub mod globs;
 pub mod inputs;
 pub mod manifest;
 pub mod memory;
