@@ -47,6 +47,7 @@ pub mod rollback;
 pub mod source;
 pub mod standing;
 pub mod text;
+pub mod trailer;
 pub mod trigger;
 pub mod version_range;
 pub mod wave;
