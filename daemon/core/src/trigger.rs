@@ -1,7 +1,8 @@
 //! Triggers: which components of a repository are built, when, under which name, and what became of it.
 //!
 //! Owns: the words of a trigger ([`name`], [`run`], [`rules`]), what a status keeps of it ([`memory`]), what a component reads
-//! ([`globs`], [`inputs`]), what is to be done about it ([`plan`]), and which runs do not get on ([`alarm`]).
+//! ([`globs`], [`inputs`]), which commits build it ([`skipping`], [`wanted`]), what is to be done about it ([`plan`]), and which
+//! runs do not get on ([`alarm`]).
 //! Must never do: count what it can count from live objects, or take what nobody knows for nothing.
 
 pub mod alarm;
@@ -14,4 +15,6 @@ pub mod naming;
 pub mod plan;
 pub mod rules;
 pub mod run;
+pub mod skipping;
 pub mod template;
+pub mod wanted;
