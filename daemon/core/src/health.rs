@@ -8,7 +8,7 @@
 
 mod cluster;
 pub mod expression;
-mod object;
+pub(crate) mod object;
 pub mod pod;
 pub mod rules;
 mod storage;

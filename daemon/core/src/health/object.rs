@@ -6,32 +6,32 @@ use serde_json::Value;
 
 /// A JSON object with the few ways of looking into it that verdicts need.
 #[derive(Clone, Copy)]
-pub(super) struct Object<'a>(pub(super) &'a Value);
+pub(crate) struct Object<'a>(pub(crate) &'a Value);
 
 /// One entry of `status.conditions`.
-pub(super) struct Condition<'a> {
-    pub(super) status: &'a str,
-    pub(super) reason: &'a str,
-    pub(super) message: &'a str,
+pub(crate) struct Condition<'a> {
+    pub(crate) status: &'a str,
+    pub(crate) reason: &'a str,
+    pub(crate) message: &'a str,
     /// Whether it says itself that it speaks of an older generation of the object.
-    pub(super) is_outdated: bool,
+    pub(crate) is_outdated: bool,
 }
 
 impl<'a> Object<'a> {
-    pub(super) fn at(self, pointer: &str) -> Option<&'a Value> {
+    pub(crate) fn at(self, pointer: &str) -> Option<&'a Value> {
         self.0.pointer(pointer)
     }
 
-    pub(super) fn text(self, pointer: &str) -> &'a str {
+    pub(crate) fn text(self, pointer: &str) -> &'a str {
         self.at(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// Returns a count; the API server leaves out those that are 0.
-    pub(super) fn count(self, pointer: &str) -> i64 {
+    pub(crate) fn count(self, pointer: &str) -> i64 {
         self.at(pointer).and_then(Value::as_i64).unwrap_or_default()
     }
 
-    pub(super) fn condition(self, kind: &str) -> Option<Condition<'a>> {
+    pub(crate) fn condition(self, kind: &str) -> Option<Condition<'a>> {
         let conditions = self.at("/status/conditions")?.as_array()?;
         let found = conditions.iter().find(|condition| condition.get("type").is_some_and(|found| found == kind))?;
         let text = |name: &str| found.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -42,19 +42,19 @@ impl<'a> Object<'a> {
     }
 
     /// Returns why the object is held up, if the condition says that it is.
-    pub(super) fn held_by(self, kind: &str) -> Option<String> {
+    pub(crate) fn held_by(self, kind: &str) -> Option<String> {
         let condition = self.condition(kind).filter(Condition::holds)?;
         Some(format!("{}{}", kind.to_lowercase(), condition.because()))
     }
 }
 
 impl Condition<'_> {
-    pub(super) fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         self.status == "True"
     }
 
     /// Returns `: reason, message` with what of both is there.
-    pub(super) fn because(&self) -> String {
+    pub(crate) fn because(&self) -> String {
         let parts: Vec<&str> =
             [self.reason, self.message.trim_end_matches('.')].into_iter().filter(|part| !part.is_empty()).collect();
         if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }

@@ -11,6 +11,8 @@ mod notice;
 mod queue;
 mod retention;
 mod superseding;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
@@ -43,7 +45,7 @@ pub struct Plan {
     pub remove: Vec<Remove>,
     /// What waits, in the order in which it begins.
     pub queued: Vec<Queued>,
-    /// How many runs are under way once this is done.
+    /// How many runs are under way once this is done; 0 while nobody knows them.
     pub running: usize,
     /// What is new since the memory that was given.
     pub facts: Vec<Fact>,
@@ -133,7 +135,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     if let Some(runs) = input.runs {
         intake::take_in(&mut plan.memory, runs, input.now, &mut plan.facts);
         if let (Some(head), false) = (input.head, input.rules.suspended) {
-            notice::notice(&mut plan, input, head, runs);
+            notice::notice(&mut plan, input, head);
             notice::take_requests(&mut plan, input, head);
         }
         if !input.rules.suspended {
@@ -143,7 +145,6 @@ pub fn plan(input: &Input<'_>) -> Plan {
     queue::advance(&mut plan, input);
     if let Some(runs) = input.runs {
         if !input.rules.suspended {
-            superseding::settle(&mut plan, runs);
             retention::remove(&mut plan, input, runs);
         }
         let alarms = runs.iter().filter_map(|run| super::alarm::next(run, input.now));

@@ -111,7 +111,8 @@ fn close(known: &mut Known, ended: &Attempted) {
     known.earlier.retain(Attempted::is_open);
     let newest = known.attempted.as_ref();
     let later = newest.is_some_and(|newest| newest.attempt() > ended.attempt() && newest.branch);
-    if ended.gave_way() && !later && known.tried.as_ref() == Some(&ended.build.inputs) {
+    let is_last = newest.is_some_and(|newest| newest.attempt() == ended.attempt());
+    if ended.gave_way() && !later && (is_last || known.tried.as_ref() == Some(&ended.build.inputs)) {
         // It ended for a newer commit, and not for its own sake: should the branch come back to it, it is built again.
         known.tried = None;
     }

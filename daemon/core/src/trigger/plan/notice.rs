@@ -11,7 +11,7 @@ use crate::{
         memory::{Attempted, Known, Seen, Waiting},
         name::ComponentName,
         rules::Initial,
-        run::{Build, Outcome, Run},
+        run::{Build, Outcome},
     },
 };
 
@@ -19,14 +19,14 @@ use crate::{
 const WAITING_MAX: usize = 20;
 
 /// Notices what the branch has.
-pub(super) fn notice(plan: &mut Plan, input: &Input<'_>, head: &Head, runs: &[Run]) {
+pub(super) fn notice(plan: &mut Plan, input: &Input<'_>, head: &Head) {
     let Plan { memory, facts, .. } = plan;
     for (component, inputs) in &head.components {
         match inputs {
             Some(inputs) => {
                 let build = head.build(component, inputs);
                 let known = memory.components.entry(component.clone()).or_default();
-                look(known, &build, (input, head, runs), facts);
+                look(known, &build, (input, head), facts);
             }
             None if input.rules.supersede.drops() => {
                 if let Some(known) = memory.components.get_mut(component) {
@@ -57,10 +57,10 @@ fn drop_waiting(known: &mut Known, which: impl Fn(&Waiting) -> bool, why: &Dropp
     }
 }
 
-fn look(known: &mut Known, build: &Build, (input, head, runs): (&Input<'_>, &Head, &[Run]), facts: &mut Vec<Fact>) {
+fn look(known: &mut Known, build: &Build, (input, head): (&Input<'_>, &Head), facts: &mut Vec<Fact>) {
     let before = known.seen.as_ref().and_then(|seen| seen.inputs.clone());
     if before.as_ref() == Some(&build.inputs) {
-        refresh(known, build, head);
+        refresh(known, build, head, facts);
         return;
     }
     let first = known.seen.is_none() && known.attempted.is_none();
@@ -69,10 +69,9 @@ fn look(known: &mut Known, build: &Build, (input, head, runs): (&Input<'_>, &Hea
         known.seen = Some(Seen { commit: build.commit.clone(), inputs, passed_over });
     };
     if !first && input.absorbed.get(&build.component) == Some(&build.inputs) {
-        if known.tried == before {
-            known.tried = Some(build.inputs.clone());
-        }
-        see(known, false);
+        let passed_over = known.seen.as_ref().is_some_and(|seen| seen.passed_over);
+        absorb(known, before.as_ref(), build);
+        see(known, passed_over);
         return;
     }
     let passed_over = match input.rules.initial {
@@ -85,25 +84,45 @@ fn look(known: &mut Known, build: &Build, (input, head, runs): (&Input<'_>, &Hea
         facts.push(Fact::of(build, Event::PassedOver(why)));
         return;
     }
-    queue(known, build, (input, runs), facts);
+    queue(known, build, input, facts);
+}
+
+/// What was dealt with before plumb's own commits counts as dealt with behind them.
+fn absorb(known: &mut Known, before: Option<&InputsDigest>, build: &Build) {
+    if known.tried.as_ref() == before {
+        known.tried = Some(build.inputs.clone());
+    }
+    let same = |inputs: &InputsDigest| before == Some(inputs);
+    known.waiting.iter_mut().filter(|waiting| waiting.branch && same(&waiting.build.inputs)).for_each(|waiting| {
+        waiting.build = build.clone();
+    });
 }
 
 /// What waits is built at the newest commit that has the same inputs: an older one may be gone from the branch.
-fn refresh(known: &mut Known, build: &Build, head: &Head) {
+fn refresh(known: &mut Known, build: &Build, head: &Head, facts: &mut Vec<Fact>) {
+    let done = |last: &Attempted| !last.is_open() && last.superseded.is_some() && !last.gave_way();
+    if known.attempted.as_ref().is_some_and(|last| done(last) && last.build.inputs == build.inputs) {
+        // It was to give way, and was faster.
+        let again = |waiting: &mut Waiting| waiting.asked.is_none() && waiting.build.inputs == build.inputs;
+        let dropped: Vec<_> = known.waiting.extract_if(.., again).collect();
+        let why = Event::Dropped(Dropped::Back(build.commit.clone()));
+        facts.extend(dropped.iter().map(|waiting| Fact::of(&waiting.build, why.clone())));
+        return;
+    }
     let last = known.waiting.iter_mut().rfind(|waiting| waiting.branch);
     if let Some(last) = last.filter(|last| last.build.inputs == build.inputs && !head.passed_over) {
         last.build = build.clone();
     }
 }
 
-fn queue(known: &mut Known, build: &Build, (input, runs): (&Input<'_>, &[Run]), facts: &mut Vec<Fact>) {
+fn queue(known: &mut Known, build: &Build, input: &Input<'_>, facts: &mut Vec<Fact>) {
     let mut dropped = Vec::new();
     if input.rules.supersede.drops() {
         dropped.extend(known.waiting.extract_if(.., |waiting| waiting.branch && waiting.asked.is_none()));
         // What a person asked for stays.
         known.waiting.iter_mut().for_each(|waiting| waiting.branch = false);
     }
-    let back = !known.waiting.iter().any(|waiting| waiting.branch) && is_tried(known, build, runs);
+    let back = !known.waiting.iter().any(|waiting| waiting.branch) && is_tried(known, build);
     let why = |commit| if back { Dropped::Back(commit) } else { Dropped::For(commit) };
     let said = |waiting: &Waiting| Fact::of(&waiting.build, Event::Dropped(why(build.commit.clone())));
     facts.extend(dropped.iter().map(said));
@@ -130,18 +149,17 @@ fn push(known: &mut Known, waiting: Waiting, facts: &mut Vec<Fact>) {
     facts.extend(dropped.map(|waiting| Fact::of(&waiting.build, Event::Dropped(Dropped::TooMany))));
 }
 
-/// Returns whether the last attempt was for these inputs, and is not about to end for a newer commit.
-fn is_tried(known: &Known, build: &Build, runs: &[Run]) -> bool {
-    let ends = |entry: &Attempted| {
-        let mut own = runs.iter().filter(|run| run.build.component == build.component && entry.is_of(run));
-        entry.superseded.is_some() && own.any(|run| run.ending || run.deleting)
-    };
-    let gives_way = |entry: &Attempted| entry.gave_way() || entry.is_open() && ends(entry);
+/// Returns whether the last attempt was for these inputs, and does not give way to a newer commit.
+fn is_tried(known: &Known, build: &Build) -> bool {
+    // Whether it was asked to end is not known: it may have been, with nobody having seen that yet.
+    let gives_way = |entry: &Attempted| entry.gave_way() || entry.is_open() && entry.superseded.is_some();
     let same = |entry: &&Attempted| entry.build.inputs == build.inputs;
     // By hand it may have been attempted before the branch had it.
     let at_last = known.attempted.as_ref().filter(same).is_some_and(|last| last.build.commit == build.commit);
     let tried = at_last || known.tried.as_ref() == Some(&build.inputs);
-    tried && !known.entries().filter(same).any(gives_way)
+    // Its last attempt may be for inputs that differ by plumb's own commits.
+    let last = known.entries().filter(|entry| entry.branch).last();
+    tried && !known.entries().filter(same).chain(last).any(gives_way)
 }
 
 /// Takes in what people ask for by hand.

@@ -40,16 +40,16 @@ fn look(plan: &mut Plan, input: &Input<'_>, mut ended: Vec<(&Run, &End)>, kept: 
     for (place, (run, end)) in ended.into_iter().enumerate().skip(ageless) {
         let known = input.memory.components.get(&run.build.component);
         let told = known.is_some_and(|known| known.has_told(run));
-        if !told || input.unwritten.contains(&run.name) {
-            continue;
-        }
         let until = end.finished.checked_add(input.rules.history.age).unwrap_or(Timestamp::MAX);
-        if place >= kept || until <= input.now {
+        if place < kept && until > input.now {
+            plan.look_again(until);
+        } else if !told {
+            // It is as soon as the memory is written.
+            plan.look_again(input.now);
+        } else if !input.unwritten.contains(&run.name) {
             let Run { name, uid, resource_version, kind, .. } = run;
             let (run, uid, resource_version) = (name.clone(), uid.clone(), resource_version.clone());
             plan.remove.push(Remove { run, uid, resource_version, kind: *kind });
-        } else if until < Timestamp::MAX {
-            plan.look_again(until);
         }
     }
 }

@@ -91,15 +91,3 @@ fn cancel(known: &mut Known, run: &Run, by: &CommitId, (cancels, facts): (&mut V
     let reason = format!("it gives way to {}", by.short());
     cancels.push(Cancel { run: name.clone(), uid: uid.clone(), kind: *kind, reason });
 }
-
-/// A run that was to give way, was not asked to end yet and need not any more, goes on.
-pub(super) fn settle(plan: &mut Plan, runs: &[Run]) {
-    let Plan { memory, cancel, .. } = plan;
-    for run in runs.iter().filter(|run| run.is_under_way() && !run.ending && !run.deleting) {
-        let known = memory.components.get_mut(&run.build.component);
-        let entry = known.and_then(|known| known.entry_mut(run));
-        if let Some(entry) = entry.filter(|_| cancel.iter().all(|cancel| cancel.uid != run.uid)) {
-            entry.superseded = None;
-        }
-    }
-}

@@ -1,0 +1,137 @@
+//! What gives way to a newer commit, and what does not.
+
+use super::fixture::{Trigger, rests};
+use crate::trigger::{
+    rules::Supersede,
+    run::{Outcome, Run},
+};
+
+fn cancelling() -> Trigger {
+    let mut trigger = Trigger::new();
+    trigger.rules.supersede = Supersede::CancelRunning;
+    trigger
+}
+
+fn ending(trigger: &Trigger) -> Vec<&str> {
+    let ends = |run: &&Run| run.ending && run.is_under_way();
+    trigger.runs.iter().flatten().filter(ends).map(|run| run.name.as_str()).collect()
+}
+
+#[test]
+fn a_run_ends_so_that_the_newer_commit_takes_its_place() {
+    let mut trigger = cancelling();
+    trigger.push(1, &[("cart", "A")]);
+    trigger.step();
+    trigger.push(2, &[("cart", "B")]);
+    assert_eq!(trigger.step(), ["cart of 0000002 waits to be built", "cart of 0000001 gives way to 0000002"]);
+    assert_eq!(ending(&trigger), ["cart-1-1"]);
+    rests(&trigger);
+    // Another component with an older commit does not take the place that was made.
+    trigger.push(2, &[("aside", "Z"), ("cart", "B")]);
+    trigger.step();
+    trigger.end("cart-1-1", Outcome::Cancelled);
+    trigger.step();
+    assert_eq!(trigger.names(), ["cart-1-1", "cart-2-1"]);
+}
+
+#[test]
+fn with_room_for_both_the_older_ends_once_the_newer_is_there() {
+    let mut trigger = cancelling();
+    trigger.rules.limit = 2;
+    trigger.push(1, &[("cart", "A")]);
+    trigger.step();
+    trigger.push(2, &[("cart", "B")]);
+    let planned = trigger.plan();
+    assert_eq!((planned.create.len(), planned.cancel.len()), (1, 0));
+    let _ = trigger.write();
+    assert!(trigger.plan().cancel.is_empty(), "it could not be created yet");
+    trigger.step();
+    assert_eq!(trigger.step(), ["cart of 0000001 gives way to 0000002"]);
+    assert_eq!(ending(&trigger), ["cart-1-1"]);
+}
+
+#[test]
+fn nothing_ends_where_nothing_takes_its_place() {
+    let check = |change: fn(&mut Trigger)| {
+        let mut trigger = cancelling();
+        trigger.push(1, &[("cart", "A")]);
+        trigger.step();
+        trigger.push(2, &[("cart", "B")]);
+        change(&mut trigger);
+        trigger.step();
+        assert_eq!(ending(&trigger), Vec::<&str>::new());
+    };
+    check(|trigger| trigger.rules.supersede = Supersede::None);
+    check(|trigger| trigger.rules.supersede = Supersede::DropQueued);
+    check(|trigger| trigger.rules.suspended = true);
+    check(|trigger| trigger.rules.limit = 0);
+    check(|trigger| trigger.head.as_mut().expect("a head").passed_over = true);
+    check(|trigger| trigger.push(2, &[("cart", ""), ("web", "X")]));
+    check(|trigger| trigger.push(2, &[("cart", "A"), ("web", "X")]));
+    check(|trigger| trigger.push(2, &[("web", "X")]));
+    check(|trigger| trigger.head = None);
+    // The place of one run would not do: three more are under way.
+    check(|trigger| {
+        let runs = trigger.runs.as_mut().expect("runs");
+        for (number, component) in ["b", "c", "d"].into_iter().enumerate() {
+            let mut run = Run { ..Run::example(&format!("{component}-1-1"), super::fixture::at(1)) };
+            run.build.component = super::fixture::name(component);
+            run.uid = format!("other-{number}");
+            runs.push(run);
+        }
+    });
+}
+
+#[test]
+fn what_gave_way_is_built_again_if_the_branch_comes_back_to_it() {
+    let mut trigger = cancelling();
+    trigger.push(1, &[("cart", "A")]);
+    trigger.step();
+    trigger.push(2, &[("cart", "B")]);
+    trigger.step();
+    trigger.push(1, &[("cart", "A")]);
+    trigger.step();
+    trigger.end("cart-1-1", Outcome::Cancelled);
+    trigger.step();
+    assert_eq!(trigger.names(), ["cart-1-1", "cart-2-1"]);
+    assert_eq!(trigger.runs.as_ref().expect("runs")[1].build.inputs.0, "A");
+}
+
+#[test]
+fn what_may_have_been_asked_to_end_is_not_relied_on() {
+    let check = |outcome, expected: &[&str]| {
+        let mut trigger = cancelling();
+        trigger.push(1, &[("cart", "A")]);
+        trigger.step();
+        trigger.push(2, &[("cart", "B")]);
+        // Killed, and nobody knows whether it was asked to end.
+        assert_eq!(trigger.write().cancel.len(), 1);
+        trigger.push(1, &[("cart", "A")]);
+        trigger.step();
+        assert_eq!((ending(&trigger), trigger.plan().queued.len()), (vec!["cart-1-1"], 1));
+        trigger.end("cart-1-1", outcome);
+        trigger.step();
+        assert_eq!(trigger.names(), expected);
+    };
+    check(Outcome::Cancelled, &["cart-1-1", "cart-2-1"]);
+    // It was faster than the request.
+    check(Outcome::Succeeded, &["cart-1-1"]);
+    check(Outcome::Failed, &["cart-1-1"]);
+}
+
+#[test]
+fn what_was_not_even_created_gives_way_without_a_run() {
+    for (supersede, expected) in
+        [(Supersede::None, "cart-1-1"), (Supersede::DropQueued, "cart-2-1"), (Supersede::CancelRunning, "cart-2-1")]
+    {
+        let mut trigger = Trigger::new();
+        trigger.rules.supersede = supersede;
+        trigger.push(1, &[("cart", "A")]);
+        let _ = trigger.write();
+        trigger.push(2, &[("cart", "B")]);
+        let told = trigger.step();
+        assert_eq!(trigger.names(), [expected]);
+        let gives_way = "cart of 0000001 gives way to 0000002".to_owned();
+        assert_eq!(told.contains(&gives_way), supersede.drops(), "{told:?}");
+    }
+}
