@@ -9,6 +9,7 @@ pub mod environment;
 pub mod repository;
 pub mod request;
 pub mod rollback;
+pub mod trigger;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt as _;
@@ -16,8 +17,9 @@ use kube::CustomResourceExt as _;
 pub use condition::Condition;
 pub use environment::{Environment, EnvironmentSpec, EnvironmentStatus};
 pub use repository::{Repository, RepositorySpec, RepositoryStatus};
+pub use trigger::{PipelineTrigger, PipelineTriggerSpec, PipelineTriggerStatus};
 
 /// Returns the CustomResourceDefinitions in the order in which they are installed.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
-    vec![Environment::crd(), Repository::crd()]
+    vec![Environment::crd(), PipelineTrigger::crd(), Repository::crd()]
 }
