@@ -20,6 +20,7 @@ pub mod leases;
 pub mod parent;
 pub mod pods;
 pub mod resources;
+pub mod runs;
 pub mod secret_watch;
 pub mod take;
 pub mod template;
