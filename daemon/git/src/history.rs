@@ -73,6 +73,37 @@ impl Mirror {
         })
     }
 
+    /// Returns the first-parent commits from one back to another, that one included, newest first, with their messages up to so
+    /// many bytes; where the other is not among the first so many, those.
+    ///
+    /// *Errors:* the first is not in the mirror.
+    pub fn first_parent_messages(
+        &self,
+        head: &CommitId,
+        until: Option<&CommitId>,
+        most: usize,
+        message_bytes: usize,
+    ) -> Result<Vec<Later>, GitError> {
+        self.with_commit(head, |repository, found| {
+            let mut walked = Vec::new();
+            let mut next = Some(repository.find_commit(found.id())?);
+            while let Some(commit) = next.filter(|_| walked.len() < most) {
+                let message = commit.message_bytes();
+                let message = &message[..message.len().min(message_bytes)];
+                let id = CommitId::parse(&commit.id().to_string());
+                let id = id.map_err(|error| git2::Error::from_str(&error.to_string()))?;
+                let last = until == Some(&id);
+                walked.push(Later {
+                    commit: id,
+                    committed: Timestamp::from_second(commit.time().seconds()).unwrap_or(Timestamp::MIN),
+                    message: String::from_utf8_lossy(message).into_owned(),
+                });
+                next = if last { None } else { commit.parents().next() };
+            }
+            Ok(walked)
+        })
+    }
+
     /// Returns the commits that can be reached from one and not from another, merged branches included, parents first;
     /// at most so many.
     ///

@@ -61,6 +61,11 @@ impl Snapshot {
         &self.commit
     }
 
+    /// Returns the id of the whole tree: equal ids, equal files.
+    pub fn root(&self) -> TreeId {
+        id(self.tree)
+    }
+
     /// Returns what stands at a path.
     pub fn tree_id(&self, path: &RepoPath) -> Result<PathEntry, GitError> {
         self.mirror.with(|repository| entry(repository, self.tree, path.as_str()))
