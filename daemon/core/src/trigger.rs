@@ -1,8 +1,8 @@
 //! Triggers: which components of a repository are built, when, under which name, and what became of it.
 //!
-//! Owns: the words of a trigger ([`name`], [`run`], [`rules`]), how far its runs are ([`reading`]), what a status keeps of them
-//! ([`memory`]), what a component reads ([`globs`], [`inputs`]), which commits build it ([`skipping`], [`wanted`]), what is to be
-//! done ([`plan`]), which runs do not get on ([`alarm`]), and how it all stands ([`standing`]).
+//! Owns: the words of a trigger ([`name`], [`run`], [`rules`]), what its components read ([`globs`], [`inputs`]) and which commits
+//! count ([`skipping`], [`wanted`]), what a status keeps of it ([`memory`]), what is to be done about it ([`plan`]), how runs are
+//! named and made ([`naming`], [`manifest`], [`template`]) and read ([`reading`]), and how it stands ([`standing`], [`alarm`]).
 //! Must never do: count what it can count from live objects, or take what nobody knows for nothing.
 
 pub mod alarm;

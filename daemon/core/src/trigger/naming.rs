@@ -75,12 +75,15 @@ pub fn run_name(maker: &Maker<'_>, build: &Build, attempt: Attempt) -> String {
     format!("{words}{tail}")
 }
 
+/// Returns the name of a trigger as a label holds it: that ends at 63 characters. The annotations have the trigger's UID.
+pub fn label(trigger: &TriggerName) -> String {
+    trigger.name.get(..LENGTH_MAX).unwrap_or(&trigger.name).trim_end_matches(['-', '.']).to_owned()
+}
+
 /// Returns the labels of a run.
 pub fn labels(maker: &Maker<'_>, build: &Build) -> BTreeMap<&'static str, String> {
-    // A label's value ends at 63 characters, the name of a trigger does not; its UID stands beside it.
-    let trigger = maker.name.name.get(..LENGTH_MAX).unwrap_or(&maker.name.name).trim_end_matches(['-', '.']);
     BTreeMap::from([
-        (TRIGGER, trigger.to_owned()),
+        (TRIGGER, label(maker.name)),
         (COMPONENT, build.component.to_string()),
         (COMMIT, build.commit.to_string()),
     ])

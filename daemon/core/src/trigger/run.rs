@@ -123,6 +123,26 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 5] =
+        [Self::Succeeded, Self::Failed, Self::Misconfigured, Self::Infrastructure, Self::Cancelled];
+
+    /// Returns the word for it in statuses and labels of metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Succeeded => "Succeeded",
+            Self::Failed => "Failed",
+            Self::Misconfigured => "Misconfigured",
+            Self::Infrastructure => "Infrastructure",
+            Self::Cancelled => "Cancelled",
+        }
+    }
+
+    /// Reads that word.
+    pub fn parse(label: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.label() == label)
+    }
+
     /// Returns what a component did, in words.
     pub fn words(self) -> &'static str {
         match self {

@@ -30,7 +30,7 @@ pub struct Variables {
     pub target_namespace: String,
     /// The component.
     pub component: String,
-    /// The component's files that changed since it was last attempted, with commas between them.
+    /// The component's files that changed since it was last attempted, one on each line.
     pub changed_files: String,
     /// When the commit was made (RFC 3339).
     pub committed_at: String,

@@ -107,6 +107,42 @@ impl Fact {
     }
 }
 
+impl Event {
+    /// Returns the word for it in Events and log lines.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Queued => "BuildQueued",
+            Self::Began { .. } => "BuildBegan",
+            Self::Retried(_) => "BuildRetried",
+            Self::Ended { outcome: Outcome::Succeeded, .. } => "BuildSucceeded",
+            Self::Ended { outcome: Outcome::Cancelled, .. } => "BuildCancelled",
+            Self::Ended { outcome: Outcome::Failed | Outcome::Misconfigured | Outcome::Infrastructure, .. } => {
+                "BuildFailed"
+            }
+            Self::Vanished => "BuildVanished",
+            Self::Superseded(_) => "BuildSuperseded",
+            Self::PassedOver(_) => "BuildPassedOver",
+            Self::Dropped(_) => "BuildDropped",
+            Self::Underway { .. } => "BuildUnderway",
+        }
+    }
+
+    /// Returns whether somebody may want to look.
+    pub fn warns(&self) -> bool {
+        match self {
+            Self::Ended { outcome, .. } => !matches!(outcome, Outcome::Succeeded | Outcome::Cancelled),
+            Self::Vanished => true,
+            Self::Queued
+            | Self::Began { .. }
+            | Self::Retried(_)
+            | Self::Superseded(_)
+            | Self::PassedOver(_)
+            | Self::Dropped(_)
+            | Self::Underway { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for Fact {
     /// Writes a sentence such as `cart of abc1234 failed: task build, step push: exit code 1`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
