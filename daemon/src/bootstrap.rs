@@ -71,7 +71,7 @@ pub(crate) async fn start(cluster: &Cluster, tenures: &Tenures, directory: &Path
                 Ok(()) => return Ok(bootstrap),
             }
         }
-        if run::serves_own_kinds(cluster).await? {
+        if run::feeds::serves_own_kinds(cluster).await? {
             return Ok(bootstrap);
         }
         tokio::select! {

@@ -115,11 +115,22 @@ impl Context {
     /// Returns the cluster as an environment's writes and dry-runs are made: with the rights of its service account, else of
     /// the default one in its namespace, else with plumb's own; writes only while the tenure lasts.
     pub(crate) fn acting_for(&self, settings: &Settings, tenure: &Tenure) -> Result<Cluster, InvalidServiceAccount> {
+        self.acting_as(&settings.name.namespace, settings.service_account.clone()?, tenure)
+    }
+
+    /// Returns the cluster as writes are made with the rights of a service account, else of the default one in a namespace, else
+    /// with plumb's own; only while the tenure lasts.
+    pub(crate) fn acting_as(
+        &self,
+        namespace: &str,
+        account: Option<ServiceAccount>,
+        tenure: &Tenure,
+    ) -> Result<Cluster, InvalidServiceAccount> {
         let default = || {
             let name = self.default_service_account.as_ref();
-            name.map(|name| ServiceAccount::parse(&settings.name.namespace, name)).transpose()
+            name.map(|name| ServiceAccount::parse(namespace, name)).transpose()
         };
-        let account = match settings.service_account.clone()? {
+        let account = match account {
             Some(account) => Some(account),
             None => default()?,
         };

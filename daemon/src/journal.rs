@@ -3,7 +3,7 @@
 //! Events are best effort and never hold up a reconcile: past the bound of the queue they are dropped and counted.
 
 use jiff::Timestamp;
-use plumb_api::{Environment, Repository};
+use plumb_api::{Environment, PipelineTrigger, Repository};
 use plumb_cluster::{
     cluster::Cluster,
     events::{Event, Events, Mood},
@@ -11,8 +11,10 @@ use plumb_cluster::{
     tenure::Tenure,
 };
 use plumb_core::{
+    commit::CommitId,
     object::ObjectKey,
     record::{Record, RecordKind},
+    trigger::name::TriggerName,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -34,10 +36,26 @@ struct Entry {
     regarding: ObjectKey,
     api_version: String,
     uid: String,
-    kind: RecordKind,
+    /// One word, as `kubectl get events` shows it.
+    reason: &'static str,
+    warns: bool,
     message: String,
     at: Timestamp,
     tenure: Tenure,
+}
+
+/// What is told of a trigger.
+pub(crate) struct Told {
+    /// One word.
+    pub(crate) reason: &'static str,
+    /// Somebody may want to look.
+    pub(crate) warns: bool,
+    /// The commit concerned.
+    pub(crate) commit: CommitId,
+    /// The run concerned.
+    pub(crate) run: Option<String>,
+    /// A sentence.
+    pub(crate) message: String,
 }
 
 impl Journal {
@@ -65,7 +83,8 @@ impl Journal {
             api_version: resources::kind::<Environment>().gvk.api_version(),
             uid: environment_uid.to_owned(),
             tenure: tenure.clone(),
-            kind: record.kind,
+            reason: record.kind.label(),
+            warns: record.kind.warns(),
             message: record.message,
             at: record.at,
         });
@@ -88,7 +107,29 @@ impl Journal {
             api_version: resources::kind::<Repository>().gvk.api_version(),
             uid: uid.to_owned(),
             tenure: tenure.clone(),
-            kind,
+            reason: kind.label(),
+            warns: kind.warns(),
+            message,
+            at,
+        });
+    }
+
+    /// Takes down a fact about a trigger.
+    pub(crate) fn trigger(&self, trigger: &TriggerName, uid: &str, tenure: &Tenure, told: Told, at: Timestamp) {
+        let Told { reason, warns, commit, run, message } = told;
+        let (name, line) = (trigger.to_string(), message.replace('\n', "; "));
+        if warns {
+            tracing::warn!(trigger = name, commit = commit.as_str(), run, kind = reason, "{line}");
+        } else {
+            tracing::info!(trigger = name, commit = commit.as_str(), run, kind = reason, "{line}");
+        }
+        self.send(Entry {
+            regarding: resources::key::<PipelineTrigger>(&trigger.namespace, &trigger.name),
+            api_version: resources::kind::<PipelineTrigger>().gvk.api_version(),
+            uid: uid.to_owned(),
+            tenure: tenure.clone(),
+            reason,
+            warns,
             message,
             at,
         });
@@ -129,8 +170,8 @@ async fn write(mut queue: mpsc::Receiver<Entry>, events: Events, stop: Cancellat
             regarding: &entry.regarding,
             api_version: &entry.api_version,
             uid: &entry.uid,
-            mood: if entry.kind.warns() { Mood::Warning } else { Mood::Normal },
-            reason: entry.kind.label(),
+            mood: if entry.warns { Mood::Warning } else { Mood::Normal },
+            reason: entry.reason,
             action: "Reconcile",
             note: &entry.message,
             at: entry.at,

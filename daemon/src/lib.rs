@@ -51,4 +51,5 @@ mod sweep;
 mod tally;
 mod tenures;
 mod trial;
+mod triggers;
 mod trust;

@@ -3,6 +3,7 @@
 //! It decides nothing and waits for nothing but events. Every event only says "look again"; passes run as tasks, at most
 //! one for each environment, and share the API server's turns fairly.
 
+mod builds;
 mod environments;
 mod errand;
 mod gate;
@@ -16,8 +17,8 @@ use std::{
     time::Duration,
 };
 
-use plumb_api::{Environment, Repository};
-use plumb_cluster::{index::change::Change, resources::Followed, tenure::Tenure};
+use plumb_api::{Environment, PipelineTrigger, Repository};
+use plumb_cluster::{index::change::Change, resources::Followed, runs::News, tenure::Tenure};
 use plumb_core::{
     backoff,
     claims::Stir,
@@ -39,7 +40,9 @@ use crate::{
     repositories::{self, Ground, RepositoryName},
     rollback::Done,
     source::Source,
+    triggers::{self, Builder},
 };
+use builds::Builds;
 use environments::Sweeping;
 use tracked::{Tracked, keeping, source, unpublished};
 use watched::{Taken, Watched};
@@ -62,6 +65,10 @@ pub(crate) enum Event {
     Repository(Box<Followed<Repository>>),
     /// An Environment was made, changed or deleted, or all of them were read.
     Environment(Box<Followed<Environment>>),
+    /// A PipelineTrigger was made, changed or deleted, or all of them were read.
+    Trigger(Box<Followed<PipelineTrigger>>),
+    /// Something is new of the runs of triggers.
+    Runs(News),
     /// What a repository's status says of the last look, and the mirror still has; a look follows.
     Remembered(RepositoryName, Source),
     /// A repository was looked at, and when that began (`Clock::uptime`).
@@ -84,6 +91,7 @@ enum Ended {
     LetGo(EnvironmentName),
     Swept(Option<Class>),
     Job(Box<Done>),
+    Look(Box<triggers::Finished>),
 }
 
 /// The loop and all that it knows.
@@ -97,6 +105,8 @@ pub(crate) struct Loop {
     names: BTreeMap<ApplySetId, EnvironmentName>,
     managers: Arc<BTreeMap<FieldManager, EnvironmentName>>,
     dependencies: Dependencies,
+    builder: Arc<Builder>,
+    builds: Builds,
     read: BTreeSet<&'static str>,
     /// The tenures that are acted on.
     tenures: BTreeMap<Shard, Tenure>,
@@ -107,7 +117,13 @@ pub(crate) struct Loop {
 }
 
 impl Loop {
-    pub(crate) fn new(context: Arc<Context>, ground: Ground, readiness: Readiness, stop: CancellationToken) -> Self {
+    pub(crate) fn new(
+        context: Arc<Context>,
+        builder: Arc<Builder>,
+        ground: Ground,
+        readiness: Readiness,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
             context,
             ground,
@@ -118,6 +134,8 @@ impl Loop {
             names: BTreeMap::new(),
             managers: Arc::default(),
             dependencies: Dependencies::default(),
+            builder,
+            builds: Builds::default(),
             read: BTreeSet::new(),
             tenures: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -132,7 +150,7 @@ impl Loop {
     /// A task panicked, or the events ended: the daemon must not go on half alive.
     pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event>) -> Result<(), Broken> {
         loop {
-            let due = self.next_due();
+            let due = self.next_due().into_iter().chain(self.next_look()).min();
             tokio::select! {
                 event = events.recv() => {
                     self.handle(event.ok_or(Broken::EventsEnded)?);
@@ -146,6 +164,7 @@ impl Loop {
                 () = self.stop.cancelled() => break,
             }
             self.start_passes();
+            self.start_looks();
             self.tell_load();
         }
         while let Some(ended) = self.tasks.join_next().await {
@@ -173,6 +192,13 @@ impl Loop {
                 }
                 Followed::Synced => self.all_read(ENVIRONMENTS),
             },
+            Event::Trigger(followed) => match *followed {
+                Followed::Set(trigger) => self.trigger_set(trigger),
+                Followed::Gone(trigger) => self.trigger_gone(&trigger),
+                // What can't be read is left as it is.
+                Followed::Unreadable(..) | Followed::UnreadableGone(..) | Followed::Synced => {}
+            },
+            Event::Runs(news) => self.builds.runs_changed(&news),
             Event::Remembered(name, source) => self.remembered(&name, source),
             Event::Looked(name, begun, looked) => self.looked(&name, begun, looked),
             Event::Distrusted(name, failure) => self.distrusted(&name, failure),
@@ -205,6 +231,7 @@ impl Loop {
             self.sweeping.look();
             self.environments.values_mut().for_each(Watched::begin);
         }
+        self.builds_of_tenures(&begun);
         // What was seen of Git before may be older than what others have applied since.
         for (name, tracked) in &mut self.repositories {
             if begun.contains(&of_cluster) || begun.contains(&self.ground.tenures.repository_shard(name)) {
@@ -292,6 +319,7 @@ impl Loop {
             }
             Ended::Swept(retry) => self.swept(retry),
             Ended::Job(done) => self.done(*done),
+            Ended::Look(finished) => self.look_ended(*finished),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The composition root of the daemon: every flag is taken apart here, every part is put together here.
 
+pub(crate) mod feeds;
 mod flags;
 
 use std::{
@@ -11,22 +12,11 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use plumb_api::{Environment, Repository};
-use plumb_cluster::{
-    client,
-    cluster::Cluster,
-    index::Index,
-    leases::Leases,
-    resources,
-    tenure::Tenure,
-    watches::{Watches, news::News},
-};
+use plumb_cluster::{client, cluster::Cluster, index::Index, leases::Leases, tenure::Tenure, watches::Watches};
 use plumb_core::{
     backoff,
     class::Class,
-    kinds::Kind,
     lease::{Replica, Timing, shards::Shards},
-    presence::Presence,
 };
 use plumb_git::{
     remote::FileUrls,
@@ -45,12 +35,13 @@ use crate::{
     http::{self, Readiness},
     journal::Journal,
     leases::Keeper,
-    main_loop::{Event, Loop},
+    main_loop::Loop,
     metrics::Metrics,
     mirrors::Mirrors,
     replica::{self, Own},
     repositories::Ground,
     tenures::Tenures,
+    triggers::Builder,
 };
 
 /// Events that may wait for the loop, which handles thousands in a second: a burst of a whole cluster's changes.
@@ -112,6 +103,9 @@ pub struct RunArgs {
     /// How often everything is listed anew, in case that an event was missed: from 1s on
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = flags::resync)]
     resync: Duration,
+    /// How many runs of all PipelineTriggers may go on at once; what is above waits
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    max_runs: u32,
     /// Name of this cluster in the ref of its notes, refs/notes/plumb/NAME [default: the UID of its namespace kube-system]
     #[arg(long, value_name = "NAME", value_parser = flags::cluster_name)]
     cluster_name: Option<String>,
@@ -144,6 +138,7 @@ pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
         lease_duration: timing,
         lease_namespace,
         resync,
+        max_runs,
         cluster_name,
         log_format,
     } = arguments;
@@ -197,6 +192,7 @@ pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
         me,
         tenures,
         resync,
+        max_runs,
         cluster_name: cluster_name.unwrap_or(uid),
     };
     let result = tokio::select! {
@@ -229,6 +225,7 @@ struct Parts {
     me: Replica,
     tenures: Tenures,
     resync: Duration,
+    max_runs: u32,
     cluster_name: String,
 }
 
@@ -247,6 +244,7 @@ async fn work(parts: Parts, mut tasks: JoinSet<anyhow::Result<()>>, stop: Cancel
         me,
         tenures,
         resync,
+        max_runs,
         cluster_name,
     } = parts;
     if let Some(directory) = bootstrap {
@@ -277,11 +275,13 @@ async fn work(parts: Parts, mut tasks: JoinSet<anyhow::Result<()>>, stop: Cancel
         journal.clone(),
         clock.clone(),
     ));
-    tasks.spawn(forward(news, events.clone(), stop.clone()));
-    tasks.spawn(forward_tenures(tenures.clone(), events.clone(), stop.clone()));
+    let builder = Arc::new(Builder::new(cluster.clone(), usize::try_from(max_runs).unwrap_or(usize::MAX)));
+    tasks.spawn(feeds::forward_runs(builder.runs.clone(), events.clone(), stop.clone()));
+    tasks.spawn(feeds::forward(news, events.clone(), stop.clone()));
+    tasks.spawn(feeds::forward_tenures(tenures.clone(), events.clone(), stop.clone()));
     tasks.spawn(watch_over(Arc::clone(&context), stop.clone()));
     scan(&context, &clock, &stop).await;
-    follow_resources(&cluster, &events, &stop, &mut tasks).await?;
+    feeds::follow_resources(&cluster, &events, &stop, &mut tasks).await?;
     let workers = Workers::new(worker_command(&data, &safe_directories)?.spawner(), WORKERS_MAX);
     let metrics = context.metrics.clone();
     tasks.spawn(keep_tidy(mirrors.clone(), readiness.clone(), stop.clone()));
@@ -301,7 +301,7 @@ async fn work(parts: Parts, mut tasks: JoinSet<anyhow::Result<()>>, stop: Cancel
         backlog,
         cluster_name,
     };
-    let main = Loop::new(context, ground, readiness, stop.clone()).run(queue);
+    let main = Loop::new(context, builder, ground, readiness, stop.clone()).run(queue);
     supervise(main, tasks, stop).await
 }
 
@@ -412,77 +412,11 @@ async fn scan(context: &Arc<Context>, clock: &Clock, stop: &CancellationToken) {
     }
 }
 
-/// Passes changes of owned objects on to the loop.
-async fn forward(mut news: News, events: mpsc::Sender<Event>, stop: CancellationToken) -> anyhow::Result<()> {
-    loop {
-        let changes = tokio::select! {
-            changes = news.next() => changes,
-            () = stop.cancelled() => None,
-        };
-        let Some(changes) = changes else { return Ok(()) };
-        if events.send(Event::Live(changes)).await.is_err() {
-            return Ok(());
-        }
-    }
-}
-
-/// Tells the loop whenever a tenure begins or ends.
-async fn forward_tenures(
-    mut tenures: Tenures,
-    events: mpsc::Sender<Event>,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    // Those that began before.
-    while events.send(Event::Tenures).await.is_ok() {
-        tokio::select! {
-            () = tenures.changed() => {}
-            () = stop.cancelled() => break,
-        }
-    }
-    Ok(())
-}
-
 /// Ends the daemon when a watch panics: drift would go unseen.
 async fn watch_over(context: Arc<Context>, stop: CancellationToken) -> anyhow::Result<()> {
     tokio::select! {
         panic = context.watches.panicked() => bail!("{panic}; the daemon ends so that it is started anew"),
         () = stop.cancelled() => context.watches.stop().await,
     }
-    Ok(())
-}
-
-/// Returns whether the cluster knows plumb's own resources.
-pub(crate) async fn serves_own_kinds(cluster: &Cluster) -> anyhow::Result<bool> {
-    let kinds = cluster.kinds().await?;
-    let served = |kind: &Kind| matches!(kinds.find(&kind.gvk), Presence::Present(_));
-    Ok(served(&resources::kind::<Repository>()) && served(&resources::kind::<Environment>()))
-}
-
-async fn follow_resources(
-    cluster: &Cluster,
-    events: &mpsc::Sender<Event>,
-    stop: &CancellationToken,
-    tasks: &mut JoinSet<anyhow::Result<()>>,
-) -> anyhow::Result<()> {
-    if !serves_own_kinds(cluster).await? {
-        bail!(
-            "the cluster does not know plumb's resources: install them with `plumb install | kubectl apply --server-side -f -`, or start with --bootstrap DIR"
-        );
-    }
-    let (repositories, environments) = (events.clone(), events.clone());
-    let (one, other) = (cluster.clone(), cluster.clone());
-    let (stop_one, stop_other) = (stop.clone(), stop.clone());
-    tasks.spawn(async move {
-        resources::follow::<Repository, _>(&one, stop_one, |followed| {
-            repositories.send(Event::Repository(Box::new(followed)))
-        })
-        .await;
-        Ok(())
-    });
-    tasks.spawn(async move {
-        let send = |followed| environments.send(Event::Environment(Box::new(followed)));
-        resources::follow::<Environment, _>(&other, stop_other, send).await;
-        Ok(())
-    });
     Ok(())
 }

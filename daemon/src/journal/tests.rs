@@ -79,7 +79,7 @@ fn every_kind_of_record_is_one_count_one_log_line_and_one_event_with_the_same_wo
         let about = if OF_REPOSITORIES.contains(&kind) { "repository" } else { "environment" };
         assert_eq!(fields[about], "team/shop", "{said}");
         let event = queue.try_recv().expect("an Event");
-        assert_eq!((event.kind, &event.message, event.at), (line.kind, &line.message, line.time));
+        assert_eq!((event.reason, &event.message, event.at), (line.kind.label(), &line.message, line.time));
         assert_eq!((event.regarding.name.as_str(), event.uid.as_str()), ("shop", "uid"));
         assert!(queue.try_recv().is_err(), "one Event for {kind:?}");
     }

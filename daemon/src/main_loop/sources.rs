@@ -168,8 +168,9 @@ impl Loop {
         watched.done(done, |class, failures| now + backoff::delay(class, failures, random));
     }
 
-    /// Has every environment of a repository look again, at another commit than the one that may be under way.
+    /// Has every environment of a repository look again, at another commit than the one that may be under way, and every trigger.
     pub(super) fn touch(&mut self, name: &RepositoryName) {
+        self.builds.touch(name);
         self.of(name).for_each(Watched::replace);
     }
 

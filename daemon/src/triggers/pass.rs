@@ -1,0 +1,298 @@
+//! One pass over one trigger, straight down: gather, decide, write the status, act, record.
+//!
+//! The status is written before anything is created: killed in between, the next process creates the same run under the same name.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use plumb_api::{PipelineTrigger, PipelineTriggerStatus, condition};
+use plumb_cluster::{
+    cluster::{Cluster, Precondition},
+    tenure::Tenure,
+};
+use plumb_core::{
+    class::Class,
+    operation::Failure,
+    trigger::{
+        alarm::alarms,
+        name::TriggerName,
+        plan::{self, Plan},
+        run::RunKind,
+        standing::{Picture, Standing, stand},
+    },
+};
+use serde_json::Value;
+
+use super::{
+    Builder, acting,
+    gather::{Gathered, gather},
+    objects, references,
+    settings::{Read, Settings},
+    state::{self, State},
+};
+use crate::{
+    chain::chain,
+    context::Context,
+    journal::Told,
+    source::Source,
+    status::{self, Verdict},
+};
+
+/// How long after another look is made while some trigger has yet to tell what goes on of it: all of them are looked at when the
+/// daemon starts.
+const ROOM_AGAIN: Duration = Duration::from_millis(200);
+
+/// What a pass starts from.
+pub(crate) struct Pass {
+    pub(crate) name: TriggerName,
+    pub(crate) settings: Read,
+    pub(crate) resource: Arc<PipelineTrigger>,
+    pub(crate) source: Result<Source, Failure>,
+    /// The address of the repository.
+    pub(crate) url: String,
+    pub(crate) state: State,
+    pub(crate) tenure: Tenure,
+}
+
+/// What a pass leaves.
+pub(crate) struct Finished {
+    pub(crate) name: TriggerName,
+    pub(crate) state: State,
+    /// It is to be made again, after a pause that grows.
+    pub(crate) retry: Option<Class>,
+    /// It is to be made again at this time.
+    pub(crate) again: Option<Timestamp>,
+    /// It is to be made again when runs of others have ended.
+    pub(crate) waits_for_room: bool,
+}
+
+/// What keeps runs from being begun, or is wrong otherwise.
+#[derive(Default)]
+struct Obstacles {
+    /// What is wrong with the spec.
+    problems: Vec<String>,
+    /// What runs name and is not there.
+    missing: Vec<String>,
+    failures: Vec<Failure>,
+}
+
+/// Looks at a trigger, and does what is called for.
+pub(crate) async fn look(context: &Context, builder: &Builder, mut pass: Pass) -> Finished {
+    let now = context.clock.now();
+    let memory = state::memory(&pass.state.status);
+    let acting = pass.settings.clone().and_then(|settings| {
+        let account = settings.service_account.clone();
+        match context.acting_as(&pass.name.namespace, account, &pass.tenure) {
+            Ok(cluster) => Ok((settings, cluster)),
+            Err(error) => Err(Failure { class: Class::Wait, message: format!("--default-service-account: {error}") }),
+        }
+    });
+    let (settings, cluster) = match acting {
+        Ok(acting) => acting,
+        Err(failure) => {
+            builder.room.tell(&pass.name, 0);
+            let obstacles = Obstacles { problems: vec![failure.message], ..Obstacles::default() };
+            let plan = Plan { memory: memory.clone(), ..Plan::default() };
+            let standing = standing(&pass, (None, &plan), &obstacles, now);
+            let written = write(context, &mut pass, (None, &plan), standing, now).await;
+            return pass.finish(written.err().map(|failure| failure.class), None, false);
+        }
+    };
+    let gathered = gather(builder, &settings, &pass, memory).await;
+    let going_on = gathered.runs.iter().flatten().filter(|run| run.is_under_way()).count();
+    builder.room.tell(&pass.name, going_on);
+    let input = |room| plan::Input {
+        now,
+        rules: &settings.rules,
+        head: gathered.head.as_ref(),
+        memory: &gathered.memory,
+        runs: gathered.runs.as_deref(),
+        room,
+        asked: &gathered.asked,
+        unwritten: &gathered.unwritten,
+        absorbed: &gathered.absorbed,
+    };
+    let wanted = plan::plan(&input(usize::MAX)).create.len();
+    let mut held = builder.room.hold(&pass.name, wanted);
+    let short = held.count() < wanted;
+    let mut plan = plan::plan(&input(held.count()));
+    let mut obstacles = Obstacles { failures: gathered.unread.iter().cloned().collect(), ..Obstacles::default() };
+    let mut objects = Vec::new();
+    if !plan.create.is_empty() {
+        match make(context, &settings, &pass, &gathered, &plan).await {
+            Ok(Ok(made)) => objects = made,
+            Ok(Err(missing)) => obstacles.missing = missing,
+            Err(failure) => obstacles.failures.push(failure),
+        }
+        if objects.is_empty() {
+            // What can't be created yet is not begun either.
+            plan = plan::plan(&input(0));
+        }
+    }
+    let standing = standing(&pass, (Some((&settings, &gathered)), &plan), &obstacles, now);
+    if let Err(failure) = write(context, &mut pass, (Some(&gathered), &plan), standing, now).await {
+        return pass.finish(Some(failure.class), None, short);
+    }
+    record(context, &pass, &plan, now);
+    held.created(objects.len());
+    let created = !objects.is_empty();
+    obstacles.failures.extend(act((&cluster, builder), &pass, settings.run.kind(), &plan, objects).await);
+    drop(held);
+    pass.state.failures.clone_from(&obstacles.failures);
+    let waits = (!obstacles.missing.is_empty()).then_some(Class::Wait);
+    let retry = obstacles.failures.iter().map(|failure| failure.class).chain(waits).min();
+    // What was created is seen, and what the answers say is remembered; nobody tells when all triggers have told.
+    let soon = now.checked_add(ROOM_AGAIN).ok().filter(|_| short && builder.room.is_awaited());
+    let again = plan.again.into_iter().chain(created.then_some(now)).chain(soon).min();
+    pass.finish(retry, again, short)
+}
+
+/// Makes the objects that a plan creates, unless something that they name is missing.
+async fn make(
+    context: &Context,
+    settings: &Arc<Settings>,
+    pass: &Pass,
+    gathered: &Gathered,
+    plan: &Plan,
+) -> Result<Result<Vec<Value>, Vec<String>>, Failure> {
+    let objects = objects::make(settings, pass, gathered, plan).await?;
+    let kind = settings.run.kind();
+    let named = objects.iter().map(|object| (kind, object));
+    let missing = references::missing(&context.cluster, &pass.name.namespace, named).await;
+    let missing = missing.map_err(|error| Failure { class: error.class(), message: chain(&error) })?;
+    Ok(if missing.is_empty() { Ok(objects) } else { Err(missing) })
+}
+
+/// Returns how a trigger stands.
+fn standing(
+    pass: &Pass,
+    (seen, plan): (Option<(&Settings, &Gathered)>, &Plan),
+    obstacles: &Obstacles,
+    now: Timestamp,
+) -> Standing {
+    let runs = seen.and_then(|(_, gathered)| gathered.runs.as_deref());
+    let components = seen.map(|(settings, _)| settings.components.iter().cloned().collect()).unwrap_or_default();
+    let missing: Vec<String> = obstacles
+        .missing
+        .iter()
+        .map(|object| format!("{object} is not there: create it, or correct spec.run"))
+        .collect();
+    stand(&Picture {
+        suspended: pass.resource.spec.suspend,
+        source: seen.and_then(|(_, gathered)| gathered.unread.as_ref()),
+        problems: &obstacles.problems,
+        missing: &missing,
+        failures: &pass.state.failures,
+        components: &components,
+        memory: &plan.memory,
+        runs,
+        queued: &plan.queued,
+        alarms: &alarms(runs.unwrap_or_default(), now),
+    })
+}
+
+impl Pass {
+    fn finish(self, retry: Option<Class>, again: Option<Timestamp>, waits_for_room: bool) -> Finished {
+        Finished { name: self.name, state: self.state, retry, again, waits_for_room }
+    }
+
+    pub(super) fn uid(&self) -> &str {
+        self.resource.metadata.uid.as_deref().unwrap_or_default()
+    }
+}
+
+/// Writes the status, if it differs from what is there.
+async fn write(
+    context: &Context,
+    pass: &mut Pass,
+    (seen, plan): (Option<&Gathered>, &Plan),
+    standing: Standing,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let before = &pass.state.status;
+    let generation = pass.resource.metadata.generation;
+    let Standing { ready, reconciling, stalled, reason, message } = standing;
+    let (holds, reason) = (
+        [(condition::READY, ready), (condition::RECONCILING, reconciling), (condition::STALLED, stalled)],
+        reason.to_string(),
+    );
+    let verdict = Verdict { holds: &holds, reason: &reason, message: &message };
+    let mut after = PipelineTriggerStatus {
+        observed_generation: generation,
+        conditions: status::conditions(&verdict, &before.conditions, generation, now),
+        components: state::components(&plan.memory),
+        ..before.clone()
+    };
+    if let Some(gathered) = seen {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        (after.running, after.queued) = (count(plan.running), count(plan.queued.len()));
+        after.commit = gathered.head.as_ref().map(|head| head.commit.to_string()).or(after.commit);
+    }
+    if after == *before {
+        return Ok(());
+    }
+    let cluster = context.cluster.during(&pass.tenure);
+    let name = (pass.name.namespace.as_str(), pass.name.name.as_str());
+    // What somebody else has remembered meanwhile is not written over: it is planned again with that.
+    let mut other = None;
+    let status = |newest: Option<&Value>| {
+        let newest = newest.map(|newest| serde_json::from_value(newest["status"].clone()).unwrap_or_default());
+        match newest.filter(|newest: &PipelineTriggerStatus| newest != before) {
+            Some(newest) => other.insert(newest).clone(),
+            None => after.clone(),
+        }
+    };
+    let written = status::write::<PipelineTrigger, _>(&cluster, name, pass.uid(), &pass.state.version, status).await;
+    let failure = match (written, other) {
+        (Ok(version), None) => {
+            (pass.state.status, pass.state.version) = (after, version.unwrap_or_default());
+            return Ok(());
+        }
+        (Ok(version), Some(other)) => {
+            (pass.state.status, pass.state.version) = (other, version.unwrap_or_default());
+            let message = "somebody else has written the status; it is looked at again".to_owned();
+            Failure { class: Class::Retry, message }
+        }
+        (Err(error), _) => {
+            pass.state.version.clear();
+            Failure { class: error.class(), message: format!("the status could not be written: {}", chain(&error)) }
+        }
+    };
+    tracing::warn!(trigger = %pass.name, "{}", failure.message);
+    Err(failure)
+}
+
+/// Tells what is new, once the status holds it.
+fn record(context: &Context, pass: &Pass, plan: &Plan, now: Timestamp) {
+    for fact in &plan.facts {
+        let told = Told {
+            reason: fact.event.label(),
+            warns: fact.event.warns(),
+            commit: fact.commit.clone(),
+            run: fact.run.clone(),
+            message: fact.to_string(),
+        };
+        context.journal.trigger(&pass.name, pass.uid(), &pass.tenure, told, now);
+    }
+}
+
+/// Carries the plan out.
+async fn act(
+    (cluster, builder): (&Cluster, &Builder),
+    pass: &Pass,
+    kind: RunKind,
+    plan: &Plan,
+    objects: Vec<Value>,
+) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    for cancel in &plan.cancel {
+        let run = (cancel.kind, cancel.run.as_str(), cancel.uid.as_str());
+        failures.extend(acting::cancel((cluster, builder), &pass.name, run, &cancel.reason).await.err());
+    }
+    failures.extend(acting::create((cluster, builder), &pass.name, kind, objects).await);
+    for remove in &plan.remove {
+        let state = Precondition { uid: remove.uid.clone(), resource_version: remove.resource_version.clone() };
+        failures.extend(acting::remove(cluster, &pass.name, (remove.kind, &remove.run), &state).await.err());
+    }
+    failures
+}

@@ -1,0 +1,72 @@
+//! What has to be there before a run is created, and what is wrong with a trigger.
+
+use serde_json::json;
+use system_tests::wait;
+
+use crate::shop::{Shop, daemon, run};
+
+#[test]
+fn a_run_waits_for_the_pipeline_that_it_names() {
+    daemon();
+    let shop = Shop::new("missing");
+    let first = shop.push("cart/main.go", "1");
+    let named =
+        json!({ "apiVersion": "tekton.dev/v1", "kind": "PipelineRun", "spec": { "pipelineRef": { "name": "build" } } });
+    shop.trigger(&json!({ "components": [{ "name": "cart" }], "run": named }));
+    let message = shop.wait_reason("Missing");
+    assert!(message.contains("Pipeline") && message.contains("build"), "{message}");
+    assert!(shop.runs().is_empty(), "Tekton would fail it for good");
+    shop.site.apply(&json!({
+        "apiVersion": "tekton.dev/v1", "kind": "Pipeline", "metadata": { "name": "build", "namespace": shop.site.namespace },
+        "spec": { "tasks": [{ "name": "build", "taskRef": { "name": "steps" } }] },
+    }));
+    wait::until("its Task to be missed", || {
+        let (_, reason, message) = shop.ready();
+        if reason == "Missing" && message.contains("Task") { Ok(()) } else { Err(message) }
+    });
+    shop.site.apply(&json!({
+        "apiVersion": "tekton.dev/v1", "kind": "Task", "metadata": { "name": "steps", "namespace": shop.site.namespace },
+        "spec": { "steps": [{ "name": "build", "image": "lab/build:ok", "command": ["build"] }] },
+    }));
+    shop.wait_ended("cart", &first, "Succeeded");
+}
+
+#[test]
+fn what_is_wrong_with_a_trigger_is_said_with_its_place_and_nothing_is_created() {
+    daemon();
+    let shop = Shop::new("wrong");
+    shop.push("cart/main.go", "1");
+    let mut wrong = run("lab/build:ok");
+    wrong["spec"]["params"][0]["value"] = json!("{{ revison }}");
+    shop.trigger(&json!({ "run": wrong }));
+    let message = shop.wait_reason("InvalidRun");
+    assert!(
+        message.contains("spec.run.spec.params[0].value") && message.contains("did you mean \"revision\""),
+        "{message}"
+    );
+    assert!(shop.runs().is_empty());
+    shop.trigger(&json!({}));
+    shop.wait_reason("Built");
+    shop.site.apply(&json!({
+        "apiVersion": "plumb.dev/v1alpha1", "kind": "PipelineTrigger",
+        "metadata": { "name": "astray", "namespace": shop.site.namespace },
+        "spec": { "repository": "none", "run": run("lab/build:ok") },
+    }));
+    wait::until("the Repository to be missed", || {
+        let object = shop.site.get(crate::shop::TRIGGERS, "astray").unwrap_or_default();
+        let message = object["status"]["conditions"][0]["message"].as_str().unwrap_or_default().to_owned();
+        if message.contains("there is no Repository") { Ok(()) } else { Err(message) }
+    });
+}
+
+#[test]
+fn a_suspended_trigger_begins_nothing() {
+    daemon();
+    let shop = Shop::new("suspended");
+    let first = shop.push("cart/main.go", "1");
+    shop.trigger(&json!({ "components": [{ "name": "cart" }], "suspend": true }));
+    shop.wait_reason("Suspended");
+    assert!(shop.runs().is_empty());
+    shop.trigger(&json!({ "components": [{ "name": "cart" }], "suspend": false }));
+    shop.wait_ended("cart", &first, "Succeeded");
+}
