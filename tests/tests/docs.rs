@@ -18,5 +18,7 @@ mod page;
 mod records;
 #[path = "docs/threats.rs"]
 mod threats;
+#[path = "docs/variables.rs"]
+mod variables;
 #[path = "docs/words.rs"]
 mod words;

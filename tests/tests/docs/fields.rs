@@ -65,7 +65,12 @@ fn every_field_of_the_resources_is_described_with_its_default() {
 /// Collects what has to be written: the required fields of the spec, and of the items of all lists below it.
 fn required_fields(path: &str, schema: &Value, found: &mut BTreeSet<String>) {
     let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    found.extend(required.map(|field| format!("{path}.{field}")));
+    for field in required {
+        let path = format!("{path}.{field}");
+        // What a required object requires has to be written, too.
+        required_fields(&path, &schema["properties"][field], found);
+        found.insert(path);
+    }
     lists_below(path, schema, found);
 }
 
