@@ -317,6 +317,19 @@ pub enum GitError {
         /// `in commit 0123456` or the directory.
         place: String,
     },
+    /// A path that is to be edited is no file.
+    #[error(
+        "{path} in commit {} {what}; name an ordinary file of the repository, one that can be edited",
+        .commit.short()
+    )]
+    NotAFile {
+        /// The path.
+        path: RepoPath,
+        /// The commit.
+        commit: CommitId,
+        /// What it is instead.
+        what: String,
+    },
     /// A local file or directory cannot be read.
     #[error("cannot read {path}: {detail}")]
     Unreadable {
@@ -373,6 +386,7 @@ impl GitError {
             | Self::Mirror { .. }
             | Self::PathMissing { .. }
             | Self::PathIsFile { .. }
+            | Self::NotAFile { .. }
             | Self::Unwritable { .. }
             | Self::NotSigned { .. }
             | Self::Unreadable { .. } => Class::Wait,
@@ -415,6 +429,7 @@ impl GitError {
             Self::CommitMissing { .. } => "CommitMissing",
             Self::PathMissing { .. } => "PathMissing",
             Self::PathIsFile { .. } => "PathIsFile",
+            Self::NotAFile { .. } => "NotAFile",
             Self::Unreadable { .. } => "Unreadable",
             Self::Unwritable { .. } => "Unwritable",
             Self::NotSigned { .. } => "NotSigned",

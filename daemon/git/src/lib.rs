@@ -10,11 +10,13 @@
 pub mod archive;
 pub mod directory;
 pub mod draft;
+pub mod edited;
 pub mod entries;
 pub mod error;
 mod globals;
 mod history;
 mod known_hosts;
+mod lineage;
 pub mod mirror;
 pub mod notes;
 pub mod poll;

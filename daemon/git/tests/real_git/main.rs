@@ -1,6 +1,7 @@
 //! plumb-git against real repositories made by the `git` program: by file, over `git http-backend`, in this process and in
 //! real worker processes.
 
+mod edited;
 mod entries;
 mod faults;
 mod history;
