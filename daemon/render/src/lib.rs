@@ -4,7 +4,9 @@
 //! Pure: bytes in, manifests or every problem out. Must never touch Git, the cluster, a clock or the network, and never
 //! drop content without saying so.
 
+pub mod edit;
 pub mod key;
+pub mod placing;
 pub mod plain;
 pub mod position;
 pub mod renders;

@@ -5,18 +5,18 @@
 //! The rules are those of sigs.k8s.io/yaml (goyaml v2) behind k8s.io/apimachinery's YAMLOrJSONDecoder.
 
 mod build;
-mod event;
-mod granit;
-mod indent;
+pub(crate) mod event;
+pub(crate) mod granit;
+pub(crate) mod indent;
 mod json;
-mod key;
+pub(crate) mod key;
 mod limits;
 mod number;
 pub(crate) mod outline;
 mod reading;
-mod scalar;
-mod split;
-mod text;
+pub(crate) mod scalar;
+pub(crate) mod split;
+pub(crate) mod text;
 mod written;
 
 use std::fmt;

@@ -1,6 +1,10 @@
 //! YAML events from granit-parser. The only file that knows this parser.
 
-use granit_parser::{ErrorKind, Event as Raw, Marker, Parser, ScalarStyle, ScanError, StrInput, options};
+use std::{borrow::Cow, ops::Range};
+
+use granit_parser::{
+    ErrorKind, Event as Raw, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, StructureStyle, options,
+};
 
 use super::{
     Position,
@@ -11,6 +15,28 @@ use super::{
 
 /// The namespace of the tags written with `!!`.
 const CORE: &str = "tag:yaml.org,2002:";
+
+/// How a scalar is written, as far as it decides how another text is written in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Notation {
+    Plain,
+    Single,
+    Double,
+    /// `|` or `>`, over several lines.
+    Block,
+}
+
+/// One step through a text that is to be edited.
+pub(crate) enum Drawn<'a> {
+    DocumentStart,
+    DocumentEnd,
+    End,
+    Scalar { text: Cow<'a, str>, notation: Notation, tag: Option<Tag>, anchor: AnchorId },
+    SequenceStart { flow: bool, tagged: bool, anchor: AnchorId },
+    MappingStart { flow: bool, tagged: bool, anchor: AnchorId },
+    CollectionEnd,
+    Alias(AnchorId),
+}
 
 /// The events of one chunk of a file.
 pub(crate) struct YamlEvents<'a> {
@@ -29,6 +55,57 @@ impl<'a> YamlEvents<'a> {
             block_nesting_limit: depth,
         };
         Self { parser: Parser::new_from_str_with_options(chunk.text, options), chunk }
+    }
+
+    /// Returns the next step, which bytes of the chunk it covers and where it stands.
+    pub(crate) fn drawn(&mut self) -> Result<(Drawn<'a>, Range<usize>, Position), SyntaxError> {
+        loop {
+            let (raw, span) = match self.parser.next_event() {
+                None => return Ok((Drawn::End, 0..0, Position { line: self.chunk.line, column: 1 })),
+                Some(Err(error)) => return Err(self.error(&error)),
+                Some(Ok(next)) => next,
+            };
+            let drawn = match raw {
+                Raw::StreamEnd => Drawn::End,
+                Raw::DocumentStart(..) => Drawn::DocumentStart,
+                Raw::DocumentEnd => Drawn::DocumentEnd,
+                Raw::Scalar(text, style, id, written) => {
+                    let notation = match style {
+                        ScalarStyle::Plain => Notation::Plain,
+                        ScalarStyle::SingleQuoted => Notation::Single,
+                        ScalarStyle::DoubleQuoted => Notation::Double,
+                        ScalarStyle::Literal | ScalarStyle::Folded => Notation::Block,
+                    };
+                    Drawn::Scalar { text, notation, tag: written.as_deref().map(tag), anchor: anchor(id) }
+                }
+                Raw::SequenceStart(style, id, tag) => {
+                    let flow = style == StructureStyle::Flow;
+                    Drawn::SequenceStart { flow, tagged: tag.is_some(), anchor: anchor(id) }
+                }
+                Raw::MappingStart(style, id, tag) => {
+                    let flow = style == StructureStyle::Flow;
+                    Drawn::MappingStart { flow, tagged: tag.is_some(), anchor: anchor(id) }
+                }
+                Raw::SequenceEnd | Raw::MappingEnd => Drawn::CollectionEnd,
+                Raw::Alias(id) => Drawn::Alias(anchor(id)),
+                Raw::UnresolvedAlias(_) => Drawn::Alias(None),
+                // Stream start, and presentation that was not asked for.
+                _ => continue,
+            };
+            return Ok((drawn, self.range(&span), self.position(&span.start)));
+        }
+    }
+
+    /// Returns the bytes of the chunk, as the file has it, that a span covers.
+    fn range(&self, span: &Span) -> Range<usize> {
+        self.offset(&span.start)..self.offset(&span.end)
+    }
+
+    fn offset(&self, mark: &Marker) -> usize {
+        let line = u32::try_from(mark.line()).unwrap_or(u32::MAX);
+        let mut added = self.chunk.indented.partition_point(|indented| *indented < line);
+        added += usize::from(self.chunk.indented.binary_search(&line).is_ok() && mark.col() >= indent::ADDED);
+        mark.byte_offset().unwrap_or_default().saturating_sub(added * indent::ADDED)
     }
 
     fn position(&self, mark: &Marker) -> Position {

@@ -17,7 +17,7 @@ pub(super) const ADDED: usize = 512;
 pub(super) const BYTES: usize = 32 << 20;
 
 /// A chunk's text with more white space.
-pub(super) struct Indented {
+pub(crate) struct Indented {
     pub(super) text: String,
     /// The changed lines, counted from 1 in the chunk, in rising order.
     pub(super) lines: Vec<u32>,
@@ -25,7 +25,7 @@ pub(super) struct Indented {
 
 impl Indented {
     /// Adds white space where the parser asks for it, as long as `budget` lasts; returns nothing if it asks for none.
-    pub(super) fn new(chunk: Chunk<'_>, depth: usize, budget: &mut usize) -> Option<Self> {
+    pub(crate) fn new(chunk: Chunk<'_>, depth: usize, budget: &mut usize) -> Option<Self> {
         let mut indented = Self { text: chunk.text.to_owned(), lines: Vec::new() };
         while let Some((line, offset)) = indented.refused(depth)
             && indented.text.len() <= *budget
@@ -40,7 +40,7 @@ impl Indented {
     }
 
     /// Returns the chunk with this text.
-    pub(super) fn chunk(&self, line: u32) -> Chunk<'_> {
+    pub(crate) fn chunk(&self, line: u32) -> Chunk<'_> {
         Chunk { text: &self.text, line, indented: &self.lines }
     }
 

@@ -31,7 +31,7 @@ pub(crate) enum Key {
 
 impl Key {
     /// Returns what a scalar is as a key.
-    pub(super) fn of_scalar(text: Cow<'_, str>, style: Style, tag: Option<Tag>) -> Result<Self, Unreadable> {
+    pub(crate) fn of_scalar(text: Cow<'_, str>, style: Style, tag: Option<Tag>) -> Result<Self, Unreadable> {
         let merge = match tag {
             None => style == Style::Plain,
             Some(tag) => tag == Tag::Merge,

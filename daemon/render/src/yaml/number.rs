@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// A number before it becomes JSON.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Number {
+pub(crate) enum Number {
     Signed(i64),
     /// Above the range of `i64`: kubectl passes it on as a float.
     Unsigned(u64),

@@ -22,14 +22,14 @@ const BASE64: GeneralPurpose =
 
 /// Why a scalar has no value, and what to write instead.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unreadable {
+pub(crate) struct Unreadable {
     pub(super) message: String,
     pub(super) remedy: String,
 }
 
 /// The plain scalars that are no text, before they become JSON.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Plain {
+pub(crate) enum Plain {
     Null,
     Bool(bool),
     Number(Number),
@@ -52,7 +52,7 @@ pub(super) fn value(text: Cow<'_, str>, style: Style, tag: Option<Tag>, lossy: b
 }
 
 /// Returns what a plain scalar without a tag is.
-pub(super) fn plain(text: &str) -> Plain {
+pub(crate) fn plain(text: &str) -> Plain {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Plain::Null,
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Plain::Bool(true),
