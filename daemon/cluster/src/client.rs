@@ -40,6 +40,11 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// How long its answer may take: with the interval, a dead connection is noticed within half a minute.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Marks a request whose answer may begin as late as it likes: that of a log begins with the first words of the container. The pings
+/// find out when the connection is dead.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patient;
+
 /// A configuration from which no connection can be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -178,8 +183,9 @@ fn open(config: &Config) -> Result<Client, ConnectError> {
         .http2_adaptive_window(true)
         .build(https.enable_all_versions().wrap_connector(connector));
     let send = tower::service_fn(move |request: Request<Body>| {
+        let patient = request.extensions().get::<Patient>().is_some();
         let answer = hyper.request(GatedBody::gate(request));
-        async move { head_in_time(answer).await }
+        async move { if patient { Ok(answer.await?) } else { head_in_time(answer).await } }
     });
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())

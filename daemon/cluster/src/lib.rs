@@ -17,6 +17,7 @@ pub mod finalizer;
 pub mod hand_over;
 pub mod index;
 pub mod leases;
+pub mod logs;
 pub mod parent;
 pub mod pods;
 pub mod resources;
