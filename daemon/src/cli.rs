@@ -2,12 +2,13 @@
 //!
 //! Owns: arguments, tables, exit codes and the words around an error; one file for each command. May touch: the
 //! terminal, files and clones that the user names, and the Kubernetes API; Git servers only for `plumb diff`. Must never do: write to the
-//! cluster anything but request annotations, decide what plumb-core decides, or show a value of a Secret from a cluster.
+//! cluster anything but request annotations and what ends a run, decide what plumb-core decides, or show a value of a Secret from a cluster.
 
 mod age;
 mod allow;
 mod asking;
 mod audit;
+mod build;
 mod check;
 mod completion;
 mod connection;
@@ -18,11 +19,13 @@ mod format;
 mod git_worker;
 mod history;
 mod install;
+mod logs;
 mod notes;
 mod place;
 mod render;
 mod rollback;
 mod run;
+mod runs;
 mod screen;
 mod standing;
 mod status;
@@ -30,6 +33,7 @@ mod suspend;
 mod sync;
 mod table;
 mod tree;
+mod triggers;
 mod waiting;
 mod writers;
 mod yaml;
@@ -44,8 +48,8 @@ use self::error::CliError;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; nothing is wrong and nothing would change
-  1  the answer is no: check found problems, diff a change, or sync --wait an environment that is not ready;
-     status and drift only show, and end with 0
+  1  the answer is no: check found problems, diff a change, sync --wait an environment that is not ready, or
+     logs --follow and build --wait a run that did not succeed; status and drift only show, and end with 0
   2  the question could not be answered; the last line of the message says what to do next
 
 Colours appear only on a terminal, and never with NO_COLOR set.
@@ -91,6 +95,9 @@ enum Command {
     Suspend(suspend::SuspendArgs),
     Resume(suspend::ResumeArgs),
     Allow(allow::AllowArgs),
+    Runs(runs::RunsArgs),
+    Logs(logs::LogsArgs),
+    Build(build::BuildArgs),
     Audit(audit::AuditArgs),
     Completion(completion::CompletionArgs),
     #[command(hide = true)]
@@ -137,6 +144,9 @@ fn perform(command: Command) -> Result<Outcome, CliError> {
         Command::Suspend(arguments) => suspend::suspend(&arguments),
         Command::Resume(arguments) => suspend::resume(&arguments),
         Command::Allow(arguments) => allow::perform(&arguments),
+        Command::Runs(arguments) => runs::perform(&arguments),
+        Command::Logs(arguments) => logs::perform(&arguments),
+        Command::Build(arguments) => build::perform(&arguments),
         Command::Audit(arguments) => audit::perform(&arguments),
         Command::Completion(arguments) => {
             completion::perform(&arguments, &mut <Cli as clap::CommandFactory>::command())

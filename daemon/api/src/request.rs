@@ -1,4 +1,4 @@
-//! Requests of a person to the daemon: annotations on an Environment, written by manager `plumb-cli`.
+//! Requests of a person to the daemon: annotations on an Environment or a PipelineTrigger, written by manager `plumb-cli`.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,8 @@ pub const ALLOW_PRUNE: &str = "plumb.dev/allow-prune";
 pub const RETRY: &str = "plumb.dev/retry";
 /// Asks for an older commit to be applied again, and the commits since to be reverted as `spec.rollback.mode` says.
 pub const ROLLBACK: &str = "plumb.dev/rollback";
+/// Asks a PipelineTrigger for a run, whatever was built before.
+pub const BUILD: &str = "plumb.dev/build";
 /// Suspends the environment while it is there.
 pub const SUSPENDED: &str = "plumb.dev/suspended";
 
@@ -38,19 +40,23 @@ pub struct Request {
     /// Whether the newest commit begins at once, whatever the sync windows say.
     #[serde(default, skip_serializing_if = "is_false")]
     pub now: bool,
-    /// The commit that the request is about: for `plumb allow` and `plumb rollback`.
+    /// The commit that the request is about: for `plumb allow` and `plumb rollback`; for `plumb build` absent where it is the newest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// The component that is built: for `plumb build`; absent: all of the trigger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
 }
 
 impl Request {
     /// Reads a request; nothing if it is none. Words that are too long are cut, and each is one line.
     pub fn parse(text: &str) -> Option<Self> {
-        let Self { id, user, reason, now, commit } = serde_json::from_str(text).ok()?;
+        let Self { id, user, reason, now, commit, component } = serde_json::from_str(text).ok()?;
         let short = |text: String| {
             text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(WORDS_MAX).collect::<String>()
         };
-        Some(Self { id: short(id), user: short(user), reason: reason.map(short), now, commit: commit.map(short) })
+        let (reason, commit, component) = (reason.map(short), commit.map(short), component.map(short));
+        Some(Self { id: short(id), user: short(user), reason, now, commit, component })
     }
 }
 
@@ -61,11 +67,13 @@ mod tests {
     #[test]
     fn words_of_a_request_are_bounded() {
         let long = "ä".repeat(100_000);
-        let text = serde_json::json!({ "id": long, "user": "ann\nb", "reason": long, "commit": long }).to_string();
+        let text =
+            serde_json::json!({ "id": long, "user": "ann\nb", "reason": long, "commit": long, "component": long })
+                .to_string();
         let asked = Request::parse(&text).expect("a request");
         assert_eq!((asked.id.chars().count(), asked.user.as_str()), (WORDS_MAX, "ann b"));
         assert!(
-            [asked.reason, asked.commit]
+            [asked.reason, asked.commit, asked.component]
                 .into_iter()
                 .all(|text| text.is_some_and(|text| text.chars().count() == WORDS_MAX))
         );

@@ -1,4 +1,4 @@
-//! Requests to the daemon: annotations on an Environment, one value for each request, nothing else touched.
+//! Requests to the daemon: annotations on an Environment or a PipelineTrigger, one value for each request, nothing else touched.
 
 use plumb_api::{Environment, request};
 use plumb_cluster::{error::ApiError, resources};
@@ -13,6 +13,8 @@ pub(crate) struct Wish {
     pub(crate) reason: Option<String>,
     /// The commit it is about.
     pub(crate) commit: Option<String>,
+    /// The component it is about.
+    pub(crate) component: Option<String>,
     /// Whether the sync windows don't count.
     pub(crate) now: bool,
 }
@@ -24,16 +26,22 @@ pub(crate) async fn ask(
     annotation: &str,
     wish: Wish,
 ) -> Result<(String, Environment), CliError> {
-    let Wish { reason, commit, now } = wish;
+    let (id, value) = made(session, wish).await?;
+    Ok((id, write(session, environment, annotation, Some(&value)).await?))
+}
+
+/// Makes a request, and returns its id and the value of its annotation.
+pub(super) async fn made(session: &Session, wish: Wish) -> Result<(String, String), CliError> {
+    let Wish { reason, commit, component, now } = wish;
     // The time helps people, the random part keeps two requests of one moment apart.
     let clock = &session.clock;
     let id = format!("{}-{:08x}", clock.now().strftime("%Y%m%dT%H%M%SZ"), clock.random() & 0xffff_ffff);
     let user = session.cluster.user().await?;
     // An empty one would be shown as if something were missing.
     let reason = reason.filter(|reason| !reason.trim().is_empty());
-    let asked = request::Request { id: id.clone(), user, reason, now, commit };
+    let asked = request::Request { id: id.clone(), user, reason, now, commit, component };
     let value = serde_json::to_string(&asked).expect("because a request always becomes JSON");
-    Ok((id, write(session, environment, annotation, Some(&value)).await?))
+    Ok((id, value))
 }
 
 /// Takes a request back.

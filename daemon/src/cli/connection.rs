@@ -21,7 +21,7 @@ const NAMES_LISTED: usize = 10;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Cluster")]
 pub(crate) struct ConnectionArgs {
-    /// Namespace of the Environments; without it the one of the kubeconfig's context
+    /// Namespace of what is named without one; without it the one of the kubeconfig's context
     #[arg(short, long, value_name = "NAME", value_parser = namespace)]
     pub(super) namespace: Option<String>,
     /// Kubeconfig; without it $KUBECONFIG, ~/.kube/config, or the Pod's own service account

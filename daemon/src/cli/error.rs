@@ -6,6 +6,7 @@ use plumb_cluster::{client::ConnectError, error::ApiError};
 use plumb_core::{
     environment::{EnvironmentName, InvalidEnvironmentName},
     rollback::by_hand::Refused,
+    trigger::name::TriggerName,
 };
 use plumb_git::error::GitError;
 
@@ -46,6 +47,60 @@ pub(crate) enum CliError {
         /// What was looked for.
         name: EnvironmentName,
         /// Some of those that are there.
+        known: Vec<String>,
+    },
+    /// There is no such PipelineTrigger.
+    #[error("there is no PipelineTrigger {name}")]
+    NoTrigger {
+        /// What was looked for.
+        name: TriggerName,
+        /// Some of those that are there.
+        known: Vec<String>,
+    },
+    /// A PipelineTrigger has no such component.
+    #[error("{trigger} has no component {written:?}")]
+    NoComponent {
+        /// The PipelineTrigger.
+        trigger: TriggerName,
+        /// What was written.
+        written: String,
+        /// Those that it has.
+        known: Vec<String>,
+    },
+    /// There is no such run.
+    #[error("there is no run {name}")]
+    NoRun {
+        /// What was looked for.
+        name: TriggerName,
+        /// Some of those that are there.
+        known: Vec<String>,
+    },
+    /// A run was there, and its trigger still knows how it ended.
+    #[error("the run {name} is gone, and its logs with it; it ended: {end}")]
+    RunGone {
+        /// What was looked for.
+        name: TriggerName,
+        /// Whose run it was.
+        trigger: TriggerName,
+        /// How it ended.
+        end: String,
+    },
+    /// Something else has the name.
+    #[error("{object} was not made by a PipelineTrigger")]
+    NotByTrigger {
+        /// What was found.
+        object: String,
+    },
+    /// A run has no such task or step.
+    #[error("the run {run} has no {part} {written:?}")]
+    NoPart {
+        /// The run.
+        run: TriggerName,
+        /// `task` or `step`.
+        part: &'static str,
+        /// What was written.
+        written: String,
+        /// Those that it has.
         known: Vec<String>,
     },
     /// The namespace of the kubeconfig's context makes no name.
@@ -180,6 +235,21 @@ impl CliError {
             Self::NoEnvironment { name: EnvironmentName { namespace, .. }, known } => {
                 format!("name one of {} (in {namespace}), or another namespace with -n", known.join(", "))
             }
+            Self::NoTrigger { name, known } if known.is_empty() => {
+                format!("{} has no PipelineTriggers that you may see; plumb runs -A shows those of all namespaces", name.namespace)
+            }
+            Self::NoTrigger { name, known } => {
+                format!("name one of {} (in {}), or another namespace with -n", known.join(", "), name.namespace)
+            }
+            Self::NoComponent { known, .. } => format!("name one of {}", known.join(", ")),
+            Self::NoRun { name, known } if known.is_empty() => {
+                format!("{} has no runs that you may see; plumb runs -A shows those of all namespaces", name.namespace)
+            }
+            Self::NoRun { known, .. } => format!("name one of {}; plumb runs lists all", known.join(", ")),
+            Self::RunGone { trigger, .. } => format!("plumb runs {trigger} shows what is there; plumb build {trigger} builds anew"),
+            Self::NotByTrigger { .. } => "plumb runs lists the runs of PipelineTriggers; for others: kubectl, or tkn".to_owned(),
+            Self::NoPart { run, known, .. } if known.is_empty() => format!("plumb runs describe {run} shows what it has"),
+            Self::NoPart { known, .. } => format!("name one of {}", known.join(", ")),
             Self::NoCommit { known, .. } if known.is_empty() => "write all 40 digits: git rev-parse HEAD".to_owned(),
             Self::NoCommit { known, .. } => format!("name one of {}, or write all 40 digits", known.join(", ")),
             Self::SuspendedBySpec { .. } => "set spec.suspend to false where the Environment is declared".to_owned(),

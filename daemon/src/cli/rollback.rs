@@ -105,7 +105,8 @@ pub(crate) fn perform(arguments: &RollbackArgs) -> Result<Outcome, CliError> {
         let (id, _) = asking::ask(&session, &name, request::ROLLBACK, wish).await?;
         writers::remark(&session).await?;
         let look = async |name: &_, id: &str| Ok(progress(&session.environment(name).await?, id, &target));
-        waiting::wait(BTreeMap::from([(name, id)]), arguments.timeout.get(), look).await
+        let asked = BTreeMap::from([(name, id)]);
+        waiting::wait(asked, arguments.timeout.get(), waiting::NEXT_OF_ENVIRONMENTS, look).await
     })
 }
 

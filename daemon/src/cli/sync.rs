@@ -76,7 +76,8 @@ pub(crate) fn perform(arguments: &SyncArgs) -> Result<Outcome, CliError> {
         if !arguments.wait {
             return Ok(Outcome::Yes);
         }
-        waiting::wait(asked, arguments.timeout.get(), async |name, id| look(&session, name, id).await).await
+        let look = async |name: &_, id: &str| look(&session, name, id).await;
+        waiting::wait(asked, arguments.timeout.get(), waiting::NEXT_OF_ENVIRONMENTS, look).await
     })
 }
 

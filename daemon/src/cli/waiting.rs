@@ -1,8 +1,8 @@
-//! Waiting for what was asked of the daemon: progress on a terminal, one answer for each environment.
+//! Waiting for what was asked of the daemon: progress on a terminal, one answer for each environment or trigger.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt::Display, time::Duration};
 
-use plumb_core::{class::Class, environment::EnvironmentName};
+use plumb_core::class::Class;
 use tokio::time::Instant;
 
 use super::{
@@ -15,7 +15,7 @@ use crate::chain::chain;
 /// How often the status is read while waiting: a sync takes some hundred milliseconds, and one GET costs next to nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// How far an environment is with a request.
+/// How far an environment, or a trigger, is with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Progress {
     /// The request is not carried out yet, or its effects are on their way.
@@ -26,14 +26,20 @@ pub(super) enum Progress {
     Stuck(String),
 }
 
-/// Waits for requests, named by their ids, until `look` says of each that it is ready or stuck; says how each is.
-pub(super) async fn wait(
-    mut waiting: BTreeMap<EnvironmentName, String>,
+/// What helps where an environment is not ready in time.
+pub(super) const NEXT_OF_ENVIRONMENTS: &str =
+    "next: plumb status ENV shows every problem, plumb tree ENV the health of each object; see that plumb runs";
+
+/// Waits for requests, named by their ids, until `look` says of each that it is ready or stuck; says how each is, and what is `next`
+/// where the time is up.
+pub(super) async fn wait<N: Ord + Clone + Display>(
+    mut waiting: BTreeMap<N, String>,
     timeout: Duration,
-    look: impl AsyncFn(&EnvironmentName, &str) -> Result<Progress, CliError>,
+    next: &str,
+    look: impl AsyncFn(&N, &str) -> Result<Progress, CliError>,
 ) -> Result<Outcome, CliError> {
     let deadline = Instant::now() + timeout;
-    let mut said: BTreeMap<EnvironmentName, String> = BTreeMap::new();
+    let mut said: BTreeMap<N, String> = BTreeMap::new();
     let mut outcome = Outcome::Yes;
     loop {
         for (name, id) in waiting.clone() {
@@ -68,9 +74,7 @@ pub(super) async fn wait(
                 let last = said.get(name).map(String::as_str).unwrap_or_default();
                 screen::print(&format!("{name}: {} {}\n", Tone::Bad.paint("not ready in time:"), screen::plain(last)))?;
             }
-            screen::remark(
-                "next: plumb status ENV shows every problem, plumb tree ENV the health of each object; see that plumb runs",
-            )?;
+            screen::remark(next)?;
             return Ok(Outcome::No);
         }
         tokio::time::sleep(LOOK_EVERY).await;

@@ -26,12 +26,23 @@ fn commands(help: &str) -> BTreeSet<String> {
     names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
-/// Returns the commands of a program that do something themselves: `audit verify` and not `audit`.
+/// Returns whether a command does something without a command of its own behind it, as its usage says.
+fn is_whole(help: &str) -> bool {
+    help.lines()
+        .find_map(|line| line.strip_prefix("Usage: "))
+        .is_some_and(|usage| !usage.trim_end().ends_with("<COMMAND>"))
+}
+
+/// Returns the commands of a program that do something themselves: `audit verify` and not `audit`, but `runs` and `runs describe`.
 fn leaves(program: &Path) -> BTreeSet<String> {
     let of = |command: String| {
-        let below = commands(&help(program, Some(&command)));
-        let named: Vec<String> = below.into_iter().map(|name| format!("{command} {name}")).collect();
-        if named.is_empty() { vec![command] } else { named }
+        let help = help(program, Some(&command));
+        let below = commands(&help).into_iter().map(|name| format!("{command} {name}"));
+        let mut named: Vec<String> = below.collect();
+        if is_whole(&help) {
+            named.push(command);
+        }
+        named
     };
     commands(&help(program, None)).into_iter().flat_map(of).collect()
 }
