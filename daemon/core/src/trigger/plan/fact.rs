@@ -54,7 +54,7 @@ pub enum Event {
     },
     /// Its run was deleted before it ended: nobody knows what would have become of it.
     Vanished,
-    /// It is asked to end for a newer commit, or was not even created.
+    /// It is asked to end for a newer commit.
     Superseded(CommitId),
     /// Nothing is built for what the commit changed.
     PassedOver(PassedOver),

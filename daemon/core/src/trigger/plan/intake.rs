@@ -113,7 +113,13 @@ fn close(known: &mut Known, ended: &Attempted) {
     let later = newest.is_some_and(|newest| newest.attempt() > ended.attempt() && newest.branch);
     let is_last = newest.is_some_and(|newest| newest.attempt() == ended.attempt());
     if ended.gave_way() && !later && (is_last || known.tried.as_ref() == Some(&ended.build.inputs)) {
-        // It ended for a newer commit, and not for its own sake: should the branch come back to it, it is built again.
+        // It ended for a newer commit, and not for its own sake: should the branch come back to it, or have come back to it, it is
+        // built again.
+        let waits = known.waiting.iter().any(|waiting| waiting.branch);
+        if let Some(seen) = known.seen.as_mut().filter(|seen| !waits && !seen.passed_over && seen.inputs == known.tried)
+        {
+            seen.inputs = None;
+        }
         known.tried = None;
     }
 }

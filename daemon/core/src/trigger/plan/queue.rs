@@ -50,7 +50,7 @@ pub(super) fn advance(plan: &mut Plan, input: &Input<'_>) {
     let runs = input.runs.unwrap_or_default();
     let under_way = runs.iter().filter(|run| run.is_under_way()).count();
     let mut ceded = superseding::Ceded::default();
-    for place in line(&plan.memory, input.head, (input.rules.retries, input.rules.supersede.drops())) {
+    for place in line(&plan.memory, input.head, input.rules.retries) {
         let begun = plan.create.len();
         let why = match place.turn {
             _ if input.rules.suspended => Why::Suspended,
@@ -81,13 +81,12 @@ pub(super) fn is_unseen(entry: &Attempted) -> bool {
 }
 
 /// Returns all that may begin, in its order.
-fn line(memory: &Memory, head: Option<&Head>, (retries, drops): (u32, bool)) -> Vec<Place> {
+fn line(memory: &Memory, head: Option<&Head>, retries: u32) -> Vec<Place> {
     let mut line = Vec::new();
     for (name, known) in &memory.components {
         let order = |unseen, next, committed| (Reverse(unseen), Reverse(next), committed, name.clone());
-        // What was not even created gives way to what waits.
-        let gives_way = |entry: &Attempted| drops && entry.asked.is_none() && known.waiting.iter().any(|it| it.branch);
-        line.extend(known.entries().filter(|entry| is_unseen(entry) && !gives_way(entry)).map(|entry| Place {
+        // Whatever came since: it may have been created, with nobody having seen it yet.
+        line.extend(known.entries().filter(|entry| is_unseen(entry)).map(|entry| Place {
             turn: Turn::Unseen(entry.attempt()),
             build: entry.build.clone(),
             since: entry.begun,
@@ -175,9 +174,5 @@ fn begin_waiting(known: &mut Known, waiting: &Waiting, input: &Input<'_>, facts:
     facts.push(Fact::about(&begun, event));
     let before = known.attempted.replace(begun);
     known.earlier.extend(before.filter(Attempted::is_open));
-    if input.rules.supersede.drops() && *branch {
-        let uncreated = known.earlier.extract_if(.., |entry| is_unseen(entry) && entry.asked.is_none());
-        facts.extend(uncreated.map(|entry| Fact::about(&entry, Event::Superseded(build.commit.clone()))));
-    }
     Create { build: build.clone(), attempt }
 }
