@@ -110,7 +110,7 @@ pub fn to_read(steps: &[Step]) -> Vec<&CommitId> {
         // What it changes shows against the commit below.
         steps.get(at).is_some_and(|step| step.part != Part::Change)
     };
-    let mut read = BTreeSet::from([0, target(steps)]);
+    let mut read = BTreeSet::from([0, decisive(steps)]);
     for at in (0..steps.len()).filter(|at| of_interest(*at)) {
         if read.len() + 2 > READ_MAX {
             break;
@@ -126,7 +126,7 @@ pub fn to_read(steps: &[Step]) -> Vec<&CommitId> {
 /// remembered (what was built or passed over then, or the newest one where plumb's own had moved it along), or as far as they were
 /// looked at.
 pub fn wanted(steps: &[Step], readings: &Readings, dealt: &Dealt) -> Wanted {
-    let Some(target) = steps.get(target(steps)) else { return Wanted::Unknown };
+    let Some(target) = steps.get(decisive(steps)) else { return Wanted::Unknown };
     let inputs = match readings.get(&target.commit) {
         None => return Wanted::Unknown,
         Some(None) => return Wanted::Absent,
@@ -160,7 +160,9 @@ pub fn wanted(steps: &[Step], readings: &Readings, dealt: &Dealt) -> Wanted {
     Wanted::Built(standing)
 }
 
-/// Returns which commit decides: the newest that is not a write-back. Where there is no other, the newest.
-fn target(steps: &[Step]) -> usize {
+/// Returns the place of the commit that decides: the newest that is not a write-back. Where there is no other, the newest.
+///
+/// A revert of plumb's own decides, too: what a person has left to build below it is built as it is now.
+pub fn decisive(steps: &[Step]) -> usize {
     steps.iter().position(|step| step.part != Part::WriteBack).unwrap_or(0)
 }

@@ -153,6 +153,20 @@ fn what_is_read_is_what_decides() {
     assert_eq!(to_read(&steps)[0], &steps[0].commit);
 }
 
+#[test]
+fn a_write_back_never_decides_where_there_is_another_commit() {
+    #[track_caller]
+    fn check(text: &str, expected: usize) {
+        assert_eq!(decisive(&history(text).0), expected);
+    }
+    check("person", 0);
+    check("person image image", 2);
+    check("skip image", 1);
+    check("person revert image", 1);
+    check("image image", 0);
+    check("", 0);
+}
+
 /// What happens to a branch. The component reads two files: the source, and the image that plumb writes.
 #[derive(Debug, Clone)]
 enum Event {
