@@ -3,6 +3,8 @@
 //! Must never do: create what would not be followed (another kind, another namespace), or let a template write over what plumb
 //! knows its runs by.
 
+mod tekton;
+
 use std::fmt;
 
 use serde_json::{Map, Value, json};
@@ -17,6 +19,8 @@ use super::{
 pub const CANCELLED: &str = "plumb.dev/cancelled";
 /// What the names of plumb's labels and annotations begin with.
 const OURS: &str = "plumb.dev/";
+/// What the names of labels begin with by which an inventory is known.
+const APPLY_SETS: &str = "applyset.kubernetes.io/";
 
 /// The object of a run, before anything is filled in.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,20 +141,14 @@ fn judge(object: &Value, namespace: &str) -> (Option<RunKind>, Vec<Fault>) {
     };
     faults.extend(metadata(&object["metadata"], namespace));
     let spec = &object["spec"];
-    for (path, resources) in
-        [(".spec.resources", &spec["resources"]), (".spec.pipelineSpec.resources", &spec["pipelineSpec"]["resources"])]
-    {
-        if kind.is_some() && !resources.is_null() {
-            faults.push(fault(path, MIGRATE));
-        }
+    if let Some(kind) = kind {
+        faults.extend(tekton::outdated(kind, text("apiVersion"), spec));
     }
-    if kind.is_some_and(|kind| kind != RunKind::Job) {
-        if !spec["status"].is_null() {
-            faults.push(fault(".spec.status", "a run that begins ended or waiting is never followed: leave it out"));
-        }
-        if !spec["managedBy"].is_null() {
-            faults.push(fault(".spec.managedBy", "Tekton leaves such runs to somebody else: leave it out"));
-        }
+    if kind.is_some_and(|kind| kind != RunKind::Job) && !spec["status"].is_null() {
+        faults.push(fault(".spec.status", "a run that begins ended or waiting is never followed: leave it out"));
+    }
+    if kind.is_some() && !spec["managedBy"].is_null() {
+        faults.push(fault(".spec.managedBy", "such runs are left to somebody else: leave it out"));
     }
     if kind == Some(RunKind::Job) && spec["suspend"] == true {
         faults.push(fault(".spec.suspend", "a Job that is suspended never ends: leave it out"));
@@ -160,11 +158,6 @@ fn judge(object: &Value, namespace: &str) -> (Option<RunKind>, Vec<Fault>) {
     }
     (kind, faults)
 }
-
-/// How resources of Tekton v1alpha1 are written today.
-const MIGRATE: &str = "PipelineResources are no more since Tekton v0.44: in place of a git resource write \
-    `params: [{name: url, value: \"{{ repo_url }}\"}, {name: revision, value: \"{{ revision }}\"}]` and a task that clones into a \
-    workspace, in place of an image resource a param and the task's results IMAGE_URL and IMAGE_DIGEST";
 
 fn metadata(metadata: &Value, namespace: &str) -> Vec<Fault> {
     let mut faults = Vec::new();
@@ -187,13 +180,30 @@ fn metadata(metadata: &Value, namespace: &str) -> Vec<Fault> {
         }
     }
     for field in ["labels", "annotations"] {
-        let entries = metadata[field].as_object().into_iter().flatten();
-        for name in entries.map(|(name, _)| name).filter(|name| name.starts_with(OURS)) {
-            let message = format!("{name} is plumb's own: choose another name");
-            faults.push(fault(&format!(".metadata.{field}"), message));
+        let path = format!(".metadata.{field}");
+        match &metadata[field] {
+            Value::Null => {}
+            Value::Object(entries) => {
+                faults.extend(entries.iter().filter_map(|(name, value)| carried(&path, name, value)));
+            }
+            _ => faults.push(fault(&path, "it is no map: write names with their values")),
         }
     }
     faults
+}
+
+/// Returns what is wrong with a label or an annotation.
+fn carried(path: &str, name: &str, value: &Value) -> Option<Fault> {
+    if name.starts_with(OURS) {
+        return Some(fault(path, format!("{name} is plumb's own: choose another name")));
+    }
+    if name.starts_with(APPLY_SETS) {
+        return Some(fault(
+            path,
+            format!("{name} says what an Environment owns, and runs are no Environment's: leave it out"),
+        ));
+    }
+    (!value.is_string()).then(|| fault(path, format!("the value of {name} is no text: put it into quotes")))
 }
 
 #[cfg(test)]
@@ -247,6 +257,18 @@ mod tests {
             &[],
         );
         check(run(json!({ "metadata": { "labels": { "plumb.dev/trigger": "b" } } })), &[".metadata.labels"]);
+        check(
+            run(
+                json!({ "metadata": { "labels": { "applyset.kubernetes.io/part-of": "a" }, "annotations": { "a": 5 } } }),
+            ),
+            &[".metadata.labels", ".metadata.annotations"],
+        );
+        check(run(json!({ "metadata": { "labels": ["a"] } })), &[".metadata.labels"]);
+        check(run(json!({ "spec": { "serviceAccountName": "a" } })), &[".spec.serviceAccountName"]);
+        check(
+            json!({ "apiVersion": "batch/v1", "kind": "Job", "spec": { "managedBy": "kueue" } }),
+            &[".spec.managedBy"],
+        );
         check(run(json!({ "metadata": { "ownerReferences": [{}] } })), &[".metadata.ownerReferences"]);
         check(
             run(json!({ "spec": { "params": [{ "name": "a", "value": "{{ revison }}" }] } })),
