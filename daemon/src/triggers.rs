@@ -11,6 +11,8 @@ mod references;
 mod room;
 pub(crate) mod settings;
 mod state;
+#[cfg_attr(not(test), expect(dead_code, reason = "what passes call for it comes with the next commits"))]
+mod writing;
 
 use plumb_cluster::{cluster::Cluster, runs::Runs};
 
