@@ -12,7 +12,8 @@ use serde::Serialize;
 
 use super::Wanted;
 use crate::{
-    commit::CommitId,
+    commit::{CommitId, RefName},
+    forge::proposal::Proposal,
     name::is_subdomain,
     rollback::{hold::RecordsEnd, revert::RECORDS_TRAILER},
     text,
@@ -84,11 +85,8 @@ impl fmt::Display for Put {
 /// Returns the message of the commit that puts these images into place; the same for the same images in any order.
 pub fn message(puts: &[(ComponentName, Put)], records: Option<&RecordsEnd>) -> String {
     let puts: BTreeSet<&(ComponentName, Put)> = puts.iter().collect();
-    let subject = match puts.iter().collect::<Vec<_>>().as_slice() {
-        [(component, put)] => format!("{component}: {}", put.image.short()),
-        several => format!("Update {} images", several.len()),
-    };
-    let mut message = text::shortened(&subject, SUBJECT_CHARS_MAX);
+    let images: Vec<(&ComponentName, &Image)> = puts.iter().map(|(component, put)| (component, &put.image)).collect();
+    let mut message = subject(&images);
     message.push_str("\n\n");
     for (component, put) in &puts {
         let Put { image, namespace, repository, commit, .. } = put;
@@ -102,6 +100,26 @@ pub fn message(puts: &[(ComponentName, Put)], records: Option<&RecordsEnd>) -> S
         let _ = writeln!(message, "{RECORDS_TRAILER}: {end}");
     }
     message
+}
+
+/// Returns the first line of a commit that puts these images in.
+fn subject(images: &[(&ComponentName, &Image)]) -> String {
+    let subject = match images {
+        [(component, image)] => format!("{component}: {}", image.short()),
+        several => format!("Update {} images", several.len()),
+    };
+    text::shortened(&subject, SUBJECT_CHARS_MAX)
+}
+
+/// Returns the pull request for a branch that puts these images in.
+pub fn proposal(images: &[(&ComponentName, &Image)], branch: &RefName, base: &RefName) -> Proposal {
+    let lines = images.iter().map(|(component, image)| format!("- {component}: `{image}`\n"));
+    let text = format!(
+        "plumb has built {}, and asks to deploy it:\n\n{}\nMerge this to do so. Whoever closes it decides against these images; the next build asks again.\n",
+        if images.len() == 1 { "an image" } else { "images" },
+        lines.collect::<String>()
+    );
+    Proposal { branch: branch.short().to_owned(), base: base.short().to_owned(), title: subject(images), text }
 }
 
 /// Returns the images that a message says it puts into place, also where somebody has added to it or merged it into another.
