@@ -1,6 +1,8 @@
 //! `PipelineTrigger`: which parts of a repository are built when they change, and with which runs.
 #![expect(unreachable_pub, reason = "KubeSchema derives a copy of the struct inside a function")]
 
+pub mod write_back;
+
 use std::collections::BTreeMap;
 
 use kube::{CustomResource, KubeSchema};
@@ -8,6 +10,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::write_back::{
+    DocumentReference, Form, ResultNames, WriteBack, WriteBackImage, WriteBackMode, WriteBackStatus,
+};
 use crate::{condition::Condition, duration::DurationText, repository::is_false};
 
 /// Which parts of a repository are built when they change, and with which runs.
@@ -60,6 +65,9 @@ pub struct PipelineTriggerSpec {
     /// `{{ component }}`, `{{ repo_url }}`, `{{ source_branch }}` and others stand for what is built; its name and labels are plumb's.
     #[schemars(schema_with = "any_object")]
     pub run: Value,
+    /// Which images are put into the files of environments when they are built; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write_back: Option<WriteBack>,
     /// Begins no more runs; those under way are followed to their end.
     #[serde(default, skip_serializing_if = "is_false")]
     pub suspend: bool,
@@ -198,6 +206,9 @@ pub struct PipelineTriggerStatus {
     #[serde(default)]
     #[schemars(with = "i64", range(min = 0))]
     pub queued: u32,
+    /// What became of the images that were built.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub write_backs: Vec<WriteBackStatus>,
     /// The requests (`plumb build` …) that were carried out: annotation name to id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub handled: BTreeMap<String, String>,
