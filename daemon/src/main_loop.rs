@@ -10,6 +10,7 @@ mod gate;
 mod sources;
 mod tracked;
 mod watched;
+mod writing;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -46,6 +47,7 @@ use builds::Builds;
 use environments::Sweeping;
 use tracked::{Tracked, keeping, source, unpublished};
 use watched::{Taken, Watched};
+use writing::{Target, Writing, Wrote};
 
 /// Passes under way at once: what limits the work is the turns at the API server; a pass that hangs at a webhook or a
 /// slow kind must only cost its own place.
@@ -92,6 +94,7 @@ enum Ended {
     Swept(Option<Class>),
     Job(Box<Done>),
     Look(Box<triggers::Finished>),
+    Wrote(Box<Wrote>),
 }
 
 /// The loop and all that it knows.
@@ -107,6 +110,7 @@ pub(crate) struct Loop {
     dependencies: Dependencies,
     builder: Arc<Builder>,
     builds: Builds,
+    writing: BTreeMap<Target, Writing>,
     read: BTreeSet<&'static str>,
     /// The tenures that are acted on.
     tenures: BTreeMap<Shard, Tenure>,
@@ -136,6 +140,7 @@ impl Loop {
             dependencies: Dependencies::default(),
             builder,
             builds: Builds::default(),
+            writing: BTreeMap::new(),
             read: BTreeSet::new(),
             tenures: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -150,7 +155,7 @@ impl Loop {
     /// A task panicked, or the events ended: the daemon must not go on half alive.
     pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event>) -> Result<(), Broken> {
         loop {
-            let due = self.next_due().into_iter().chain(self.next_look()).min();
+            let due = [self.next_due(), self.next_look(), self.next_write()].into_iter().flatten().min();
             tokio::select! {
                 event = events.recv() => {
                     self.handle(event.ok_or(Broken::EventsEnded)?);
@@ -165,6 +170,7 @@ impl Loop {
             }
             self.start_passes();
             self.start_looks();
+            self.start_writes();
             self.tell_load();
         }
         while let Some(ended) = self.tasks.join_next().await {
@@ -320,6 +326,7 @@ impl Loop {
             Ended::Swept(retry) => self.swept(retry),
             Ended::Job(done) => self.done(*done),
             Ended::Look(finished) => self.look_ended(*finished),
+            Ended::Wrote(wrote) => self.wrote(*wrote),
         }
     }
 

@@ -5,14 +5,14 @@
 
 mod acting;
 mod gather;
+pub(crate) mod images;
 mod objects;
 mod pass;
 mod references;
 mod room;
 pub(crate) mod settings;
 mod state;
-#[cfg_attr(not(test), expect(dead_code, reason = "what passes call for it comes with the next commits"))]
-mod writing;
+pub(crate) mod writing;
 
 use plumb_cluster::{cluster::Cluster, runs::Runs};
 

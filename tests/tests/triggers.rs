@@ -6,6 +6,8 @@ mod commits;
 mod crashes;
 #[path = "triggers/ends.rs"]
 mod ends;
+#[path = "triggers/images.rs"]
+mod images;
 #[path = "triggers/queue.rs"]
 mod queue;
 #[path = "triggers/shop.rs"]

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::{Ended, Loop, tracked::source};
 use crate::{
     repositories::RepositoryName,
-    triggers::{self, Finished, Pass, settings},
+    triggers::{self, Finished, Pass, images::Answer, settings},
 };
 
 /// One trigger as the loop sees it.
@@ -30,6 +30,8 @@ struct Watched {
     /// Looks again at this moment, whatever happens until then.
     deadline: Option<Instant>,
     failures: u32,
+    /// What became of images of it, for the next pass.
+    answers: Vec<Answer>,
     /// How many of its runs went on when it was last looked at.
     running: u32,
     /// It has more to begin than there is room for.
@@ -48,6 +50,7 @@ impl Watched {
             dirty: true,
             deadline: None,
             failures: 0,
+            answers: Vec::new(),
             running: 0,
             waits_for_room: false,
             stale: false,
@@ -86,6 +89,14 @@ impl Builds {
     pub(super) fn touch(&mut self, repository: &RepositoryName) {
         let of = |watched: &&mut Watched| settings::repository(&watched.resource) == *repository;
         self.triggers.values_mut().filter(of).for_each(Watched::look_again);
+    }
+
+    /// Takes down what became of an image of a trigger.
+    pub(super) fn answered(&mut self, name: &TriggerName, answer: Answer) {
+        if let Some(watched) = self.triggers.get_mut(name) {
+            watched.answers.push(answer);
+            watched.look_again();
+        }
     }
 
     /// Has those look again of whose runs something is new.
@@ -187,6 +198,7 @@ impl Loop {
                 source,
                 url: tracked.map(|tracked| tracked.resource.spec.url.clone()).unwrap_or_default(),
                 state,
+                answers: std::mem::take(&mut watched.answers),
                 tenure,
             };
             let (context, builder) = (Arc::clone(&self.context), Arc::clone(&self.builder));
@@ -196,7 +208,7 @@ impl Loop {
 
     /// Takes down what a look has left to do.
     pub(super) fn look_ended(&mut self, finished: Finished) {
-        let Finished { name, state, retry, again, waits_for_room } = finished;
+        let Finished { name, state, asks, tenure, retry, again, waits_for_room } = finished;
         let Some(watched) = self.builds.triggers.get_mut(&name) else { return };
         if watched.deleted {
             self.builds.triggers.remove(&name);
@@ -219,6 +231,10 @@ impl Loop {
         }
         let again = again.map(|at| at_instant(at, self.context.clock.now()));
         watched.deadline = watched.deadline.into_iter().chain(again).min();
+        let unanswered = watched.answers.is_empty();
+        if unanswered {
+            self.ask_to_write(&name, asks, &tenure);
+        }
         if freed {
             self.builds.triggers.values_mut().filter(|watched| watched.waits_for_room).for_each(Watched::look_again);
         }

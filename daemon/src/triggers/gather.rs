@@ -26,7 +26,12 @@ use plumb_core::{
 use plumb_git::{entries::Limits, error::GitError, mirror::Mirror};
 use serde_json::Value;
 
-use super::{Builder, acting, pass::Pass, settings::Settings};
+use super::{
+    Builder, acting,
+    images::{self, Object},
+    pass::Pass,
+    settings::Settings,
+};
 use crate::{chain::chain, source::Source};
 
 /// Trees of which it is kept what components read there: those of the triggers that are looked at again and again without a new
@@ -64,7 +69,8 @@ pub(super) async fn gather(builder: &Builder, settings: &Arc<Settings>, pass: &P
         Ok((head, absorbed)) => (Some(head), absorbed, None),
         Err(failure) => (None, BTreeMap::new(), Some(failure)),
     };
-    Gathered { memory, head, runs, asked: Vec::new(), unwritten: BTreeSet::new(), absorbed, unread }
+    let unwritten = settings.images.as_ref().map(|images| images::unwritten(images, pass, &memory)).unwrap_or_default();
+    Gathered { memory, head, runs, asked: Vec::new(), unwritten, absorbed, unread }
 }
 
 /// Returns the runs of a trigger, as they were last seen; nothing where that is not known.
@@ -108,6 +114,18 @@ fn runs(runs: &Runs, kind: RunKind, pass: &Pass, memory: &Memory) -> Option<Vec<
         Some(run)
     };
     Some(objects.iter().filter_map(read).collect())
+}
+
+/// Returns a run as it was last seen, with its TaskRuns.
+pub(super) fn object(runs: &Runs, kind: RunKind, trigger: &TriggerName, name: &str) -> Option<Object> {
+    let labelled = TriggerName::new(&trigger.namespace, &naming::label(trigger));
+    let found = runs.of(&acting::watched(kind).gvk, &labelled).ok()?;
+    let found = found.into_iter().find(|run| run["metadata"]["name"] == name)?;
+    let tasks = match kind {
+        RunKind::PipelineRun => runs.of(&acting::watched(RunKind::TaskRun).gvk, &labelled).ok()?,
+        RunKind::TaskRun | RunKind::Job => Vec::new(),
+    };
+    Some((found, children(&tasks, name)))
 }
 
 /// Returns the TaskRuns of a PipelineRun.

@@ -5,13 +5,14 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use plumb_api::{PipelineTrigger, PipelineTriggerStatus, condition};
+use plumb_api::{PipelineTrigger, PipelineTriggerStatus, condition, trigger::WriteBackStatus};
 use plumb_cluster::{
     cluster::{Cluster, Precondition},
     tenure::Tenure,
 };
 use plumb_core::{
     class::Class,
+    commit::CommitId,
     operation::Failure,
     trigger::{
         alarm::alarms,
@@ -25,7 +26,8 @@ use serde_json::Value;
 
 use super::{
     Builder, acting,
-    gather::{Gathered, gather},
+    gather::{self, Gathered, gather},
+    images::{self, Answer, Ask, Called},
     objects, references,
     settings::{Read, Settings},
     state::{self, State},
@@ -51,6 +53,8 @@ pub(crate) struct Pass {
     /// The address of the repository.
     pub(crate) url: String,
     pub(crate) state: State,
+    /// What became of images that were to be written back.
+    pub(crate) answers: Vec<Answer>,
     pub(crate) tenure: Tenure,
 }
 
@@ -58,6 +62,9 @@ pub(crate) struct Pass {
 pub(crate) struct Finished {
     pub(crate) name: TriggerName,
     pub(crate) state: State,
+    /// Images that are to be written back.
+    pub(crate) asks: Vec<Ask>,
+    pub(crate) tenure: Tenure,
     /// It is to be made again, after a pause that grows.
     pub(crate) retry: Option<Class>,
     /// It is to be made again at this time.
@@ -93,8 +100,8 @@ pub(crate) async fn look(context: &Context, builder: &Builder, mut pass: Pass) -
             builder.room.tell(&pass.name, 0);
             let obstacles = Obstacles { problems: vec![failure.message], ..Obstacles::default() };
             let plan = Plan { memory: memory.clone(), ..Plan::default() };
-            let standing = standing(&pass, (None, &plan), &obstacles, now);
-            let written = write(context, &mut pass, (None, &plan), standing, now).await;
+            let standing = standing(&pass, (None, &plan), (&obstacles, &[]), now);
+            let written = write(context, &mut pass, (None, &plan, None), standing, now).await;
             return pass.finish(written.err().map(|failure| failure.class), None, false);
         }
     };
@@ -129,11 +136,22 @@ pub(crate) async fn look(context: &Context, builder: &Builder, mut pass: Pass) -
             plan = plan::plan(&input(0));
         }
     }
-    let standing = standing(&pass, (Some((&settings, &gathered)), &plan), &obstacles, now);
-    if let Err(failure) = write(context, &mut pass, (Some(&gathered), &plan), standing, now).await {
+    let called = match &settings.images {
+        Some(images) => {
+            let kind = settings.run.kind();
+            let object = |run: &str| gather::object(&builder.runs, kind, &pass.name, run);
+            images::called_for((images, &pass), &plan.memory, object, now)
+        }
+        None => Called::default(),
+    };
+    let standing = standing(&pass, (Some((&settings, &gathered)), &plan), (&obstacles, &called.statuses), now);
+    let before = pass.state.status.write_backs.clone();
+    let images = Some(&called.statuses);
+    if let Err(failure) = write(context, &mut pass, (Some(&gathered), &plan, images), standing, now).await {
         return pass.finish(Some(failure.class), None, short);
     }
     record(context, &pass, &plan, now);
+    record_images(context, &pass, &before, now);
     held.created(objects.len());
     let created = !objects.is_empty();
     obstacles.failures.extend(act((&cluster, builder), &pass, settings.run.kind(), &plan, objects).await);
@@ -144,7 +162,7 @@ pub(crate) async fn look(context: &Context, builder: &Builder, mut pass: Pass) -
     // What was created is seen, and what the answers say is remembered; nobody tells when all triggers have told.
     let soon = now.checked_add(ROOM_AGAIN).ok().filter(|_| short && builder.room.is_awaited());
     let again = plan.again.into_iter().chain(created.then_some(now)).chain(soon).min();
-    pass.finish(retry, again, short)
+    Finished { asks: called.asks, ..pass.finish(retry, again, short) }
 }
 
 /// Makes the objects that a plan creates, unless something that they name is missing.
@@ -167,7 +185,7 @@ async fn make(
 fn standing(
     pass: &Pass,
     (seen, plan): (Option<(&Settings, &Gathered)>, &Plan),
-    obstacles: &Obstacles,
+    (obstacles, images): (&Obstacles, &[WriteBackStatus]),
     now: Timestamp,
 ) -> Standing {
     let runs = seen.and_then(|(_, gathered)| gathered.runs.as_deref());
@@ -177,12 +195,15 @@ fn standing(
         .iter()
         .map(|object| format!("{object} is not there: create it, or correct spec.run"))
         .collect();
+    let unanswered = pass.answers.iter().filter_map(|answer| answer.became.clone().err());
+    let failures: Vec<Failure> =
+        pass.state.failures.iter().cloned().chain(images::problems(images)).chain(unanswered.take(1)).collect();
     stand(&Picture {
         suspended: pass.resource.spec.suspend,
         source: seen.and_then(|(_, gathered)| gathered.unread.as_ref()),
         problems: &obstacles.problems,
         missing: &missing,
-        failures: &pass.state.failures,
+        failures: &failures,
         components: &components,
         memory: &plan.memory,
         runs,
@@ -193,7 +214,15 @@ fn standing(
 
 impl Pass {
     fn finish(self, retry: Option<Class>, again: Option<Timestamp>, waits_for_room: bool) -> Finished {
-        Finished { name: self.name, state: self.state, retry, again, waits_for_room }
+        Finished {
+            name: self.name,
+            state: self.state,
+            asks: Vec::new(),
+            tenure: self.tenure,
+            retry,
+            again,
+            waits_for_room,
+        }
     }
 
     pub(super) fn uid(&self) -> &str {
@@ -205,7 +234,7 @@ impl Pass {
 async fn write(
     context: &Context,
     pass: &mut Pass,
-    (seen, plan): (Option<&Gathered>, &Plan),
+    (seen, plan, images): (Option<&Gathered>, &Plan, Option<&Vec<WriteBackStatus>>),
     standing: Standing,
     now: Timestamp,
 ) -> Result<(), Failure> {
@@ -227,6 +256,9 @@ async fn write(
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         (after.running, after.queued) = (count(plan.running), count(plan.queued.len()));
         after.commit = gathered.head.as_ref().map(|head| head.commit.to_string()).or(after.commit);
+    }
+    if let Some(images) = images {
+        after.write_backs.clone_from(images);
     }
     if after == *before {
         return Ok(());
@@ -272,6 +304,32 @@ fn record(context: &Context, pass: &Pass, plan: &Plan, now: Timestamp) {
             run: fact.run.clone(),
             message: fact.to_string(),
         };
+        context.journal.trigger(&pass.name, pass.uid(), &pass.tenure, told, now);
+    }
+}
+
+/// Tells what became of images, once the status holds it.
+fn record_images(context: &Context, pass: &Pass, before: &[WriteBackStatus], now: Timestamp) {
+    for status in pass.state.status.write_backs.iter().filter(|status| !before.contains(status)) {
+        let WriteBackStatus { component, place, outcome, message, commit, image, .. } = status;
+        let (reason, warns) = match outcome.as_str() {
+            "Written" => ("ImageWritten", false),
+            "Proposed" => ("ImageProposed", false),
+            "Already" => ("ImageThere", false),
+            "Problem" => ("ImageUnknown", true),
+            _ => ("ImageKept", false),
+        };
+        let told = match (message.is_empty(), image, commit) {
+            (true, Some(image), Some(commit)) => {
+                format!("{component}: {image} stands in {place} with {}", commit.get(..7).unwrap_or(commit))
+            }
+            _ => format!("{component}: the image {message} ({place})"),
+        };
+        let run = pass.state.status.components.iter().find(|known| known.name == *component);
+        let run = run.and_then(|known| known.last_succeeded.as_ref());
+        let Some(commit) = run.and_then(|build| CommitId::parse(&build.commit).ok()) else { continue };
+        let run = run.and_then(|build| build.run.clone());
+        let told = Told { reason, warns, commit, run, message: told };
         context.journal.trigger(&pass.name, pass.uid(), &pass.tenure, told, now);
     }
 }

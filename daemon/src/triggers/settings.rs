@@ -18,6 +18,7 @@ use plumb_core::{
     },
 };
 
+use super::images::{self, Images};
 use crate::repositories::RepositoryName;
 
 /// A PipelineTrigger, read.
@@ -33,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) rules: rules::Rules,
     /// What is created.
     pub(crate) run: Manifest,
+    /// What is written back.
+    pub(super) images: Option<Images>,
 }
 
 /// Settings that passes share, or what is wrong with the spec.
@@ -70,6 +73,7 @@ fn understand(trigger: &PipelineTrigger, wrong: &mut Vec<String>) -> Option<Sett
         retries,
         history,
         run,
+        write_back,
         suspend,
     } = &trigger.spec;
     let Concurrency { limit, supersede } = concurrency;
@@ -103,8 +107,9 @@ fn understand(trigger: &PipelineTrigger, wrong: &mut Vec<String>) -> Option<Sett
         history: rules::History { succeeded: size(*succeeded), failed: size(*failed), age: age.get() },
         suspended: *suspend,
     };
-    let components = components.into_iter().map(|(name, _)| name).collect();
-    Some(Settings { service_account, components, paths: paths?, rules, run: run? })
+    let components: Vec<ComponentName> = components.into_iter().map(|(name, _)| name).collect();
+    let images = write_back.as_ref().map(|write_back| images::read(write_back, &components, wrong));
+    Some(Settings { service_account, components, paths: paths?, rules, run: run?, images })
 }
 
 fn size(number: u32) -> usize {
