@@ -116,6 +116,12 @@ fn refresh(known: &mut Known, build: &Build, head: &Head, facts: &mut Vec<Fact>)
 }
 
 fn queue(known: &mut Known, build: &Build, input: &Input<'_>, facts: &mut Vec<Fact>) {
+    let last = known.waiting.iter_mut().rfind(|waiting| waiting.branch);
+    if let Some(last) = last.filter(|last| last.build.inputs == build.inputs) {
+        // What came between was passed over.
+        last.build = build.clone();
+        return;
+    }
     let mut dropped = Vec::new();
     if input.rules.supersede.drops() {
         dropped.extend(known.waiting.extract_if(.., |waiting| waiting.branch && waiting.asked.is_none()));
