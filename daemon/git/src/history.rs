@@ -1,6 +1,6 @@
 //! Commits as signatures cover them: their bytes, and which of them are new.
 
-use git2::{ObjectType, Oid, Sort};
+use git2::{ErrorCode, ObjectType, Oid, Sort};
 use jiff::Timestamp;
 use plumb_core::{commit::CommitId, rollback::arrival::Later};
 
@@ -70,6 +70,17 @@ impl Mirror {
                 })
             };
             walk.take(most).map(later).collect()
+        })
+    }
+
+    /// Returns whether one commit leads to another, or is it; one that the mirror does not have is led to by none.
+    ///
+    /// *Errors:* the first is not in the mirror.
+    pub fn leads_to(&self, from: &CommitId, to: &CommitId) -> Result<bool, GitError> {
+        self.with_commit(from, |repository, found| match repository.find_commit(Oid::from_str(to.as_str())?) {
+            Ok(to) => Ok(found.id() == to.id() || repository.graph_descendant_of(found.id(), to.id())?),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(false),
+            Err(error) => Err(error),
         })
     }
 

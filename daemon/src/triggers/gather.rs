@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use plumb_api::request::{self, Request};
 use plumb_cluster::runs::Runs;
 use plumb_core::{
     class::Class,
@@ -50,6 +51,8 @@ pub(super) struct Gathered {
     pub(super) runs: Option<Vec<Run>>,
     /// Builds that people ask for.
     pub(super) asked: Vec<Asked>,
+    /// The id of a request that can't be carried out, and why.
+    pub(super) refused: Option<(String, String)>,
     /// Runs whose image is still to be written back.
     pub(super) unwritten: BTreeSet<String>,
     /// Inputs that only plumb's own commits have changed.
@@ -69,8 +72,12 @@ pub(super) async fn gather(builder: &Builder, settings: &Arc<Settings>, pass: &P
         Ok((head, absorbed)) => (Some(head), absorbed, None),
         Err(failure) => (None, BTreeMap::new(), Some(failure)),
     };
+    let (asked, refused) = match (&head, &pass.source) {
+        (Some(head), Ok(source)) => asked(builder, settings, source, (pass, head)).await,
+        _ => (Vec::new(), None),
+    };
     let unwritten = settings.images.as_ref().map(|images| images::unwritten(images, pass, &memory)).unwrap_or_default();
-    Gathered { memory, head, runs, asked: Vec::new(), unwritten, absorbed, unread }
+    Gathered { memory, head, runs, asked, refused, unwritten, absorbed, unread }
 }
 
 /// Returns the runs of a trigger, as they were last seen; nothing where that is not known.
@@ -170,8 +177,8 @@ fn head(
     let walked = mirror.first_parent_messages(newest, compared, STEPS_MAX, MESSAGE_MAX)?;
     let steps: Vec<Step> =
         walked.iter().map(|found| Step { commit: found.commit.clone(), part: Part::of(&found.message) }).collect();
-    // plumb's own commits build nothing: what counts is what the newest commit of somebody else holds.
-    let at = steps.iter().position(|step| !step.part.is_own()).unwrap_or(0);
+    // Write-backs build nothing: what counts is what the newest of the other commits holds.
+    let at = wanted::decisive(&steps);
     let (commit, committed) = (walked[at].commit.clone(), walked[at].committed);
     let digests = listings.digests(&mirror, &commit, settings)?;
     let differs = |(index, seen): (usize, &Option<InputsDigest>)| {
@@ -196,6 +203,50 @@ fn head(
     }
     let components = settings.components.iter().cloned().zip(digests.iter().cloned()).collect();
     Ok((Head { commit, committed, passed_over: steps[at].part == Part::Skip, components }, absorbed))
+}
+
+/// Returns the build that a person asks for, unless it is handled; or why it can't be made.
+async fn asked(
+    builder: &Builder,
+    settings: &Arc<Settings>,
+    source: &Source,
+    (pass, head): (&Pass, &Head),
+) -> (Vec<Asked>, Option<(String, String)>) {
+    let annotations = pass.resource.metadata.annotations.as_ref();
+    let written = annotations.and_then(|annotations| annotations.get(request::BUILD));
+    let Some(Request { id, commit, component, .. }) = written.and_then(|text| Request::parse(text)) else {
+        return (Vec::new(), None);
+    };
+    if pass.state.status.handled.get(request::BUILD) == Some(&id) {
+        return (Vec::new(), None);
+    }
+    let refused = |why: String| (Vec::new(), Some((id.clone(), why)));
+    let component = match component.as_deref().map(ComponentName::parse).transpose() {
+        Ok(component) => component,
+        Err(error) => return refused(error.to_string()),
+    };
+    let commit = match commit.as_deref().map(CommitId::parse).transpose() {
+        Ok(commit) => commit.unwrap_or_else(|| head.commit.clone()),
+        Err(error) => return refused(error.to_string()),
+    };
+    let (listings, at, mirror) = (builder.listings.clone(), commit.clone(), source.mirror.clone());
+    let (of, newest) = (Arc::clone(settings), source.revision.commit.clone());
+    let read = tokio::task::spawn_blocking(move || {
+        let mirror = Mirror::open_or_create(&mirror)?;
+        // Only what the Repository's ref leads to: the mirror may hold what another one was allowed to read.
+        if !mirror.leads_to(&newest, &at)? {
+            return Err(GitError::CommitMissing { commit: at });
+        }
+        Ok((mirror.revision(&at)?.committed, listings.digests(&mirror, &at, &of)?))
+    });
+    match read.await {
+        Ok(Ok((committed, digests))) => {
+            let components = settings.components.iter().cloned().zip(digests.iter().cloned()).collect();
+            (vec![Asked { id, component, commit, committed, components }], None)
+        }
+        Ok(Err(error)) => refused(chain(&error)),
+        Err(error) => refused(error.to_string()),
+    }
 }
 
 /// What components read in trees, by tree and by what was asked for; clones share it.

@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use plumb_api::{PipelineTrigger, PipelineTriggerStatus, condition, trigger::WriteBackStatus};
+use plumb_api::{PipelineTrigger, PipelineTriggerStatus, condition, request, trigger::WriteBackStatus};
 use plumb_cluster::{
     cluster::{Cluster, Precondition},
     tenure::Tenure,
@@ -151,6 +151,7 @@ pub(crate) async fn look(context: &Context, builder: &Builder, mut pass: Pass) -
         return pass.finish(Some(failure.class), None, short);
     }
     record(context, &pass, &plan, now);
+    record_refusals(context, &pass, &gathered, &plan, now);
     record_images(context, &pass, &before, now);
     held.created(objects.len());
     let created = !objects.is_empty();
@@ -255,6 +256,12 @@ async fn write(
     if let Some(gathered) = seen {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         (after.running, after.queued) = (count(plan.running), count(plan.queued.len()));
+        if let Some((id, _)) = &gathered.refused {
+            after.handled.insert(request::BUILD.to_owned(), id.clone());
+        }
+        for handled in &plan.handled {
+            after.handled.insert(request::BUILD.to_owned(), handled.id.clone());
+        }
         after.commit = gathered.head.as_ref().map(|head| head.commit.to_string()).or(after.commit);
     }
     if let Some(images) = images {
@@ -304,6 +311,17 @@ fn record(context: &Context, pass: &Pass, plan: &Plan, now: Timestamp) {
             run: fact.run.clone(),
             message: fact.to_string(),
         };
+        context.journal.trigger(&pass.name, pass.uid(), &pass.tenure, told, now);
+    }
+}
+
+/// Tells of requests of which nothing came, once the status calls them handled.
+fn record_refusals(context: &Context, pass: &Pass, gathered: &Gathered, plan: &Plan, now: Timestamp) {
+    let Some(head) = &gathered.head else { return };
+    let of_plan = plan.handled.iter().filter_map(|handled| Some((&handled.id, handled.refused.as_ref()?)));
+    for (id, why) in of_plan.chain(gathered.refused.iter().map(|(id, why)| (id, why))) {
+        let message = format!("nothing is built for the request {id}: {why}");
+        let told = Told { reason: "BuildRefused", warns: true, commit: head.commit.clone(), run: None, message };
         context.journal.trigger(&pass.name, pass.uid(), &pass.tenure, told, now);
     }
 }

@@ -108,3 +108,43 @@ fn jobs_and_task_runs_are_followed_too() {
     let third = shop.push("cart/main.go", "3");
     shop.wait_ended("cart", &third, "Succeeded");
 }
+
+#[test]
+fn a_build_that_a_person_asks_for_is_a_further_round_of_the_same_commit() {
+    daemon();
+    let shop = Shop::new("asked");
+    let first = shop.push("cart/main.go", "1");
+    shop.trigger(&whole(run("lab/build:ok")));
+    shop.wait_ended("cart", &first, "Succeeded");
+    let ask = |id: &str, more: &Value| {
+        let mut request = json!({ "id": id, "user": "ann" });
+        for (key, value) in more.as_object().expect("a map") {
+            request[key] = value.clone();
+        }
+        let text = format!("plumb.dev/build={request}");
+        shop.site.kubectl(&["annotate", "--overwrite", crate::shop::TRIGGERS, "shop", &text]).expect("an annotation");
+        wait::until_equal("the request to be handled", &json!(id), || {
+            shop.status()["handled"]["plumb.dev/build"].clone()
+        });
+    };
+    ask("one", &json!({}));
+    let again = wait::until("the second round to have ended", || {
+        let build = shop.component("cart")["lastAttempted"].clone();
+        if build["round"] == 2 && build["outcome"] == "Succeeded" { Ok(build) } else { Err(format!("{build:#}")) }
+    });
+    assert!(again["run"].as_str().is_some_and(|run| run.ends_with("-r2")), "{again:#}");
+    let second = shop.push("cart/main.go", "2");
+    shop.wait_ended("cart", &second, "Succeeded");
+    ask("older", &json!({ "commit": first, "component": "cart" }));
+    wait::until_equal("a third build of the first commit", &3, || {
+        shop.runs().iter().filter(|run| run["metadata"]["labels"]["plumb.dev/commit"] == *first).count()
+    });
+    // What can't be built is handled, too, and said.
+    ask("none", &json!({ "component": "search" }));
+    ask("unknown", &json!({ "commit": "1".repeat(40) }));
+    wait::until("both to be told", || {
+        let events = shop.site.kubectl(&["get", "events", "--output", "json"]).expect("Events");
+        let told = ["no component search", "is not in the mirror"].map(|words| events.contains(words));
+        if told == [true, true] { Ok(()) } else { Err(format!("{told:?}")) }
+    });
+}
