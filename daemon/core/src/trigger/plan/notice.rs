@@ -139,7 +139,9 @@ fn queue(known: &mut Known, build: &Build, input: &Input<'_>, facts: &mut Vec<Fa
         return;
     }
     let next = dropped.iter().any(|waiting| waiting.next);
-    if let Some(waiting) = known.waiting.iter_mut().find(|waiting| waiting.build.commit == build.commit) {
+    if let Some(waiting) =
+        known.waiting.iter_mut().find(|waiting| !waiting.branch && waiting.build.commit == build.commit)
+    {
         (waiting.branch, waiting.next) = (true, next);
         return;
     }
