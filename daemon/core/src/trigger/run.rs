@@ -127,7 +127,7 @@ impl Outcome {
     pub const ALL: [Self; 5] =
         [Self::Succeeded, Self::Failed, Self::Misconfigured, Self::Infrastructure, Self::Cancelled];
 
-    /// Returns the word for it in statuses and labels of metrics.
+    /// Returns the word for it in statuses.
     pub fn label(self) -> &'static str {
         match self {
             Self::Succeeded => "Succeeded",

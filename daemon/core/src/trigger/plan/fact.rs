@@ -47,6 +47,8 @@ pub enum Event {
     Ended {
         /// How.
         outcome: Outcome,
+        /// Since when its run had worked; absent: it never did, or nobody has seen it.
+        started: Option<Timestamp>,
         /// When.
         at: Timestamp,
         /// Why, in words.
@@ -101,9 +103,9 @@ impl Fact {
         Self { attempt: Some(entry.attempt()), run: entry.run.clone(), ..Self::of(&entry.build, event) }
     }
 
-    pub(super) fn end(entry: &Attempted) -> Option<Self> {
+    pub(super) fn end(entry: &Attempted, started: Option<Timestamp>) -> Option<Self> {
         let (outcome, at) = entry.outcome?;
-        Some(Self::about(entry, Event::Ended { outcome, at, message: entry.message.clone() }))
+        Some(Self::about(entry, Event::Ended { outcome, started, at, message: entry.message.clone() }))
     }
 }
 
@@ -124,6 +126,21 @@ impl Event {
             Self::PassedOver(_) => "BuildPassedOver",
             Self::Dropped(_) => "BuildDropped",
             Self::Underway { .. } => "BuildUnderway",
+        }
+    }
+
+    /// Returns how a build ended, as its status says it; nothing for what is not an end.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::Ended { outcome, .. } => Some(*outcome),
+            Self::Vanished => Some(Outcome::Cancelled),
+            Self::Queued
+            | Self::Began { .. }
+            | Self::Retried(_)
+            | Self::Superseded(_)
+            | Self::PassedOver(_)
+            | Self::Dropped(_)
+            | Self::Underway { .. } => None,
         }
     }
 
@@ -152,7 +169,7 @@ impl fmt::Display for Fact {
             Event::Began { since: _, asked: None } => f.write_str("is being built"),
             Event::Began { since: _, asked: Some(id) } => write!(f, "is being built, as asked for by hand ({id})"),
             Event::Retried(times) => write!(f, "is tried again, for the {times}. time"),
-            Event::Ended { outcome, at: _, message } => {
+            Event::Ended { outcome, started: _, at: _, message } => {
                 f.write_str(outcome.words())?;
                 if message.is_empty() { Ok(()) } else { write!(f, ": {message}") }
             }

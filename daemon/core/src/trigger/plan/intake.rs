@@ -77,7 +77,7 @@ fn take_end(known: &mut Known, run: &Run, facts: &mut Vec<Fact>) {
     let Some(entry) = known.entry_mut(run).filter(|entry| entry.is_open()) else { return };
     entry.end(end.outcome, end.finished, &end.message);
     let entry = entry.clone();
-    facts.extend(Fact::end(&entry));
+    facts.extend(Fact::end(&entry, end.started));
     let best = known.succeeded.as_ref().map(Attempted::attempt);
     if end.outcome == Outcome::Succeeded && best.is_none_or(|best| best < entry.attempt()) {
         known.succeeded = Some(entry.clone());
@@ -97,7 +97,7 @@ fn take_leave(known: &mut Known, names: &BTreeSet<&str>, now: Timestamp, facts: 
         entry.end(Outcome::Cancelled, now, &message);
         let entry = entry.clone();
         facts.extend(if entry.superseded.is_some() {
-            Fact::end(&entry)
+            Fact::end(&entry, None)
         } else {
             Some(Fact::about(&entry, Event::Vanished))
         });

@@ -42,7 +42,7 @@ pub(super) fn notice(plan: &mut Plan, input: &Input<'_>, head: &Head) {
         let uncreated = |entry: &&mut _| super::queue::is_unseen(entry);
         for entry in known.entries_mut().filter(uncreated) {
             entry.end(Outcome::Cancelled, input.now, "it was not created: the trigger has no such component any more");
-            facts.extend(Fact::end(entry));
+            facts.extend(Fact::end(entry, None));
         }
         known.earlier.retain(|entry| entry.is_open());
     }
