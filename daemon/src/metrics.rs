@@ -4,6 +4,7 @@
 //! they can't drift from the state. Names and labels stand in the [`catalogue`].
 
 mod catalogue;
+mod triggers;
 
 use std::{
     collections::BTreeMap,
@@ -17,6 +18,7 @@ use plumb_core::{
     environment::EnvironmentName,
     lease::Shard,
     record::{Record, RecordKind},
+    trigger::name::TriggerName,
 };
 use prometheus::{
     Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
@@ -25,6 +27,8 @@ use prometheus::{
 
 use crate::backlog::{Backlog, Lot};
 use catalogue::{Family, Kind};
+pub(crate) use triggers::TriggerOverview;
+use triggers::Triggers;
 
 /// What was done about a drift, as label values.
 const DRIFT_ACTIONS: [&str; 2] = ["corrected", "left"];
@@ -66,6 +70,8 @@ pub(crate) struct Overview {
     pub(crate) environments: BTreeMap<EnvironmentName, EnvironmentOverview>,
     /// Repositories by namespace and name.
     pub(crate) repositories: BTreeMap<(String, String), RepositoryOverview>,
+    /// Triggers that this replica looks at, by name.
+    pub(crate) triggers: BTreeMap<TriggerName, TriggerOverview>,
     /// Passes under way.
     pub(crate) running: usize,
     /// Environments that are to be looked at and have no room for a pass.
@@ -134,6 +140,7 @@ pub(crate) struct Metrics {
     overview: Arc<Mutex<Overview>>,
     counters: Counters,
     gauges: Gauges,
+    triggers: Triggers,
 }
 
 #[derive(Clone)]
@@ -219,7 +226,8 @@ impl Metrics {
         registry.register(Box::new(ProcessCollector::for_self()))?;
         gauges.build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         counters.begin();
-        Ok(Self { registry, overview: Arc::default(), counters, gauges })
+        let triggers = Triggers::new(&registry)?;
+        Ok(Self { registry, overview: Arc::default(), counters, gauges, triggers })
     }
 
     /// Counts one record.
@@ -323,7 +331,10 @@ impl Metrics {
 
     /// Returns the page in Prometheus's text format.
     pub(crate) fn page(&self) -> Result<String, prometheus::Error> {
-        self.gauges.compute(&self.overview());
+        let overview = self.overview();
+        self.gauges.compute(&overview);
+        self.triggers.compute(&overview.triggers);
+        drop(overview);
         let mut page = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut page)?;
         Ok(String::from_utf8_lossy(&page).into_owned())
@@ -357,7 +368,7 @@ impl Counters {
 
 impl Gauges {
     fn compute(&self, overview: &Overview) {
-        let Overview { environments, repositories, running, waiting, backlog, index, shards } = overview;
+        let Overview { environments, repositories, triggers: _, running, waiting, backlog, index, shards } = overview;
         self.passes_running.with_label_values::<&str>(&[]).set(count(*running));
         self.passes_waiting.with_label_values::<&str>(&[]).set(count(*waiting));
         if let Some(index) = index {

@@ -117,6 +117,7 @@ impl Loop {
             let shard = self.shard_of(&name);
             if !self.tenures.contains_key(&shard) {
                 self.builder.room.forget(&name);
+                self.context.metrics.hide_trigger(&name);
             } else if begun.contains(&shard) {
                 self.builder.room.forget(&name);
                 self.builder.room.expect(&name);
@@ -156,12 +157,15 @@ impl Loop {
         match self.builds.triggers.get_mut(&name) {
             // A pass is under way: its end forgets it.
             Some(watched) if watched.state.is_none() => watched.deleted = true,
-            Some(_) => {
-                self.builds.triggers.remove(&name);
-                self.builder.room.forget(&name);
-            }
+            Some(_) => self.forget_trigger(&name),
             None => {}
         }
+    }
+
+    fn forget_trigger(&mut self, name: &TriggerName) {
+        self.builds.triggers.remove(name);
+        self.builder.room.forget(name);
+        self.context.metrics.forget_trigger(name);
     }
 
     /// Returns when the next look at a trigger is called for.
@@ -211,8 +215,7 @@ impl Loop {
         let Finished { name, state, asks, tenure, retry, again, waits_for_room } = finished;
         let Some(watched) = self.builds.triggers.get_mut(&name) else { return };
         if watched.deleted {
-            self.builds.triggers.remove(&name);
-            self.builder.room.forget(&name);
+            self.forget_trigger(&name);
             return;
         }
         watched.waits_for_room = waits_for_room;
@@ -234,6 +237,9 @@ impl Loop {
         let unanswered = watched.answers.is_empty();
         if unanswered {
             self.ask_to_write(&name, asks, &tenure);
+        }
+        if !self.tenures.contains_key(&self.shard_of(&name)) {
+            self.context.metrics.hide_trigger(&name);
         }
         if freed {
             self.builds.triggers.values_mut().filter(|watched| watched.waits_for_room).for_each(Watched::look_again);

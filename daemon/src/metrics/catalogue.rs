@@ -23,6 +23,8 @@ pub(crate) struct Family {
     pub(crate) labels: &'static [&'static str],
 }
 
+/// Of what belongs to one PipelineTrigger.
+const TRIGGER: &[&str] = &["namespace", "trigger"];
 /// Of what belongs to one Environment.
 const ENVIRONMENT: &[&str] = &["namespace", "environment"];
 /// Of what belongs to one Repository.
@@ -249,9 +251,77 @@ pub(crate) const SHARD_HELD: Family = Family {
     labels: &["shard"],
 };
 
+pub(crate) const TRIGGER_READY: Family = Family {
+    name: "plumb_trigger_ready",
+    help: "1 while every component of the trigger that was to be built is built.",
+    kind: Kind::Gauge,
+    labels: TRIGGER,
+};
+
+pub(crate) const TRIGGER_STALLED: Family = Family {
+    name: "plumb_trigger_stalled",
+    help: "1 while a person or a commit has to help.",
+    kind: Kind::Gauge,
+    labels: TRIGGER,
+};
+
+pub(crate) const TRIGGER_SUSPENDED: Family = Family {
+    name: "plumb_trigger_suspended",
+    help: "1 while the trigger is suspended.",
+    kind: Kind::Gauge,
+    labels: TRIGGER,
+};
+
+pub(crate) const TRIGGER_REASON: Family = Family {
+    name: "plumb_trigger_reason",
+    help: "1 for the reason of the trigger's Ready condition.",
+    kind: Kind::Gauge,
+    labels: &["namespace", "trigger", "reason"],
+};
+
+pub(crate) const BUILDS: Family = Family {
+    name: "plumb_builds_total",
+    help: "Builds that ended, each round by itself, by how they did.",
+    kind: Kind::Counter,
+    labels: &["namespace", "trigger", "outcome"],
+};
+
+pub(crate) const BUILDS_RUNNING: Family = Family {
+    name: "plumb_builds_running",
+    help: "Runs of the trigger that have not ended.",
+    kind: Kind::Gauge,
+    labels: TRIGGER,
+};
+
+pub(crate) const BUILDS_QUEUED: Family =
+    Family { name: "plumb_builds_queued", help: "Builds that wait to begin.", kind: Kind::Gauge, labels: TRIGGER };
+
+pub(crate) const BUILDS_OLDEST: Family = Family {
+    name: "plumb_builds_oldest_timestamp_seconds",
+    help: "Since when the build has waited that has waited longest, since 1970.",
+    kind: Kind::Gauge,
+    labels: TRIGGER,
+};
+
+pub(crate) const BUILD_QUEUE_SECONDS: Family = Family {
+    name: "plumb_build_queue_seconds",
+    help: "How long builds waited, from having been seen until they were begun.",
+    // From free room to a queue that takes an afternoon.
+    kind: Kind::Histogram(&[0.5, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 10800.0]),
+    labels: &[],
+};
+
+pub(crate) const BUILD_SECONDS: Family = Family {
+    name: "plumb_build_seconds",
+    help: "How long runs worked that have ended, by how they did.",
+    // From a script to a large tree without a cache.
+    kind: Kind::Histogram(&[5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 3600.0, 10800.0]),
+    labels: &["outcome"],
+};
+
 /// All of them, for tests.
 #[cfg(test)]
-pub(crate) const ALL: [&Family; 32] = [
+pub(crate) const ALL: [&Family; 42] = [
     &BUILD,
     &RECORDS,
     &OPERATION_SECONDS,
@@ -284,4 +354,14 @@ pub(crate) const ALL: [&Family; 32] = [
     &WATCH_LISTS,
     &WATCH_INTERRUPTIONS,
     &SHARD_HELD,
+    &TRIGGER_READY,
+    &TRIGGER_STALLED,
+    &TRIGGER_SUSPENDED,
+    &TRIGGER_REASON,
+    &BUILDS,
+    &BUILDS_RUNNING,
+    &BUILDS_QUEUED,
+    &BUILDS_OLDEST,
+    &BUILD_QUEUE_SECONDS,
+    &BUILD_SECONDS,
 ];

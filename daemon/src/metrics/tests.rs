@@ -4,7 +4,16 @@ use std::collections::BTreeSet;
 
 use plumb_api::environment::RecordsStatus;
 use plumb_cluster::traffic::{Outcome, Verb};
-use plumb_core::record::ledger::{Ledger, PENDING_MAX};
+use plumb_core::{
+    commit::CommitId,
+    record::ledger::{Ledger, PENDING_MAX},
+    trigger::{
+        name::ComponentName,
+        plan::fact::{Event, Fact},
+        run::Outcome as End,
+        standing::Reason,
+    },
+};
 
 use super::*;
 use crate::ledger::example;
@@ -15,6 +24,25 @@ fn name() -> EnvironmentName {
 
 fn repository() -> (String, String) {
     ("shop".to_owned(), "repo".to_owned())
+}
+
+fn trigger() -> TriggerName {
+    TriggerName::new("shop", "images")
+}
+
+fn at(second: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(second).expect("a time")
+}
+
+/// Has something happen to a build, 100 seconds after 1970 began.
+fn happen(metrics: &Metrics, event: Event) {
+    let component = ComponentName::parse("cart").expect("a name");
+    let commit = CommitId::parse(&"a".repeat(40)).expect("an id");
+    metrics.build(&trigger(), &Fact { component, commit, attempt: None, run: None, event }, at(100));
+}
+
+fn ended(outcome: End, started: Option<i64>) -> Event {
+    Event::Ended { outcome, started: started.map(at), at: at(100), message: String::new() }
 }
 
 /// What waits of an environment: one line, and one that stands for others.
@@ -42,6 +70,16 @@ fn busy() -> Metrics {
     metrics.published(&repository(), Lot { whole: 2, counted: 3, oldest: None });
     metrics.traffic(Traffic::Listed);
     metrics.traffic(Traffic::Interrupted);
+    let overview = TriggerOverview {
+        ready: false,
+        stalled: true,
+        suspended: false,
+        reason: Reason::BuildFailed,
+        running: 2,
+        queued: 3,
+        oldest: Some(at(70)),
+    };
+    metrics.trigger(&trigger(), overview);
     let applied = Some(jiff::Timestamp::UNIX_EPOCH);
     let mut overview = metrics.overview();
     let health = BTreeMap::from([("Current".to_owned(), 2)]);
@@ -72,19 +110,25 @@ fn what_is_gone_is_forgotten() {
     let metrics = busy();
     let page = metrics.page().unwrap();
     assert!(page.contains("environment=\"staging\"") && page.contains("repository=\"repo\""), "{page}");
+    assert!(page.contains("trigger=\"images\""), "{page}");
     metrics.forget_environment(&name());
     metrics.forget_repository(&repository());
+    metrics.forget_trigger(&trigger());
     let page = metrics.page().unwrap();
-    assert!(!page.contains("staging") && !page.contains("\"repo\""), "{page}");
+    assert!(!page.contains("staging") && !page.contains("\"repo\"") && !page.contains("\"images\""), "{page}");
+}
+
+/// Expects this line on the page.
+#[track_caller]
+fn check_line(metrics: &Metrics, line: &str) {
+    let page = metrics.page().unwrap();
+    assert!(page.lines().any(|found| found == line), "{line}\n{page}");
 }
 
 #[test]
 fn what_waits_is_counted_with_what_is_rolled_up() {
     let metrics = busy();
-    let check = |line: &str| {
-        let page = metrics.page().unwrap();
-        assert!(page.lines().any(|found| found == line), "{line}\n{page}");
-    };
+    let check = |line: &str| check_line(&metrics, line);
     check("plumb_records_pending{form=\"whole\",namespace=\"shop\",repository=\"repo\"} 64");
     check("plumb_records_pending{form=\"counted\",namespace=\"shop\",repository=\"repo\"} 3");
     check("plumb_records_oldest_timestamp_seconds{namespace=\"shop\",repository=\"repo\"} 70");
@@ -92,4 +136,54 @@ fn what_waits_is_counted_with_what_is_rolled_up() {
     metrics.overview().backlog.forget(&name());
     check("plumb_records_pending{form=\"counted\",namespace=\"shop\",repository=\"repo\"} 0");
     assert!(!metrics.page().unwrap().contains("plumb_records_oldest_timestamp_seconds{"), "nothing waits");
+}
+
+#[test]
+fn a_trigger_is_shown_as_it_stands_and_no_more_where_another_replica_looks_at_it() {
+    let metrics = busy();
+    let check = |family: &str, value: i64| {
+        check_line(&metrics, &format!("{family}{{namespace=\"shop\",trigger=\"images\"}} {value}"));
+    };
+    check("plumb_trigger_ready", 0);
+    check("plumb_trigger_stalled", 1);
+    check("plumb_trigger_suspended", 0);
+    check("plumb_builds_running", 2);
+    check("plumb_builds_queued", 3);
+    check("plumb_builds_oldest_timestamp_seconds", 70);
+    check_line(&metrics, "plumb_trigger_reason{namespace=\"shop\",reason=\"BuildFailed\",trigger=\"images\"} 1");
+    metrics.hide_trigger(&trigger());
+    let page = metrics.page().unwrap();
+    let left: Vec<_> = page.lines().filter(|line| line.contains("\"images\"")).collect();
+    assert!(left.iter().all(|line| line.starts_with("plumb_builds_total{")) && left.len() == 5, "{left:?}");
+}
+
+#[test]
+fn builds_are_counted_by_how_they_ended_and_timed_as_far_as_that_is_known() {
+    let metrics = busy();
+    let check = |outcome: &str, count: u64| {
+        let labels = format!("namespace=\"shop\",outcome=\"{outcome}\",trigger=\"images\"");
+        check_line(&metrics, &format!("plumb_builds_total{{{labels}}} {count}"));
+    };
+    check("failed", 0);
+    happen(&metrics, Event::Began { since: Some(at(40)), asked: None });
+    happen(&metrics, Event::Began { since: None, asked: None });
+    happen(&metrics, Event::Began { since: Some(at(130)), asked: None });
+    check_line(&metrics, "plumb_build_queue_seconds_count 1");
+    check_line(&metrics, "plumb_build_queue_seconds_sum 60");
+    happen(&metrics, ended(End::Failed, Some(75)));
+    happen(&metrics, ended(End::Failed, None));
+    happen(&metrics, ended(End::Succeeded, Some(50)));
+    happen(&metrics, ended(End::Misconfigured, None));
+    happen(&metrics, ended(End::Infrastructure, None));
+    happen(&metrics, Event::Vanished);
+    happen(&metrics, Event::Queued);
+    check("failed", 2);
+    check("succeeded", 1);
+    check("misconfigured", 1);
+    check("infrastructure", 1);
+    check("cancelled", 1);
+    check_line(&metrics, "plumb_build_seconds_sum{outcome=\"failed\"} 25");
+    check_line(&metrics, "plumb_build_seconds_count{outcome=\"failed\"} 1");
+    check_line(&metrics, "plumb_build_seconds_sum{outcome=\"succeeded\"} 50");
+    check_line(&metrics, "plumb_build_seconds_count{outcome=\"cancelled\"} 0");
 }

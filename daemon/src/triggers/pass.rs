@@ -36,6 +36,7 @@ use crate::{
     chain::chain,
     context::Context,
     journal::Told,
+    metrics::TriggerOverview,
     source::Source,
     status::{self, Verdict},
 };
@@ -101,6 +102,7 @@ pub(crate) async fn look(context: &Context, builder: &Builder, mut pass: Pass) -
             let obstacles = Obstacles { problems: vec![failure.message], ..Obstacles::default() };
             let plan = Plan { memory: memory.clone(), ..Plan::default() };
             let standing = standing(&pass, (None, &plan), (&obstacles, &[]), now);
+            show(context, &pass, None, &standing);
             let written = write(context, &mut pass, (None, &plan, None), standing, now).await;
             return pass.finish(written.err().map(|failure| failure.class), None, false);
         }
@@ -145,6 +147,7 @@ pub(crate) async fn look(context: &Context, builder: &Builder, mut pass: Pass) -
         None => Called::default(),
     };
     let standing = standing(&pass, (Some((&settings, &gathered)), &plan), (&obstacles, &called.statuses), now);
+    show(context, &pass, Some(&plan), &standing);
     let before = pass.state.status.write_backs.clone();
     let images = Some(&called.statuses);
     if let Err(failure) = write(context, &mut pass, (Some(&gathered), &plan, images), standing, now).await {
@@ -231,6 +234,29 @@ impl Pass {
     }
 }
 
+/// Tells the gauges how a trigger stands; without a plan, what goes on is what was last known of it.
+fn show(context: &Context, pass: &Pass, plan: Option<&Plan>, standing: &Standing) {
+    let Standing { ready, stalled, reason, reconciling: _, message: _ } = standing;
+    let PipelineTriggerStatus { running, queued, .. } = pass.state.status;
+    let (running, queued) = plan.map_or((running, queued), going_on);
+    let overview = TriggerOverview {
+        ready: *ready,
+        stalled: *stalled,
+        suspended: pass.resource.spec.suspend,
+        reason: *reason,
+        running,
+        queued,
+        oldest: plan.and_then(|plan| plan.queued.iter().map(|queued| queued.since).min()),
+    };
+    context.metrics.trigger(&pass.name, overview);
+}
+
+/// Returns how many runs are under way, and how many builds wait.
+fn going_on(plan: &Plan) -> (u32, u32) {
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    (count(plan.running), count(plan.queued.len()))
+}
+
 /// Writes the status, if it differs from what is there.
 async fn write(
     context: &Context,
@@ -254,8 +280,7 @@ async fn write(
         ..before.clone()
     };
     if let Some(gathered) = seen {
-        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        (after.running, after.queued) = (count(plan.running), count(plan.queued.len()));
+        (after.running, after.queued) = going_on(plan);
         if let Some((id, _)) = &gathered.refused {
             after.handled.insert(request::BUILD.to_owned(), id.clone());
         }
@@ -304,6 +329,7 @@ async fn write(
 /// Tells what is new, once the status holds it.
 fn record(context: &Context, pass: &Pass, plan: &Plan, now: Timestamp) {
     for fact in &plan.facts {
+        context.metrics.build(&pass.name, fact, now);
         let told = Told {
             reason: fact.event.label(),
             warns: fact.event.warns(),

@@ -80,7 +80,9 @@ fn unknown_values(family: &str, matcher: &Matcher) -> impl Iterator<Item = Strin
 fn values(family: &str, label: &str) -> Option<BTreeSet<String>> {
     let page = page("docs/operations.md");
     if label == "reason" {
-        return Some(rows(page.section("### Reasons of Environments")).into_iter().map(|(reason, _)| reason).collect());
+        let kind = if family.starts_with("plumb_trigger_") { "PipelineTriggers" } else { "Environments" };
+        let rows = rows(page.section(&format!("### Reasons of {kind}")));
+        return Some(rows.into_iter().map(|(reason, _)| reason).collect());
     }
     let (_, cells) = rows(page.section("## Metrics")).into_iter().find(|(name, _)| name == family)?;
     let list = cells[0].split_once(&format!("`{label}` ("))?.1;

@@ -136,7 +136,7 @@ fn a_real_prometheus_scrapes_a_running_plumb_and_every_panel_and_rule_is_evaluat
     }
     for (panel, expression, _) in boards::boards().values().flat_map(boards::expressions) {
         let expression = expression.replace("$__rate_interval", "5m").replace("$__range", "1h");
-        let expression = ["$namespace", "$environment", "$repository"]
+        let expression = ["$namespace", "$environment", "$repository", "$trigger"]
             .iter()
             .fold(expression, |expression, variable| expression.replace(variable, ".*"));
         prometheus.count(&expression).unwrap_or_else(|error| panic!("{panel}: {expression}: {error}"));

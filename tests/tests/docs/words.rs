@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use plumb_core::record::RecordKind;
+use plumb_core::{record::RecordKind, trigger::run::Outcome};
 
 use crate::page::{check_same, page, read, rows};
 
@@ -71,6 +71,26 @@ fn every_reason_of_a_repository_is_described() {
     let troubles = read("daemon/src/publisher/trouble.rs");
     reasons.extend(quoted_after(between(&troubles, "fn reason(", "pub(crate) struct"), "=>"));
     check("### Reasons of Repositories", reasons);
+}
+
+#[test]
+fn every_reason_of_a_trigger_is_described() {
+    let source = read("daemon/core/src/trigger/standing.rs");
+    let reasons = between(&source, "pub enum Reason {", "\n}").lines().skip(1).map(str::trim);
+    let names = reasons.filter(|line| !line.starts_with("///")).map(|line| line.trim_end_matches(',').to_owned());
+    check("### Reasons of PipelineTriggers", names.collect());
+    check("### How builds end", Outcome::ALL.iter().map(|outcome| outcome.label().to_owned()).collect());
+}
+
+#[test]
+fn every_fact_of_a_build_is_described() {
+    let source = read("daemon/core/src/trigger/plan/fact.rs");
+    let labels = between(&source, "pub fn label(", "pub fn outcome(").split('"').skip(1).step_by(2);
+    let mut kinds: BTreeSet<String> = labels.map(str::to_owned).collect();
+    let pass = read("daemon/src/triggers/pass.rs");
+    kinds.extend(quoted_after(&pass, "reason: "));
+    kinds.extend(quoted_after(between(&pass, "fn record_images(", "};"), "=> ("));
+    check("## Facts of builds", kinds);
 }
 
 #[test]

@@ -26,6 +26,10 @@ fn the_first_commit_builds_every_component_and_a_change_only_its_own() {
     assert_eq!(run["spec"]["pipelineSpec"]["tasks"][0]["taskSpec"]["steps"][0]["command"][1], "cart");
     let (ready, reason, message) = shop.ready();
     assert_eq!((ready.as_str(), reason.as_str()), ("True", "Built"), "{message}");
+    shop.wait_metric("plumb_builds_total", "outcome=\"succeeded\",", 3);
+    shop.wait_metric("plumb_builds_total", "outcome=\"failed\",", 0);
+    shop.wait_metric("plumb_builds_running", "", 0);
+    shop.wait_metric("plumb_trigger_reason", "reason=\"Built\",", 1);
 }
 
 #[test]

@@ -21,6 +21,8 @@ fn what_is_above_the_limit_waits_for_its_turn() {
     shop.trigger(&json!({ "concurrency": { "limit": 1 }, "run": run("lab/build:slow") }));
     wait::until_equal("one to wait", &json!(1), || shop.status()["queued"].clone());
     assert_eq!(under_way(&shop), 1);
+    shop.wait_metric("plumb_builds_running", "", 1);
+    shop.wait_metric("plumb_builds_queued", "", 1);
     shop.wait_ended("cart", &first, "Succeeded");
     shop.wait_ended("search", &first, "Succeeded");
     assert_eq!((shop.status()["queued"].clone(), shop.runs().len()), (json!(0), 2));

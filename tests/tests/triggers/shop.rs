@@ -129,6 +129,15 @@ impl Shop {
         })
     }
 
+    /// Waits until the daemon's page of metrics has this value; `label` stands between namespace and trigger.
+    pub(crate) fn wait_metric(&self, family: &str, label: &str, value: u32) {
+        let line = format!("{family}{{namespace=\"{}\",{label}trigger=\"shop\"}} {value}", self.site.namespace);
+        wait::until(&line, || {
+            let page = daemon().metrics();
+            if page.lines().any(|found| found == line) { Ok(()) } else { Err(page) }
+        });
+    }
+
     /// Returns the runs of a kind, sorted by name.
     pub(crate) fn runs_of(&self, kind: &str) -> Vec<Value> {
         let text = self.site.kubectl(&["get", kind, "--selector", "plumb.dev/trigger=shop", "--output", "json"]);
