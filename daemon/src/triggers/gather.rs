@@ -3,8 +3,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
+use jiff::Timestamp;
 use plumb_api::request::{self, Request};
 use plumb_cluster::runs::Runs;
 use plumb_core::{
@@ -19,7 +21,7 @@ use plumb_core::{
         naming::{self, Maker},
         plan::{Asked, Head},
         reading,
-        run::{Run, RunKind},
+        run::{Run, RunKind, State},
         skipping::Part,
         wanted::{self, Dealt, Readings, STEPS_MAX, Step, Wanted},
     },
@@ -38,6 +40,9 @@ use crate::{chain::chain, source::Source};
 /// Trees of which it is kept what components read there: those of the triggers that are looked at again and again without a new
 /// commit.
 const LISTINGS_MAX: usize = 256;
+/// How long after the end of a run its TaskRuns are waited for, which another watch shows: they say why it failed, and what it has
+/// built. Events of two watches are apart by moments.
+const TASKS_WITHIN: Duration = Duration::from_secs(10);
 /// Longest message that is read of a commit, in bytes: what is longer is cut, and its trailers with it.
 const MESSAGE_MAX: usize = 64 * 1024;
 
@@ -49,6 +54,8 @@ pub(super) struct Gathered {
     pub(super) head: Option<Head>,
     /// The runs that there are; absent: they are not known.
     pub(super) runs: Option<Vec<Run>>,
+    /// When to look again because an end is not told in full.
+    pub(super) again: Option<Timestamp>,
     /// Builds that people ask for.
     pub(super) asked: Vec<Asked>,
     /// The id of a request that can't be carried out, and why.
@@ -62,8 +69,16 @@ pub(super) struct Gathered {
 }
 
 /// Gathers it.
-pub(super) async fn gather(builder: &Builder, settings: &Arc<Settings>, pass: &Pass, memory: Memory) -> Gathered {
-    let runs = runs(&builder.runs, settings.run.kind(), pass, &memory);
+pub(super) async fn gather(
+    builder: &Builder,
+    settings: &Arc<Settings>,
+    pass: &Pass,
+    (memory, now): (Memory, Timestamp),
+) -> Gathered {
+    let (runs, again) = match runs(&builder.runs, settings.run.kind(), pass, (&memory, now)) {
+        Some((runs, again)) => (Some(runs), again),
+        None => (None, None),
+    };
     let read = match pass.source.clone() {
         Ok(source) => read(builder, settings, source, (pass.state.commit(), &memory)).await,
         Err(failure) => Err(failure),
@@ -77,11 +92,16 @@ pub(super) async fn gather(builder: &Builder, settings: &Arc<Settings>, pass: &P
         _ => (Vec::new(), None),
     };
     let unwritten = settings.images.as_ref().map(|images| images::unwritten(images, pass, &memory)).unwrap_or_default();
-    Gathered { memory, head, runs, asked, refused, unwritten, absorbed, unread }
+    Gathered { memory, head, runs, again, asked, refused, unwritten, absorbed, unread }
 }
 
-/// Returns the runs of a trigger, as they were last seen; nothing where that is not known.
-fn runs(runs: &Runs, kind: RunKind, pass: &Pass, memory: &Memory) -> Option<Vec<Run>> {
+/// Returns the runs of a trigger, as they were last seen, and when to look again at the latest; nothing where they are not known.
+fn runs(
+    runs: &Runs,
+    kind: RunKind,
+    pass: &Pass,
+    (memory, now): (&Memory, Timestamp),
+) -> Option<(Vec<Run>, Option<Timestamp>)> {
     let watched = acting::watched(kind);
     runs.ensure(&watched);
     let labelled = TriggerName::new(&pass.name.namespace, &naming::label(&pass.name));
@@ -95,32 +115,59 @@ fn runs(runs: &Runs, kind: RunKind, pass: &Pass, memory: &Memory) -> Option<Vec<
     };
     let objects = runs.of(&watched.gvk, &labelled).ok()?;
     let maker = Maker { name: &pass.name, uid: pass.uid() };
+    let mut again: Option<Timestamp> = None;
     let read = |object: &Arc<Value>| {
-        let metadata = &object["metadata"];
-        let text = |field: &str| metadata[field].as_str();
-        let name = text("name")?;
-        let (label, annotation) =
-            (|key: &str| metadata["labels"][key].as_str(), |key: &str| metadata["annotations"][key].as_str());
-        let (build, attempt) = naming::build_of(&maker, name, label, annotation).ok()?;
-        let mut run = Run {
-            name: name.to_owned(),
-            uid: text("uid")?.to_owned(),
-            resource_version: text("resourceVersion")?.to_owned(),
-            kind,
-            build,
-            attempt,
-            created: text("creationTimestamp")?.parse().ok()?,
-            state: reading::read(kind, object, &[]),
-            ending: is_ending(kind, object),
-            deleting: text("deletionTimestamp").is_some(),
-        };
+        let mut run = known(kind, &maker, object)?;
         // What is remembered of an end is not read again.
-        if !memory.components.get(&run.build.component).is_some_and(|known| known.has_told(&run)) {
-            run.state = reading::read(kind, object, &children(&tasks, name));
+        if memory.components.get(&run.build.component).is_some_and(|known| known.has_told(&run)) {
+            return Some(run);
+        }
+        let children = children(&tasks, &run.name);
+        run.state = reading::read(kind, object, &children);
+        if let State::Ended(end) = &run.state
+            && let Some(until) = end.finished.checked_add(TASKS_WITHIN).ok().filter(|until| *until > now)
+            && !is_told(object, &children)
+        {
+            again = Some(again.map_or(until, |again| again.min(until)));
+            run.state = State::Running { since: end.started.unwrap_or(run.created), waits: None };
         }
         Some(run)
     };
-    Some(objects.iter().filter_map(read).collect())
+    let found = objects.iter().filter_map(read).collect();
+    Some((found, again))
+}
+
+/// Returns a run of the trigger by its object alone; nothing for what is none.
+fn known(kind: RunKind, maker: &Maker<'_>, object: &Value) -> Option<Run> {
+    let metadata = &object["metadata"];
+    let text = |field: &str| metadata[field].as_str();
+    let (label, annotation) =
+        (|key: &str| metadata["labels"][key].as_str(), |key: &str| metadata["annotations"][key].as_str());
+    let name = text("name")?.to_owned();
+    let (build, attempt) = naming::build_of(maker, &name, label, annotation).ok()?;
+    Some(Run {
+        name,
+        uid: text("uid")?.to_owned(),
+        resource_version: text("resourceVersion")?.to_owned(),
+        kind,
+        build,
+        attempt,
+        created: text("creationTimestamp")?.parse().ok()?,
+        state: reading::read(kind, object, &[]),
+        ending: is_ending(kind, object),
+        deleting: text("deletionTimestamp").is_some(),
+    })
+}
+
+/// Returns whether every TaskRun that a PipelineRun names is seen, and has ended.
+fn is_told(run: &Value, children: &[Value]) -> bool {
+    let over = |task: &Value| {
+        let conditions = task["status"]["conditions"].as_array().into_iter().flatten();
+        conditions.filter(|found| found["type"] == "Succeeded").any(|found| found["status"] != "Unknown")
+    };
+    let named = run["status"]["childReferences"].as_array().into_iter().flatten();
+    let mut named = named.filter(|child| child["kind"] == "TaskRun").map(|child| &child["name"]);
+    named.all(|name| children.iter().any(|task| task["metadata"]["name"] == *name && over(task)))
 }
 
 /// Returns a run as it was last seen, with its TaskRuns.

@@ -107,7 +107,7 @@ pub(crate) async fn look(context: &Context, builder: &Builder, mut pass: Pass) -
             return pass.finish(written.err().map(|failure| failure.class), None, false);
         }
     };
-    let gathered = gather(builder, &settings, &pass, memory).await;
+    let gathered = gather(builder, &settings, &pass, (memory, now)).await;
     let going_on = gathered.runs.iter().flatten().filter(|run| run.is_under_way()).count();
     builder.room.tell(&pass.name, going_on);
     let input = |room| plan::Input {
@@ -165,7 +165,7 @@ pub(crate) async fn look(context: &Context, builder: &Builder, mut pass: Pass) -
     let retry = obstacles.failures.iter().map(|failure| failure.class).chain(waits).min();
     // What was created is seen, and what the answers say is remembered; nobody tells when all triggers have told.
     let soon = now.checked_add(ROOM_AGAIN).ok().filter(|_| short && builder.room.is_awaited());
-    let again = plan.again.into_iter().chain(created.then_some(now)).chain(soon).min();
+    let again = plan.again.into_iter().chain(gathered.again).chain(created.then_some(now)).chain(soon).min();
     Finished { asks: called.asks, ..pass.finish(retry, again, short) }
 }
 

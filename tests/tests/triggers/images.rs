@@ -106,6 +106,10 @@ fn what_a_person_puts_there_stays_until_the_next_commit_of_the_source() {
     shop.push_on(&[(FILE, &pinned)], "pin the cart");
     wait::until_equal("the pin to be deployed", &format!("{IMAGE}:by-hand"), || shop.deployed());
     assert_eq!(shop.file(), pinned);
+    // Commits tell their time in seconds: of the same one, the pin counts.
+    let second = || jiff::Timestamp::now().as_second();
+    let pinned = second();
+    wait::until("another second", || if second() > pinned { Ok(()) } else { Err("the same") });
     shop.push_on(&[("cart/main.go", "2")], "change the cart");
     let second = shop.wait_outcome(2, "Written");
     wait::until_equal("the next image to be deployed", &second["image"], || json!(shop.deployed()));

@@ -41,7 +41,7 @@ fn what_is_wrong_with_a_trigger_is_said_with_its_place_and_nothing_is_created() 
     shop.trigger(&json!({ "run": wrong }));
     let message = shop.wait_reason("InvalidRun");
     assert!(
-        message.contains("spec.run.spec.params[0].value") && message.contains("did you mean \"revision\""),
+        message.contains("spec.run.spec.params[0].value") && message.contains("did you mean revision"),
         "{message}"
     );
     assert!(shop.runs().is_empty());
