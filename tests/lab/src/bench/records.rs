@@ -36,6 +36,9 @@ pub(super) struct Records {
     ratio: Series,
     without_cpu_seconds: Series,
     with_cpu_seconds: Series,
+    /// Of the API server, while the clock ran.
+    without_server_cpu_seconds: Series,
+    with_server_cpu_seconds: Series,
     without_requests: Requests,
     with_requests: Requests,
 }
@@ -60,6 +63,7 @@ pub(super) async fn measure(ground: &Ground, environments: u32, rounds: u32) -> 
     let ratios = without.iter().zip(&with).map(|(one, other)| round(other.took.as_secs_f64() / one.took.as_secs_f64()));
     let seconds = |syncs: &[Arrival]| Series::of(syncs.iter().map(|sync| round(sync.took.as_secs_f64())));
     let cpu = |syncs: &[Arrival]| Series::of(syncs.iter().map(|sync| sync.usage.cpu_seconds));
+    let server_cpu = |syncs: &[Arrival]| Series::of(syncs.iter().map(|sync| round(sync.server_cpu_seconds)));
     Ok(Records {
         environments,
         rounds,
@@ -68,6 +72,8 @@ pub(super) async fn measure(ground: &Ground, environments: u32, rounds: u32) -> 
         ratio: Series::of(ratios),
         without_cpu_seconds: cpu(&without),
         with_cpu_seconds: cpu(&with),
+        without_server_cpu_seconds: server_cpu(&without),
+        with_server_cpu_seconds: server_cpu(&with),
         without_requests: without.pop().expect("because there is at least one round").requests,
         with_requests: with.pop().expect("because there is at least one round").requests,
     })
@@ -100,6 +106,12 @@ impl Display for Records {
         writeln!(
             f,
             "  CPU of plumb, until quiet    without {:.2} s   with {:.2} s   (medians)",
+            one.median, other.median
+        )?;
+        let (one, other) = (&self.without_server_cpu_seconds, &self.with_server_cpu_seconds);
+        writeln!(
+            f,
+            "  CPU of the API server        without {:.2} s   with {:.2} s   (medians, while the clock ran)",
             one.median, other.median
         )?;
         writeln!(f, "  requests without             {}", counters::words(&self.without_requests))?;
