@@ -1,9 +1,11 @@
 //! What live runs say, and what crashes leave.
 
+use jiff::Timestamp;
+
 use super::fixture::{Trigger, at, inputs, name, rests};
 use crate::trigger::{
     plan::fact::Event,
-    run::{Attempt, Outcome, Run},
+    run::{Attempt, Outcome, Run, State},
 };
 
 fn only(trigger: &Trigger) -> &crate::trigger::memory::Known {
@@ -37,10 +39,30 @@ fn a_run_that_vanishes_counts_as_cancelled_and_is_not_built_again() {
     trigger.runs = Some(Vec::new());
     let planned = trigger.write();
     assert_eq!(planned.facts.iter().map(|fact| fact.event.clone()).collect::<Vec<_>>(), [Event::Vanished]);
+    assert_eq!(planned.facts[0].event.outcome(), Some(Outcome::Cancelled));
     let last = only(&trigger).attempted.clone().expect("an attempt");
     assert_eq!(last.outcome, Some((Outcome::Cancelled, at(1000))));
     assert_eq!(last.message, "it was deleted before it ended: nobody knows how it would have ended");
     rests(&trigger);
+}
+
+#[test]
+fn an_end_is_told_with_the_time_since_when_the_run_had_worked() {
+    let check = |began: Option<Timestamp>| {
+        let mut trigger = Trigger::new();
+        trigger.push(1, &[("cart", "A")]);
+        trigger.step();
+        trigger.step();
+        trigger.end("cart-1-1", Outcome::Failed);
+        let run = trigger.runs.iter_mut().flatten().next().expect("a run");
+        let State::Ended(end) = &mut run.state else { panic!("{:?} has not ended", run.state) };
+        end.started = began;
+        let events: Vec<_> = trigger.write().facts.into_iter().map(|fact| fact.event).collect();
+        let [Event::Ended { outcome: Outcome::Failed, started, .. }] = &events[..] else { panic!("{events:?}") };
+        assert_eq!((*started, events[0].outcome()), (began, Some(Outcome::Failed)));
+    };
+    check(Some(at(950)));
+    check(None);
 }
 
 #[test]
