@@ -30,6 +30,12 @@ fn the_first_commit_builds_every_component_and_a_change_only_its_own() {
     shop.wait_metric("plumb_builds_total", "outcome=\"failed\",", 0);
     shop.wait_metric("plumb_builds_running", "", 0);
     shop.wait_metric("plumb_trigger_reason", "reason=\"Built\",", 1);
+    // Those of all triggers.
+    let page = daemon().metrics();
+    for family in ["plumb_build_queue_seconds_count", "plumb_build_seconds_count{outcome=\"succeeded\"}"] {
+        let count = page.lines().find_map(|line| line.strip_prefix(family)?.trim().parse::<u32>().ok());
+        assert!(count.is_some_and(|count| count >= 3), "{family}: {count:?}");
+    }
 }
 
 #[test]
