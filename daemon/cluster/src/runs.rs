@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use http::Method;
@@ -26,6 +27,9 @@ use crate::{
     path,
     request::Ask,
 };
+
+/// A kind that the server does not have is looked for again this long after at the earliest.
+const GONE_PAUSE: Duration = Duration::from_secs(10);
 
 /// Objects of one trigger, by name.
 type Named = BTreeMap<String, Arc<Value>>;
@@ -61,8 +65,8 @@ struct Kept {
     listed: BTreeMap<TriggerName, Named>,
     /// Why not all objects are known.
     unknown: Option<String>,
-    /// The server no longer has the kind: the watch has ended.
-    gone: bool,
+    /// When it was found that the server does not have the kind: the watch has ended.
+    gone: Option<Instant>,
     _task: Ending,
 }
 
@@ -87,9 +91,11 @@ impl Runs {
     /// *Assumptions:* runs inside a tokio runtime.
     pub fn ensure(&self, kind: &Kind) {
         let mut known = self.lock();
-        if known.kinds.get(&kind.gvk).is_some_and(|kept| !kept.gone) {
+        let pauses = |kept: &Kept| kept.gone.is_none_or(|gone| gone.elapsed() < GONE_PAUSE);
+        if known.kinds.get(&kind.gvk).is_some_and(pauses) {
             return;
         }
+        let gone_before = known.kinds.get(&kind.gvk).is_some_and(|kept| kept.gone.is_some());
         let followed = Followed { kind: kind.clone(), namespace: None, selected: Selected::Labels(TRIGGER.to_owned()) };
         let (into, told) = (Arc::downgrade(&self.known), self.told.clone());
         let tell = move |observation| {
@@ -99,7 +105,11 @@ impl Runs {
             }
         };
         let task = tokio::spawn(Follow::new(self.cluster.clone(), followed, tell).run()).abort_handle();
-        known.kinds.insert(kind.gvk.clone(), Kept::unlisted(&kind.plural, task));
+        let mut kept = Kept::unlisted(&kind.plural, task);
+        if gone_before {
+            kept.unknown = Some(not_served(&kind.gvk));
+        }
+        known.kinds.insert(kind.gvk.clone(), kept);
     }
 
     /// Returns the objects of a kind that a trigger made, as they were last seen.
@@ -110,11 +120,9 @@ impl Runs {
         self.lock().of(kind, trigger)
     }
 
-    /// Returns how many objects of a kind, of all triggers, fit; of kinds that are not known nothing is counted.
-    pub fn count(&self, kind: &Gvk, fits: impl Fn(&Value) -> bool) -> usize {
-        let known = self.lock();
-        let objects = known.kinds.get(kind).into_iter().flat_map(|kept| kept.objects.values());
-        objects.flat_map(BTreeMap::values).filter(|object| fits(object)).count()
+    /// Returns whether the server does not have a kind: there are no objects of it.
+    pub fn is_gone(&self, kind: &Gvk) -> bool {
+        self.lock().kinds.get(kind).is_some_and(|kept| kept.gone.is_some())
     }
 
     /// Takes down what a write has answered: the next look knows it before the watch does.
@@ -152,7 +160,7 @@ impl Kept {
             objects: BTreeMap::new(),
             listed: BTreeMap::new(),
             unknown: Some(format!("{plural} have yet to be listed")),
-            gone: false,
+            gone: None,
             _task: Ending(task),
         }
     }
@@ -220,13 +228,19 @@ impl Known {
             Observation::Lost(_, why) => kept.unknown.replace(why).is_none(),
             Observation::KindGone(_) => {
                 kept.objects.clear();
-                (kept.unknown, kept.gone) = (Some(format!("the cluster does not serve {gvk}")), true);
-                true
+                kept.gone = Some(Instant::now());
+                // Found again and again, it is no news.
+                let before = kept.unknown.replace(not_served(&gvk));
+                before != kept.unknown
             }
         };
         self.news.everybody |= everybody;
         self.news != News::default()
     }
+}
+
+fn not_served(kind: &Gvk) -> String {
+    format!("the cluster does not serve {kind}: install what it belongs to")
 }
 
 /// Keeps an object, unless a newer state of the same one is kept.

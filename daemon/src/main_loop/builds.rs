@@ -10,7 +10,11 @@ use std::{
 use jiff::Timestamp;
 use plumb_api::PipelineTrigger;
 use plumb_cluster::runs::News;
-use plumb_core::{backoff, lease::Shard, trigger::name::TriggerName};
+use plumb_core::{
+    backoff,
+    lease::Shard,
+    trigger::{name::TriggerName, naming},
+};
 use tokio::time::Instant;
 
 use super::{Ended, Loop, tracked::source};
@@ -18,6 +22,9 @@ use crate::{
     repositories::RepositoryName,
     triggers::{self, Finished, Pass, images::Answer, settings},
 };
+
+/// Looks under way at once: each reads trees of Git, and environments have their turns, too.
+const LOOKS_MAX: usize = 64;
 
 /// One trigger as the loop sees it.
 struct Watched {
@@ -81,6 +88,8 @@ impl Watched {
 /// All triggers.
 #[derive(Default)]
 pub(super) struct Builds {
+    /// Looks under way.
+    looking: usize,
     triggers: BTreeMap<TriggerName, Watched>,
 }
 
@@ -102,7 +111,8 @@ impl Builds {
     /// Has those look again of whose runs something is new.
     pub(super) fn runs_changed(&mut self, news: &News) {
         for (name, watched) in &mut self.triggers {
-            if news.everybody || news.triggers.contains(name) {
+            let labelled = TriggerName::new(&name.namespace, &naming::label(name));
+            if news.everybody || news.triggers.contains(&labelled) {
                 watched.look_again();
             }
         }
@@ -136,12 +146,19 @@ impl Loop {
                 let again = known.resource.metadata.generation != resource.metadata.generation
                     || known.resource.metadata.annotations != resource.metadata.annotations
                     || known.resource.metadata.uid != resource.metadata.uid;
+                let anew = known.resource.metadata.uid != resource.metadata.uid;
+                known.resource = resource;
+                if anew {
+                    // Another one under the same name remembers nothing.
+                    known.answers.clear();
+                    known.running = 0;
+                    known.begin();
+                }
                 if again {
-                    known.settings = settings::read(&resource);
+                    known.settings = settings::read(&known.resource);
                     known.deleted = false;
                     known.look_again();
                 }
-                known.resource = resource;
             }
             None => {
                 if self.tenures.contains_key(&self.shard_of(&name)) {
@@ -154,6 +171,7 @@ impl Loop {
 
     pub(super) fn trigger_gone(&mut self, trigger: &PipelineTrigger) {
         let name = settings::name(trigger);
+        self.forget_writes(&name);
         match self.builds.triggers.get_mut(&name) {
             // A pass is under way: its end forgets it.
             Some(watched) if watched.state.is_none() => watched.deleted = true,
@@ -172,7 +190,8 @@ impl Loop {
     pub(super) fn next_look(&self) -> Option<Instant> {
         let ours = |(name, _): &(&TriggerName, &Watched)| self.tenures.contains_key(&self.shard_of(name));
         let now = Instant::now();
-        self.builds.triggers.iter().filter(ours).filter_map(|(_, watched)| watched.next(now)).min()
+        let due = self.builds.triggers.iter().filter(ours).filter_map(|(_, watched)| watched.next(now)).min();
+        due.filter(|_| self.builds.looking < LOOKS_MAX)
     }
 
     fn shard_of(&self, name: &TriggerName) -> Shard {
@@ -186,6 +205,9 @@ impl Loop {
         let names: Vec<TriggerName> =
             self.builds.triggers.iter().filter(called_for).map(|(name, _)| name.clone()).collect();
         for name in names {
+            if self.builds.looking >= LOOKS_MAX {
+                return;
+            }
             let Some(tenure) = self.tenures.get(&self.shard_of(&name)).cloned() else { continue };
             let Some(watched) = self.builds.triggers.get_mut(&name) else { continue };
             let repository = settings::repository(&watched.resource);
@@ -205,6 +227,7 @@ impl Loop {
                 answers: std::mem::take(&mut watched.answers),
                 tenure,
             };
+            self.builds.looking += 1;
             let (context, builder) = (Arc::clone(&self.context), Arc::clone(&self.builder));
             self.tasks.spawn(async move { Ended::Look(Box::new(triggers::look(&context, &builder, pass).await)) });
         }
@@ -213,6 +236,7 @@ impl Loop {
     /// Takes down what a look has left to do.
     pub(super) fn look_ended(&mut self, finished: Finished) {
         let Finished { name, state, asks, tenure, retry, again, waits_for_room } = finished;
+        self.builds.looking -= 1;
         let Some(watched) = self.builds.triggers.get_mut(&name) else { return };
         if watched.deleted {
             self.forget_trigger(&name);

@@ -62,9 +62,7 @@ pub(super) struct Wrote {
 impl Loop {
     /// Takes in what a trigger asks for; what it asked for before and does no longer is forgotten.
     pub(super) fn ask_to_write(&mut self, name: &TriggerName, asks: Vec<Ask>, tenure: &Tenure) {
-        for writing in self.writing.values_mut() {
-            writing.wants.retain(|(trigger, _), _| trigger != name);
-        }
+        self.forget_writes(name);
         for Ask { into, want } in asks {
             let writing = self.writing.entry(into).or_default();
             let key = (name.clone(), want.wanted.place.clone());
@@ -76,6 +74,13 @@ impl Loop {
         }
         self.writing
             .retain(|_, writing| !writing.under_way.is_empty() || writing.failures > 0 || !writing.wants.is_empty());
+    }
+
+    /// Forgets what a trigger has asked for, as far as it is not under way.
+    pub(super) fn forget_writes(&mut self, name: &TriggerName) {
+        for writing in self.writing.values_mut() {
+            writing.wants.retain(|(trigger, _), _| trigger != name);
+        }
     }
 
     /// Returns when the next commit is called for.
@@ -93,6 +98,8 @@ impl Loop {
             if !called_for {
                 continue;
             }
+            // Who has another trigger now asks for it itself.
+            writing.wants.retain(|_, (_, tenure)| tenure.is_valid());
             let keys: Vec<Key> = writing.wants.keys().take(WANTS_MAX).cloned().collect();
             let taken: Vec<_> = keys.into_iter().filter_map(|key| writing.wants.remove_entry(&key)).collect();
             let Some((_, (_, tenure))) = taken.first() else { continue };

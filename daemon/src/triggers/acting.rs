@@ -17,6 +17,7 @@ use plumb_core::{
     trigger::{
         manifest::{self, CANCELLED},
         name::TriggerName,
+        plan::Create,
         run::RunKind,
     },
 };
@@ -51,15 +52,26 @@ pub(super) fn key(kind: &Kind, trigger: &TriggerName, name: &str) -> ObjectKey {
     ObjectKey { group: kind.gvk.group.clone(), kind: kind.gvk.kind.clone(), namespace, name: name.to_owned() }
 }
 
-/// Creates runs, and returns why some could not be.
+/// A run that could not be created.
+pub(super) struct Uncreated {
+    pub(super) create: Create,
+    pub(super) failure: Failure,
+    /// As it is written, it never will be.
+    pub(super) hopeless: bool,
+}
+
+/// Creates runs, and returns those that could not be.
 pub(super) async fn create(
     (cluster, builder): (&Cluster, &Builder),
     trigger: &TriggerName,
     kind: RunKind,
-    objects: Vec<Value>,
-) -> Vec<Failure> {
-    let created = stream::iter(objects).map(|object| create_one((cluster, builder), trigger, kind, object));
-    created.buffer_unordered(AT_ONCE).filter_map(|failure| async { failure.err() }).collect().await
+    objects: Vec<(Create, Value)>,
+) -> Vec<Uncreated> {
+    let created = stream::iter(objects).map(|(create, object)| async move {
+        let (failure, hopeless) = create_one((cluster, builder), trigger, kind, object).await.err()?;
+        Some(Uncreated { create, failure, hopeless })
+    });
+    created.buffer_unordered(AT_ONCE).filter_map(|failure| async { failure }).collect().await
 }
 
 async fn create_one(
@@ -67,7 +79,7 @@ async fn create_one(
     trigger: &TriggerName,
     kind: RunKind,
     object: Value,
-) -> Result<(), Failure> {
+) -> Result<(), (Failure, bool)> {
     let written = at_version(kind, object["apiVersion"].as_str());
     let watched = watched(kind);
     let key = key(&watched, trigger, object["metadata"]["name"].as_str().unwrap_or_default());
@@ -80,15 +92,19 @@ async fn create_one(
                 let message = format!(
                     "{key} is there already and was not made for this trigger: delete it, or give the trigger another name"
                 );
-                return Err(Failure { class: Class::Wait, message });
+                return Err((Failure { class: Class::Wait, message }, false));
             }
             Ok(None) => {
                 let message = format!("{key} went away while it was looked at");
-                return Err(Failure { class: Class::Retry, message });
+                return Err((Failure { class: Class::Retry, message }, false));
             }
-            Err(error) => return Err(failure(&error)),
+            Err(error) => return Err((failure(&error), false)),
         },
-        Err(error) => return Err(failure(&error)),
+        Err(error) => {
+            let hopeless =
+                matches!(error, ApiError::Invalid { .. } | ApiError::TooLarge { .. } | ApiError::Denied { .. });
+            return Err((failure(&error), hopeless));
+        }
     };
     builder.runs.learn(&watched.gvk, live);
     Ok(())

@@ -118,6 +118,11 @@ fn runs(
     let mut again: Option<Timestamp> = None;
     let read = |object: &Arc<Value>| {
         let mut run = known(kind, &maker, object)?;
+        // What was not begun in the status is nobody's build: its number was not given out.
+        let begun = memory.components.get(&run.build.component).map_or(0, |known| known.attempt);
+        if run.attempt.number > begun {
+            return None;
+        }
         // What is remembered of an end is not read again.
         if memory.components.get(&run.build.component).is_some_and(|known| known.has_told(&run)) {
             return Some(run);
@@ -171,15 +176,18 @@ fn is_told(run: &Value, children: &[Value]) -> bool {
 }
 
 /// Returns a run as it was last seen, with its TaskRuns.
-pub(super) fn object(runs: &Runs, kind: RunKind, trigger: &TriggerName, name: &str) -> Option<Object> {
+///
+/// # Errors
+/// It is not known.
+pub(super) fn object(runs: &Runs, kind: RunKind, trigger: &TriggerName, name: &str) -> Result<Option<Object>, String> {
     let labelled = TriggerName::new(&trigger.namespace, &naming::label(trigger));
-    let found = runs.of(&acting::watched(kind).gvk, &labelled).ok()?;
-    let found = found.into_iter().find(|run| run["metadata"]["name"] == name)?;
+    let found = runs.of(&acting::watched(kind).gvk, &labelled)?;
     let tasks = match kind {
-        RunKind::PipelineRun => runs.of(&acting::watched(RunKind::TaskRun).gvk, &labelled).ok()?,
+        RunKind::PipelineRun => runs.of(&acting::watched(RunKind::TaskRun).gvk, &labelled)?,
         RunKind::TaskRun | RunKind::Job => Vec::new(),
     };
-    Some((found, children(&tasks, name)))
+    let found = found.into_iter().find(|run| run["metadata"]["name"] == name);
+    Ok(found.map(|found| (found, children(&tasks, name))))
 }
 
 /// Returns the TaskRuns of a PipelineRun.
@@ -291,6 +299,9 @@ async fn asked(
             let components = settings.components.iter().cloned().zip(digests.iter().cloned()).collect();
             (vec![Asked { id, component, commit, committed, components }], None)
         }
+        Ok(Err(error @ GitError::CommitMissing { .. })) => refused(chain(&error)),
+        // It stays asked for.
+        Ok(Err(error)) if error.class() == Class::Retry => (Vec::new(), None),
         Ok(Err(error)) => refused(chain(&error)),
         Err(error) => refused(error.to_string()),
     }

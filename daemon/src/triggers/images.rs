@@ -3,7 +3,7 @@
 //! Each image of each successful build is asked about until there is an answer that stays; then not again, whatever becomes of the
 //! place: what people put there is theirs. Must never do: judge a place (`plumb_core::trigger::write_back` does).
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use plumb_api::trigger::{WriteBack, WriteBackImage, WriteBackMode, WriteBackStatus, write_back};
@@ -28,6 +28,11 @@ use super::{
     writing::{Became, Want},
 };
 use crate::repositories::RepositoryName;
+
+/// The outcome with which a person has to help.
+const PROBLEM: &str = "Problem";
+/// How long after a problem it is asked again: nothing tells that a file was mended or a result is there.
+const PROBLEM_PAUSE: Duration = Duration::from_secs(60);
 
 /// What a trigger writes back.
 #[derive(Debug, Clone)]
@@ -135,7 +140,7 @@ pub(super) type Object = (Arc<Value>, Vec<Value>);
 pub(super) fn called_for(
     (images, pass): (&Images, &Pass),
     memory: &Memory,
-    object: impl Fn(&str) -> Option<Object>,
+    object: impl Fn(&str) -> Result<Option<Object>, String>,
     now: Timestamp,
 ) -> Called {
     let mut called = Called::default();
@@ -149,7 +154,7 @@ pub(super) fn called_for(
             called.statuses.extend(before.cloned());
             continue;
         };
-        if before.is_some_and(|known| (known.attempt, known.round) == (succeeded.number, succeeded.round)) {
+        if before.is_some_and(|known| is_answer(known, succeeded, pass, now)) {
             called.statuses.extend(before.cloned());
             continue;
         }
@@ -164,7 +169,13 @@ pub(super) fn called_for(
             called.statuses.push(WriteBackStatus { message: format!("{}{pulled}", told.message), ..told });
             continue;
         }
-        match wanted(entry, pass, succeeded, &object) {
+        let run = succeeded.run.clone().unwrap_or_default();
+        // What is not known is not gone.
+        let Ok(object) = object(&run) else {
+            called.statuses.extend(before.cloned());
+            continue;
+        };
+        match wanted(entry, pass, (succeeded, run), object) {
             Ok(wanted) => {
                 let into = ((pass.name.namespace.clone(), images.repository.clone()), images.mode);
                 let built = succeeded.outcome.map_or(now, |(_, at)| at);
@@ -174,23 +185,40 @@ pub(super) fn called_for(
                 called.statuses.extend(before.cloned());
             }
             Err(message) => {
-                let problem = status(before, (&entry.component, &place), succeeded.attempt(), "Problem", now);
-                called.statuses.push(WriteBackStatus { message, ..problem });
+                let problem = status(before, (&entry.component, &place), succeeded.attempt(), PROBLEM, now);
+                let same = before.filter(|before| before.outcome == PROBLEM && before.message == message);
+                let at = same.map_or(problem.at.clone(), |same| same.at.clone());
+                called.statuses.push(WriteBackStatus { message, at, ..problem });
             }
         }
     }
     called
 }
 
+/// Returns whether a status holds an answer that stays: a person may have helped with a problem.
+fn is_answer(known: &WriteBackStatus, succeeded: &Attempted, pass: &Pass, now: Timestamp) -> bool {
+    let same = (known.attempt, known.round) == (succeeded.number, succeeded.round);
+    if !same || known.outcome != PROBLEM {
+        return same;
+    }
+    let again = known.at.parse::<Timestamp>().ok().and_then(|at| at.checked_add(PROBLEM_PAUSE).ok());
+    pass.state.status.observed_generation == pass.resource.metadata.generation && again.is_some_and(|again| now < again)
+}
+
+/// Returns when problems are looked at again; nothing where there are none.
+pub(super) fn again(statuses: &[WriteBackStatus], now: Timestamp) -> Option<Timestamp> {
+    let wrong = statuses.iter().any(|status| status.outcome == PROBLEM);
+    now.checked_add(PROBLEM_PAUSE).ok().filter(|_| wrong)
+}
+
 /// Returns the image that is wanted at a place, or why it is not known.
 fn wanted(
     entry: &Entry,
     pass: &Pass,
-    succeeded: &Attempted,
-    object: impl Fn(&str) -> Option<Object>,
+    (succeeded, run): (&Attempted, String),
+    object: Option<Object>,
 ) -> Result<Wanted, String> {
-    let run = succeeded.run.clone().unwrap_or_default();
-    let (object, tasks) = object(&run).ok_or_else(|| {
+    let (object, tasks) = object.ok_or_else(|| {
         format!("{run} is gone before its image was known: build it again (`plumb build {}`)", pass.name.name)
     })?;
     let expected = Expected { image: &entry.image, names: &entry.names, commit: &succeeded.build.commit };
@@ -285,7 +313,7 @@ pub(super) fn outcome(verdict: &Verdict) -> &'static str {
         Verdict::Reverted(_) => "Reverted",
         Verdict::RolledBack { .. } => "RolledBack",
         Verdict::Backward { .. } => "Backward",
-        Verdict::Problem(_) => "Problem",
+        Verdict::Problem(_) => PROBLEM,
     }
 }
 
@@ -306,7 +334,7 @@ pub(super) fn unwritten(images: &Images, pass: &Pass, memory: &Memory) -> BTreeS
 
 /// Returns what is wrong with write-backs, as a status says it.
 pub(super) fn problems(statuses: &[WriteBackStatus]) -> Vec<Failure> {
-    let wrong = statuses.iter().filter(|status| status.outcome == "Problem");
+    let wrong = statuses.iter().filter(|status| status.outcome == PROBLEM);
     let message = |status: &WriteBackStatus| format!("{} of {}: {}", status.place, status.component, status.message);
     wrong.map(|status| Failure { class: Class::Wait, message: message(status) }).collect()
 }

@@ -20,7 +20,7 @@ use serde_json::Value;
 use super::{gather::Gathered, pass::Pass, settings::Settings};
 use crate::{chain::chain, source::Source};
 
-/// Makes the objects that a plan creates.
+/// Makes the objects that a plan creates; nothing for a commit that is not there any more.
 ///
 /// # Errors
 /// What is built can't be read.
@@ -29,7 +29,7 @@ pub(super) async fn make(
     pass: &Pass,
     gathered: &Gathered,
     plan: &Plan,
-) -> Result<Vec<Value>, Failure> {
+) -> Result<Vec<(Create, Option<Value>)>, Failure> {
     let Ok(source) = pass.source.clone() else { return Ok(Vec::new()) };
     let before = |create: &Create| {
         let known = gathered.memory.components.get(&create.build.component)?;
@@ -39,12 +39,18 @@ pub(super) async fn make(
         plan.create.iter().map(|create| (create.clone(), before(create))).collect();
     let (settings, name, url) = (Arc::clone(settings), pass.name.clone(), pass.url.clone());
     let uid = pass.uid().to_owned();
-    let made = tokio::task::spawn_blocking(move || -> Result<Vec<Value>, GitError> {
+    let made = tokio::task::spawn_blocking(move || -> Result<Vec<(Create, Option<Value>)>, GitError> {
         let mirror = Mirror::open_or_create(&source.mirror)?;
         let maker = Maker { name: &name, uid: &uid };
-        let objects = wanted.iter().map(|(Create { build, attempt }, before)| {
-            let variables = variables(&settings, (&mirror, &source, &url), &maker, build, before.as_ref())?;
-            Ok(settings.run.object(&maker, build, *attempt, &variables))
+        let objects = wanted.iter().map(|(create, before)| {
+            let Create { build, attempt } = create;
+            let object = match variables(&settings, (&mirror, &source, &url), &maker, build, before.as_ref()) {
+                Ok(variables) => Some(settings.run.object(&maker, build, *attempt, &variables)),
+                // The history was rewritten, or the address is another: nobody can build it any more.
+                Err(GitError::CommitMissing { .. }) => None,
+                Err(error) => return Err(error),
+            };
+            Ok((create.clone(), object))
         });
         objects.collect()
     });
@@ -100,7 +106,9 @@ fn changed(settings: &Settings, mirror: &Mirror, build: &Build, before: Option<&
 /// Returns what stands before the repository's name in its address, and that name.
 fn project(url: &str) -> (String, String) {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let path = rest.split_once(['/', ':']).map_or("", |(_, path)| path).trim_matches('/');
+    // A colon begins the path only where no scheme stands before it.
+    let begins: &[char] = if url.contains("://") { &['/'] } else { &['/', ':'] };
+    let path = rest.split_once(begins).map_or("", |(_, path)| path).trim_matches('/');
     let path = path.strip_suffix(".git").unwrap_or(path);
     let (owner, name) = path.rsplit_once('/').unwrap_or(("", path));
     (owner.to_owned(), name.to_owned())

@@ -16,8 +16,9 @@ use plumb_core::{
     operation::Failure,
     trigger::{
         alarm::alarms,
+        memory::Memory,
         name::TriggerName,
-        plan::{self, Plan},
+        plan::{self, Create, Plan},
         run::RunKind,
         standing::{Picture, Standing, stand},
     },
@@ -25,7 +26,8 @@ use plumb_core::{
 use serde_json::Value;
 
 use super::{
-    Builder, acting,
+    Builder,
+    acting::{self, Uncreated},
     gather::{self, Gathered, gather},
     images::{self, Answer, Ask, Called},
     objects, references,
@@ -108,23 +110,28 @@ pub(crate) async fn look(context: &Context, builder: &Builder, mut pass: Pass) -
         }
     };
     let gathered = gather(builder, &settings, &pass, (memory, now)).await;
-    let going_on = gathered.runs.iter().flatten().filter(|run| run.is_under_way()).count();
-    builder.room.tell(&pass.name, going_on);
-    let input = |room| plan::Input {
+    if let Some(runs) = &gathered.runs {
+        builder.room.tell(&pass.name, runs.iter().filter(|run| run.is_under_way()).count());
+    } else if builder.runs.is_gone(&acting::watched(settings.run.kind()).gvk) {
+        builder.room.tell(&pass.name, 0);
+    }
+    let memory = pass.refused(gathered.memory.clone(), now);
+    let input = |room, head| plan::Input {
         now,
         rules: &settings.rules,
-        head: gathered.head.as_ref(),
-        memory: &gathered.memory,
+        head,
+        memory: &memory,
         runs: gathered.runs.as_deref(),
         room,
         asked: &gathered.asked,
         unwritten: &gathered.unwritten,
         absorbed: &gathered.absorbed,
     };
-    let wanted = plan::plan(&input(usize::MAX)).create.len();
+    let head = gathered.head.as_ref();
+    let wanted = plan::plan(&input(usize::MAX, head)).create.len();
     let mut held = builder.room.hold(&pass.name, wanted);
     let short = held.count() < wanted;
-    let mut plan = plan::plan(&input(held.count()));
+    let mut plan = plan::plan(&input(held.count(), head));
     let mut obstacles = Obstacles { failures: gathered.unread.iter().cloned().collect(), ..Obstacles::default() };
     let mut objects = Vec::new();
     if !plan.create.is_empty() {
@@ -134,38 +141,54 @@ pub(crate) async fn look(context: &Context, builder: &Builder, mut pass: Pass) -
             Err(failure) => obstacles.failures.push(failure),
         }
         if objects.is_empty() {
-            // What can't be created yet is not begun either.
-            plan = plan::plan(&input(0));
+            // What can't be created yet is not begun either, and nothing gives way to it.
+            plan = plan::plan(&input(0, None));
         }
     }
+    let blocked = !obstacles.missing.is_empty() || !obstacles.failures.is_empty();
     let called = match &settings.images {
-        Some(images) => {
+        Some(images) if gathered.runs.is_some() => {
             let kind = settings.run.kind();
             let object = |run: &str| gather::object(&builder.runs, kind, &pass.name, run);
             images::called_for((images, &pass), &plan.memory, object, now)
         }
+        Some(_) => Called { asks: Vec::new(), statuses: pass.state.status.write_backs.clone() },
         None => Called::default(),
     };
+    pass.hear();
     let standing = standing(&pass, (Some((&settings, &gathered)), &plan), (&obstacles, &called.statuses), now);
     show(context, &pass, Some(&plan), &standing);
     let before = pass.state.status.write_backs.clone();
     let images = Some(&called.statuses);
-    if let Err(failure) = write(context, &mut pass, (Some(&gathered), &plan, images), standing, now).await {
-        return pass.finish(Some(failure.class), None, short);
+    let seen = Some(&gathered).filter(|_| !blocked);
+    match write(context, &mut pass, (seen, &plan, images), standing, now).await {
+        Ok(true) => {}
+        // It is gone: nothing is done in its name.
+        Ok(false) => return pass.finish(None, None, false),
+        Err(failure) => return pass.finish(Some(failure.class), None, short),
     }
     record(context, &pass, &plan, now);
     record_refusals(context, &pass, &gathered, &plan, now);
     record_images(context, &pass, &before, now);
-    held.created(objects.len());
-    let created = !objects.is_empty();
-    obstacles.failures.extend(act((&cluster, builder), &pass, settings.run.kind(), &plan, objects).await);
+    let begun = objects.len();
+    let Done { failures, uncreated, hopeless } =
+        act((&cluster, builder), &pass, settings.run.kind(), &plan, objects).await;
+    let created = begun - uncreated;
+    held.created(created);
     drop(held);
+    obstacles.failures.extend(failures);
+    // The next status says what could not be done, and no longer says what can be.
+    let told = pass.state.failures == obstacles.failures && hopeless.is_empty();
     pass.state.failures.clone_from(&obstacles.failures);
+    pass.state.hopeless = hopeless;
     let waits = (!obstacles.missing.is_empty()).then_some(Class::Wait);
-    let retry = obstacles.failures.iter().map(|failure| failure.class).chain(waits).min();
+    let unknown = gathered.runs.is_none().then_some(Class::Wait);
+    let retry = obstacles.failures.iter().map(|failure| failure.class).chain(waits).chain(unknown).min();
     // What was created is seen, and what the answers say is remembered; nobody tells when all triggers have told.
     let soon = now.checked_add(ROOM_AGAIN).ok().filter(|_| short && builder.room.is_awaited());
-    let again = plan.again.into_iter().chain(gathered.again).chain(created.then_some(now)).chain(soon).min();
+    let anew = (created > 0 && uncreated == 0 || !told).then_some(now);
+    let later = images::again(&called.statuses, now);
+    let again = plan.again.into_iter().chain(gathered.again).chain(anew).chain(soon).chain(later).min();
     Finished { asks: called.asks, ..pass.finish(retry, again, short) }
 }
 
@@ -176,10 +199,10 @@ async fn make(
     pass: &Pass,
     gathered: &Gathered,
     plan: &Plan,
-) -> Result<Result<Vec<Value>, Vec<String>>, Failure> {
+) -> Result<Result<Vec<(Create, Option<Value>)>, Vec<String>>, Failure> {
     let objects = objects::make(settings, pass, gathered, plan).await?;
     let kind = settings.run.kind();
-    let named = objects.iter().map(|object| (kind, object));
+    let named = objects.iter().filter_map(|(_, object)| Some((kind, object.as_ref()?)));
     let missing = references::missing(&context.cluster, &pass.name.namespace, named).await;
     let missing = missing.map_err(|error| Failure { class: error.class(), message: chain(&error) })?;
     Ok(if missing.is_empty() { Ok(objects) } else { Err(missing) })
@@ -199,9 +222,9 @@ fn standing(
         .iter()
         .map(|object| format!("{object} is not there: create it, or correct spec.run"))
         .collect();
-    let unanswered = pass.answers.iter().filter_map(|answer| answer.became.clone().err());
+    let unwritten = pass.state.unwritten.iter().cloned();
     let failures: Vec<Failure> =
-        pass.state.failures.iter().cloned().chain(images::problems(images)).chain(unanswered.take(1)).collect();
+        pass.state.failures.iter().cloned().chain(images::problems(images)).chain(unwritten).collect();
     stand(&Picture {
         suspended: pass.resource.spec.suspend,
         source: seen.and_then(|(_, gathered)| gathered.unread.as_ref()),
@@ -227,6 +250,21 @@ impl Pass {
             again,
             waits_for_room,
         }
+    }
+
+    /// Takes down whether images could be written.
+    fn hear(&mut self) {
+        if !self.answers.is_empty() {
+            self.state.unwritten = self.answers.iter().find_map(|answer| answer.became.clone().err());
+        }
+    }
+
+    /// Returns what is remembered, with the builds refused that can't be created as they are written.
+    fn refused(&self, mut memory: Memory, now: Timestamp) -> Memory {
+        for (Create { build, attempt }, message) in &self.state.hopeless {
+            memory.refuse(&build.component, *attempt, message, now);
+        }
+        memory
     }
 
     pub(super) fn uid(&self) -> &str {
@@ -257,14 +295,14 @@ fn going_on(plan: &Plan) -> (u32, u32) {
     (count(plan.running), count(plan.queued.len()))
 }
 
-/// Writes the status, if it differs from what is there.
+/// Writes the status, if it differs from what is there; returns whether the trigger is still there.
 async fn write(
     context: &Context,
     pass: &mut Pass,
     (seen, plan, images): (Option<&Gathered>, &Plan, Option<&Vec<WriteBackStatus>>),
     standing: Standing,
     now: Timestamp,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let before = &pass.state.status;
     let generation = pass.resource.metadata.generation;
     let Standing { ready, reconciling, stalled, reason, message } = standing;
@@ -287,13 +325,14 @@ async fn write(
         for handled in &plan.handled {
             after.handled.insert(request::BUILD.to_owned(), handled.id.clone());
         }
-        after.commit = gathered.head.as_ref().map(|head| head.commit.to_string()).or(after.commit);
+        let compared = gathered.runs.is_some() && !pass.resource.spec.suspend;
+        after.commit = gathered.head.as_ref().filter(|_| compared).map(|head| head.commit.to_string()).or(after.commit);
     }
     if let Some(images) = images {
         after.write_backs.clone_from(images);
     }
     if after == *before {
-        return Ok(());
+        return Ok(true);
     }
     let cluster = context.cluster.during(&pass.tenure);
     let name = (pass.name.namespace.as_str(), pass.name.name.as_str());
@@ -308,12 +347,13 @@ async fn write(
     };
     let written = status::write::<PipelineTrigger, _>(&cluster, name, pass.uid(), &pass.state.version, status).await;
     let failure = match (written, other) {
-        (Ok(version), None) => {
-            (pass.state.status, pass.state.version) = (after, version.unwrap_or_default());
-            return Ok(());
+        (Ok(None), _) => return Ok(false),
+        (Ok(Some(version)), None) => {
+            (pass.state.status, pass.state.version) = (after, version);
+            return Ok(true);
         }
-        (Ok(version), Some(other)) => {
-            (pass.state.status, pass.state.version) = (other, version.unwrap_or_default());
+        (Ok(Some(version)), Some(other)) => {
+            (pass.state.status, pass.state.version) = (other, version);
             let message = "somebody else has written the status; it is looked at again".to_owned();
             Failure { class: Class::Retry, message }
         }
@@ -341,8 +381,13 @@ fn record(context: &Context, pass: &Pass, plan: &Plan, now: Timestamp) {
     }
 }
 
-/// Tells of requests of which nothing came, once the status calls them handled.
+/// Tells of builds that can't be created, and of requests of which nothing came, once the status says so.
 fn record_refusals(context: &Context, pass: &Pass, gathered: &Gathered, plan: &Plan, now: Timestamp) {
+    for (Create { build, attempt: _ }, why) in &pass.state.hopeless {
+        let message = format!("{} of {} can't be built as it is written: {why}", build.component, build.commit.short());
+        let told = Told { reason: "BuildFailed", warns: true, commit: build.commit.clone(), run: None, message };
+        context.journal.trigger(&pass.name, pass.uid(), &pass.tenure, told, now);
+    }
     let Some(head) = &gathered.head else { return };
     let of_plan = plan.handled.iter().filter_map(|handled| Some((&handled.id, handled.refused.as_ref()?)));
     for (id, why) in of_plan.chain(gathered.refused.iter().map(|(id, why)| (id, why))) {
@@ -378,23 +423,50 @@ fn record_images(context: &Context, pass: &Pass, before: &[WriteBackStatus], now
     }
 }
 
+/// What came of a plan.
+struct Done {
+    failures: Vec<Failure>,
+    /// How many runs could not be created.
+    uncreated: usize,
+    /// Those of them that never will be, and why.
+    hopeless: Vec<(Create, String)>,
+}
+
 /// Carries the plan out.
 async fn act(
     (cluster, builder): (&Cluster, &Builder),
     pass: &Pass,
     kind: RunKind,
     plan: &Plan,
-    objects: Vec<Value>,
-) -> Vec<Failure> {
-    let mut failures = Vec::new();
+    objects: Vec<(Create, Option<Value>)>,
+) -> Done {
+    let mut done = Done { failures: Vec::new(), uncreated: 0, hopeless: Vec::new() };
     for cancel in &plan.cancel {
         let run = (cancel.kind, cancel.run.as_str(), cancel.uid.as_str());
-        failures.extend(acting::cancel((cluster, builder), &pass.name, run, &cancel.reason).await.err());
+        done.failures.extend(acting::cancel((cluster, builder), &pass.name, run, &cancel.reason).await.err());
     }
-    failures.extend(acting::create((cluster, builder), &pass.name, kind, objects).await);
+    let mut made = Vec::with_capacity(objects.len());
+    for (create, object) in objects {
+        match object {
+            Some(object) => made.push((create, object)),
+            None => {
+                let why = format!("commit {} is not in the repository any more", create.build.commit.short());
+                done.uncreated += 1;
+                done.hopeless.push((create, why));
+            }
+        }
+    }
+    for Uncreated { create, failure, hopeless } in acting::create((cluster, builder), &pass.name, kind, made).await {
+        done.uncreated += 1;
+        if hopeless {
+            done.hopeless.push((create, failure.message));
+        } else {
+            done.failures.push(failure);
+        }
+    }
     for remove in &plan.remove {
         let state = Precondition { uid: remove.uid.clone(), resource_version: remove.resource_version.clone() };
-        failures.extend(acting::remove(cluster, &pass.name, (remove.kind, &remove.run), &state).await.err());
+        done.failures.extend(acting::remove(cluster, &pass.name, (remove.kind, &remove.run), &state).await.err());
     }
-    failures
+    done
 }

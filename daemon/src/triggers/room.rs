@@ -53,7 +53,10 @@ impl Room {
 
     /// Takes down how many runs of a trigger go on.
     pub(crate) fn tell(&self, trigger: &TriggerName, running: usize) {
-        self.lock().entry(trigger.clone()).or_default().running = Some(running);
+        // One that is forgotten does not come back by what its last pass tells.
+        if let Some(taken) = self.lock().get_mut(trigger) {
+            taken.running = Some(running);
+        }
     }
 
     /// Returns whether some trigger has yet to tell.
@@ -66,7 +69,10 @@ impl Room {
         let mut triggers = self.lock();
         let taken = triggers.values().map(|taken| Some(taken.running? + taken.held)).sum::<Option<usize>>();
         let count = taken.map_or(0, |taken| self.max.saturating_sub(taken).min(wanted));
-        triggers.entry(trigger.clone()).or_default().held += count;
+        let count = triggers.get_mut(trigger).map_or(0, |taken| {
+            taken.held += count;
+            count
+        });
         Held { room: self.clone(), trigger: trigger.clone(), count, created: 0 }
     }
 

@@ -14,6 +14,7 @@ use plumb_core::{
     trigger::{
         memory::{Attempted, Known, Memory, Seen, Waiting},
         name::ComponentName,
+        plan::Create,
         run::{Build, Outcome},
     },
 };
@@ -27,13 +28,23 @@ pub(crate) struct State {
     pub(super) version: String,
     /// What could not be done at the end of the last pass: the next status says so.
     pub(super) failures: Vec<Failure>,
+    /// Builds that can't be created as they are written, and why: the next status ends them.
+    pub(super) hopeless: Vec<(Create, String)>,
+    /// Why images could not be written the last time.
+    pub(super) unwritten: Option<Failure>,
 }
 
 impl State {
     /// Takes what a resource holds.
     pub(crate) fn of(trigger: &PipelineTrigger) -> Self {
         let version = trigger.metadata.resource_version.clone().unwrap_or_default();
-        Self { status: trigger.status.clone().unwrap_or_default(), version, failures: Vec::new() }
+        Self {
+            status: trigger.status.clone().unwrap_or_default(),
+            version,
+            failures: Vec::new(),
+            hopeless: Vec::new(),
+            unwritten: None,
+        }
     }
 
     /// Returns how many runs go on.

@@ -70,3 +70,40 @@ fn a_suspended_trigger_begins_nothing() {
     shop.trigger(&json!({ "components": [{ "name": "cart" }], "suspend": false }));
     shop.wait_ended("cart", &first, "Succeeded");
 }
+
+#[test]
+fn what_can_not_be_created_as_it_is_written_is_told_and_not_tried_for_ever() {
+    daemon();
+    let shop = Shop::new("refused");
+    let first = shop.push("cart/main.go", "1");
+    let mut empty = run("lab/build:ok");
+    empty["spec"]["pipelineSpec"] = json!({ "tasks": [] });
+    shop.trigger(&json!({ "components": [{ "name": "cart" }], "run": empty }));
+    let build = shop.wait_ended("cart", &first, "Misconfigured");
+    assert!(build["message"].as_str().is_some_and(|message| message.contains("tasks")), "{build:#}");
+    let message = shop.wait_reason("BuildFailed");
+    assert!(message.contains("cart"), "{message}");
+    // Once it is mended, the next change is built.
+    shop.trigger(&json!({ "components": [{ "name": "cart" }] }));
+    let second = shop.push("cart/main.go", "2");
+    shop.wait_ended("cart", &second, "Succeeded");
+}
+
+#[test]
+fn while_tektons_webhook_is_away_nothing_is_lost_and_its_controller_may_begin_anew() {
+    let plane = lab::own_with_tekton();
+    let _daemon = system_tests::daemon::Daemon::start(plane);
+    let shop = Shop::on(plane, "away");
+    let only = json!([{ "name": "cart", "paths": ["cart/**"] }]);
+    let first = shop.push("cart/main.go", "1");
+    plane.stop_tekton(lab::tekton::Tekton::Webhook).expect("the webhook stops");
+    shop.trigger(&json!({ "components": only, "run": run("lab/build:slow") }));
+    let message = shop.wait_reason("ActFailed");
+    assert!(message.contains("webhook"), "{message}");
+    plane.start_tekton(lab::tekton::Tekton::Webhook).expect("the webhook starts");
+    wait::until_equal("the run", &1, || shop.runs().len());
+    plane.stop_tekton(lab::tekton::Tekton::Controller).expect("the controller stops");
+    plane.start_tekton(lab::tekton::Tekton::Controller).expect("the controller starts");
+    shop.wait_ended("cart", &first, "Succeeded");
+    assert_eq!(shop.runs().len(), 1);
+}

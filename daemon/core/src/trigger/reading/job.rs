@@ -5,7 +5,10 @@ use serde_json::Value;
 use super::{began, bounded, changed, held_up, task, time};
 use crate::{
     health::{object::Object, pod::pod_trouble},
-    trigger::run::{End, Outcome, State},
+    trigger::{
+        manifest::CANCELLED,
+        run::{End, Outcome, State},
+    },
 };
 
 /// Conditions that say how a Job ended.
@@ -40,6 +43,11 @@ pub(super) fn read(job: Object<'_>, pods: &[Object<'_>]) -> State {
 fn failure(job: Object<'_>, kind: &str, pods: &[Object<'_>]) -> (Outcome, String) {
     let said = job.condition(kind);
     let (reason, message) = said.map_or(("", ""), |said| (said.reason, said.message));
+    // Its deadline is how plumb ends one.
+    let cancelled = job.0["metadata"]["annotations"][CANCELLED].as_str();
+    if let Some(why) = cancelled.filter(|_| reason == "DeadlineExceeded") {
+        return (Outcome::Cancelled, why.to_owned());
+    }
     if reason == "DeadlineExceeded" {
         return (Outcome::Failed, format!("timed out: {message}"));
     }
