@@ -207,7 +207,7 @@ fn take_request(plan: &mut Plan, input: &Input<'_>, head: &Head, asked: &Asked) 
 
 fn ask(known: &mut Known, build: &Build, (input, id): (&Input<'_>, &str), facts: &mut Vec<Fact>) {
     let open = known
-        .entries()
+        .entries_mut()
         .find(|entry| entry.is_open() && entry.superseded.is_none() && entry.build.commit == build.commit);
     if let Some(open) = open {
         facts.push(Fact::about(open, Event::Underway { asked: id.to_owned() }));
@@ -234,6 +234,8 @@ fn ask(known: &mut Known, build: &Build, (input, id): (&Input<'_>, &str), facts:
     let (branch, asked) = (false, Some(id.to_owned()));
     push(known, Waiting { build: build.clone(), since: input.now, branch, asked, next: false }, facts);
 }
+        // A person waits for it now: it does not give way any more.
+        open.asked.get_or_insert_with(|| id.to_owned());
 
 impl Head {
     fn build(&self, component: &ComponentName, inputs: &InputsDigest) -> Build {

@@ -1,6 +1,6 @@
 //! Runs that give way to a newer commit of the same component.
 //!
-//! Must never do: end a run that nothing takes the place of.
+//! Must never do: end a run that nothing takes the place of, or one that a person asked for.
 
 use std::collections::BTreeSet;
 
@@ -45,6 +45,9 @@ pub(super) fn give_way(plan: &mut Plan, runs: &[Run], rules: &Rules) {
         }
         let (number, by) = (newest.number, newest.build.commit.clone());
         for run in own().filter(|run| run.is_under_way() && run.attempt.number < number) {
+            if !is_led_to(known, run) {
+                continue;
+            }
             cancel(known, run, &by, (&mut plan.cancel, &mut plan.facts));
         }
     }
@@ -59,8 +62,9 @@ pub(super) fn cede(plan: &mut Plan, input: &Input<'_>, (build, under_way): (&Bui
     if input.rules.supersede != Supersede::CancelRunning {
         return;
     }
-    let of_component = |run: &&Run| run.build.component == build.component && run.is_under_way();
-    let own: Vec<&Run> = input.runs.unwrap_or_default().iter().filter(of_component).collect();
+    let Some(known) = plan.memory.components.get_mut(&build.component) else { return };
+    let yields = |run: &&Run| run.build.component == build.component && run.is_under_way() && is_led_to(known, run);
+    let own: Vec<&Run> = input.runs.unwrap_or_default().iter().filter(yields).collect();
     let freed = ceded.runs.len() + own.len();
     let taken = plan.create.len() + ceded.heirs;
     let has_place =
@@ -68,7 +72,6 @@ pub(super) fn cede(plan: &mut Plan, input: &Input<'_>, (build, under_way): (&Bui
     if own.is_empty() || !has_place {
         return;
     }
-    let Some(known) = plan.memory.components.get_mut(&build.component) else { return };
     for run in own {
         cancel(known, run, &build.commit, (&mut plan.cancel, &mut plan.facts));
         ceded.runs.insert(run.name.clone());
@@ -77,6 +80,11 @@ pub(super) fn cede(plan: &mut Plan, input: &Input<'_>, (build, under_way): (&Bui
     if let Some(waiting) = known.waiting.iter_mut().find(|waiting| waiting.build == *build) {
         waiting.next = true;
     }
+}
+
+/// Returns whether only the branch led to a run, and nobody asked for it.
+fn is_led_to(known: &Known, run: &Run) -> bool {
+    known.entry(run).is_some_and(|entry| entry.asked.is_none())
 }
 
 fn cancel(known: &mut Known, run: &Run, by: &CommitId, (cancels, facts): (&mut Vec<Cancel>, &mut Vec<Fact>)) {

@@ -134,3 +134,33 @@ fn what_was_begun_is_created_though_a_newer_commit_waits() {
         assert_eq!(ending(&trigger).len(), usize::from(supersede == Supersede::CancelRunning));
     }
 }
+
+#[test]
+fn what_a_person_asked_for_does_not_give_way() {
+    // Whether the branch had led to it before, or only the request did.
+    for (number, reads) in [(2, "B"), (1, "A")] {
+        for limit in [1, 2] {
+            let mut trigger = cancelling();
+            trigger.build(1, &[("cart", "A")]);
+            trigger.rules.limit = limit;
+            trigger.push(2, &[("cart", "B")]);
+            if number == 2 {
+                trigger.step();
+            }
+            trigger.ask("r1", Some("cart"), number, &[("cart", reads)]);
+            trigger.head.as_mut().expect("a head").passed_over = number == 1;
+            trigger.step();
+            trigger.push(3, &[("cart", "C")]);
+            for _ in 0..3 {
+                trigger.step();
+            }
+            assert_eq!(ending(&trigger), Vec::<&str>::new(), "{number} {limit}");
+            let asked = if number == 2 { "cart-2-1" } else { "cart-1-2" };
+            assert!(trigger.names().contains(&asked), "{:?}", trigger.names());
+            trigger.end(asked, Outcome::Succeeded);
+            trigger.step();
+            let last = trigger.runs.iter().flatten().next_back().map(|run| run.build.inputs.0.as_str());
+            assert_eq!(last, Some("C"), "{number} {limit}");
+        }
+    }
+}
