@@ -123,6 +123,9 @@ fn queue(known: &mut Known, build: &Build, input: &Input<'_>, facts: &mut Vec<Fa
         return;
     }
     let mut dropped = Vec::new();
+        if dropped.iter().any(|waiting| waiting.branch) {
+            known.tried = Some(build.inputs.clone());
+        }
     if input.rules.supersede.drops() {
         dropped.extend(known.waiting.extract_if(.., |waiting| waiting.branch && waiting.asked.is_none()));
         // What a person asked for stays.

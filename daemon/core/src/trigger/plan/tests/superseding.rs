@@ -1,6 +1,6 @@
 //! What gives way to a newer commit, and what does not.
 
-use super::fixture::{Trigger, rests};
+use super::fixture::{Trigger, inputs, name, rests};
 use crate::trigger::{
     rules::Supersede,
     run::{Outcome, Run},
@@ -163,4 +163,27 @@ fn what_a_person_asked_for_does_not_give_way() {
             assert_eq!(last, Some("C"), "{number} {limit}");
         }
     }
+}
+
+#[test]
+fn what_was_faster_than_its_end_counts_as_built() {
+    let mut trigger = cancelling();
+    trigger.push(1, &[("cart", "A")]);
+    trigger.step();
+    // plumb's own commit, and a person takes it back.
+    trigger.push(2, &[("cart", "A2")]);
+    trigger.absorbed = [(name("cart"), inputs("A2"))].into();
+    trigger.step();
+    trigger.absorbed.clear();
+    trigger.push(3, &[("cart", "A")]);
+    assert_eq!(trigger.step(), ["cart of 0000003 waits to be built", "cart of 0000001 gives way to 0000003"]);
+    trigger.end("cart-1-1", Outcome::Succeeded);
+    trigger.step();
+    rests(&trigger);
+    trigger.room = 0;
+    trigger.push(4, &[("cart", "A2")]);
+    assert_eq!(trigger.step(), ["cart of 0000004 waits to be built"]);
+    trigger.push(5, &[("cart", "A")]);
+    let told = ["cart of 0000004 waits no longer: with 0000005 the branch is back at what was built last"];
+    assert_eq!(trigger.step(), told);
 }
