@@ -142,10 +142,13 @@ fn queue(known: &mut Known, build: &Build, input: &Input<'_>, facts: &mut Vec<Fa
         return;
     }
     let next = dropped.iter().any(|waiting| waiting.next);
-    if let Some(waiting) =
-        known.waiting.iter_mut().find(|waiting| !waiting.branch && waiting.build.commit == build.commit)
-    {
-        (waiting.branch, waiting.next) = (true, next);
+    let asked = |waiting: &Waiting| !waiting.branch && waiting.build.commit == build.commit;
+    if let Some(at) = known.waiting.iter().position(asked) {
+        (known.waiting[at].branch, known.waiting[at].next) = (true, next);
+        if known.waiting[at + 1..].iter().any(|waiting| waiting.branch) {
+            // What the branch had before is built before.
+            known.waiting[at..].rotate_left(1);
+        }
         return;
     }
     facts.push(Fact::of(build, Event::Queued));

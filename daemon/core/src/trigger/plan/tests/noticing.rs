@@ -177,3 +177,19 @@ fn a_branch_that_is_back_where_it_was_leaves_nothing_waiting() {
     trigger.room = 1;
     rests(&trigger);
 }
+
+#[test]
+fn what_the_branch_comes_back_to_is_built_behind_what_it_had_before() {
+    let mut trigger = Trigger::new();
+    trigger.rules.supersede = Supersede::None;
+    trigger.build(1, &[("cart", "A")]);
+    trigger.room = 0;
+    trigger.ask("r1", Some("cart"), 5, &[("cart", "B")]);
+    trigger.step();
+    trigger.push(6, &[("cart", "C")]);
+    trigger.step();
+    trigger.push(5, &[("cart", "B")]);
+    trigger.step();
+    let queued: Vec<_> = trigger.plan().queued.into_iter().map(|queued| queued.build.inputs.0).collect();
+    assert_eq!(queued, ["C", "B"]);
+}
