@@ -70,7 +70,7 @@ fn look(known: &mut Known, build: &Build, (input, head): (&Input<'_>, &Head), fa
     };
     if !first && input.absorbed.get(&build.component) == Some(&build.inputs) {
         let passed_over = known.seen.as_ref().is_some_and(|seen| seen.passed_over);
-        absorb(known, before.as_ref(), build);
+        absorb(known, before.as_ref(), build, facts);
         see(known, passed_over);
         return;
     }
@@ -88,14 +88,32 @@ fn look(known: &mut Known, build: &Build, (input, head): (&Input<'_>, &Head), fa
 }
 
 /// What was dealt with before plumb's own commits counts as dealt with behind them.
-fn absorb(known: &mut Known, before: Option<&InputsDigest>, build: &Build) {
+fn absorb(known: &mut Known, before: Option<&InputsDigest>, build: &Build, facts: &mut Vec<Fact>) {
     if known.tried.as_ref() == before {
         known.tried = Some(build.inputs.clone());
     }
-    let same = |inputs: &InputsDigest| before == Some(inputs);
-    known.waiting.iter_mut().filter(|waiting| waiting.branch && same(&waiting.build.inputs)).for_each(|waiting| {
-        waiting.build = build.clone();
-    });
+    let Some(at) = known.waiting.iter().rposition(|waiting| waiting.branch) else { return };
+    if before != Some(&known.waiting[at].build.inputs) {
+        return;
+    }
+    let earlier = known.waiting[..at].iter().rposition(|waiting| waiting.branch);
+    let last = &mut known.waiting[at];
+    let moved = Waiting { build: build.clone(), asked: None, ..last.clone() };
+    if last.asked.is_some() {
+        // A person asked for it as it was.
+        (last.branch, last.next) = (false, false);
+        known.waiting.insert(at + 1, moved);
+    } else {
+        *last = moved;
+    }
+    // What came between is gone: one build is enough.
+    let Some(at) = earlier.filter(|at| known.waiting[*at].build.inputs == build.inputs) else { return };
+    if known.waiting[at].asked.is_some() {
+        known.waiting[at].branch = false;
+    } else {
+        let dropped = known.waiting.remove(at);
+        facts.push(Fact::of(&dropped.build, Event::Dropped(Dropped::For(build.commit.clone()))));
+    }
 }
 
 /// What waits is built at the newest commit that has the same inputs: an older one may be gone from the branch.
@@ -105,6 +123,9 @@ fn refresh(known: &mut Known, build: &Build, head: &Head, facts: &mut Vec<Fact>)
         // It was to give way, and was faster.
         let again = |waiting: &mut Waiting| waiting.asked.is_none() && waiting.build.inputs == build.inputs;
         let dropped: Vec<_> = known.waiting.extract_if(.., again).collect();
+        if dropped.iter().any(|waiting| waiting.branch) {
+            known.tried = Some(build.inputs.clone());
+        }
         let why = Event::Dropped(Dropped::Back(build.commit.clone()));
         facts.extend(dropped.iter().map(|waiting| Fact::of(&waiting.build, why.clone())));
         return;
@@ -123,9 +144,6 @@ fn queue(known: &mut Known, build: &Build, input: &Input<'_>, facts: &mut Vec<Fa
         return;
     }
     let mut dropped = Vec::new();
-        if dropped.iter().any(|waiting| waiting.branch) {
-            known.tried = Some(build.inputs.clone());
-        }
     if input.rules.supersede.drops() {
         dropped.extend(known.waiting.extract_if(.., |waiting| waiting.branch && waiting.asked.is_none()));
         // What a person asked for stays.
@@ -216,6 +234,8 @@ fn ask(known: &mut Known, build: &Build, (input, id): (&Input<'_>, &str), facts:
         .entries_mut()
         .find(|entry| entry.is_open() && entry.superseded.is_none() && entry.build.commit == build.commit);
     if let Some(open) = open {
+        // A person waits for it now: it does not give way any more.
+        open.asked.get_or_insert_with(|| id.to_owned());
         facts.push(Fact::about(open, Event::Underway { asked: id.to_owned() }));
         return;
     }
@@ -240,8 +260,6 @@ fn ask(known: &mut Known, build: &Build, (input, id): (&Input<'_>, &str), facts:
     let (branch, asked) = (false, Some(id.to_owned()));
     push(known, Waiting { build: build.clone(), since: input.now, branch, asked, next: false }, facts);
 }
-        // A person waits for it now: it does not give way any more.
-        open.asked.get_or_insert_with(|| id.to_owned());
 
 impl Head {
     fn build(&self, component: &ComponentName, inputs: &InputsDigest) -> Build {

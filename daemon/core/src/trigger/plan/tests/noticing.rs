@@ -179,6 +179,42 @@ fn a_branch_that_is_back_where_it_was_leaves_nothing_waiting() {
 }
 
 #[test]
+fn what_waits_moves_along_with_commits_of_plumb_itself() {
+    let check = |asked: bool, contents: &[&str], expected: &[(u32, &str)]| {
+        let mut trigger = Trigger::new();
+        trigger.rules.supersede = Supersede::None;
+        trigger.build(1, &[("cart", "A")]);
+        trigger.room = 0;
+        let mut newest = 1;
+        for content in contents {
+            newest += 1;
+            trigger.push(newest, &[("cart", content)]);
+            trigger.step();
+        }
+        if asked {
+            trigger.ask("r1", Some("cart"), newest, &[("cart", contents[contents.len() - 1])]);
+            trigger.step();
+        }
+        trigger.push(9, &[("cart", "own")]);
+        trigger.absorbed = [(name("cart"), inputs("own"))].into();
+        trigger.step();
+        rests(&trigger);
+        let queued = trigger.plan().queued;
+        let queued: Vec<_> =
+            queued.iter().map(|queued| (&queued.build.commit, queued.build.inputs.0.as_str())).collect();
+        let expected: Vec<_> =
+            expected.iter().map(|(number, inputs)| (super::fixture::commit(*number), *inputs)).collect();
+        assert_eq!(queued, expected.iter().map(|(commit, inputs)| (commit, *inputs)).collect::<Vec<_>>());
+    };
+    check(false, &["B"], &[(9, "own")]);
+    // Only the last of them is what the branch has.
+    check(false, &["B", "C", "B"], &[(2, "B"), (3, "C"), (9, "own")]);
+    check(false, &["own", "B"], &[(9, "own")]);
+    // A person asked for it as it was.
+    check(true, &["B"], &[(2, "B"), (9, "own")]);
+}
+
+#[test]
 fn what_the_branch_comes_back_to_is_built_behind_what_it_had_before() {
     let mut trigger = Trigger::new();
     trigger.rules.supersede = Supersede::None;
