@@ -77,13 +77,15 @@ impl Ledger {
             let name = fact.component.clone();
             match (&fact.event, fact.attempt) {
                 (Event::Began { .. } | Event::Retried(_), Some(attempt)) => {
-                    if self.ended.contains_key(&(name.clone(), attempt)) {
-                        // It was said not to have been created, with its component gone, and had been all the same.
-                        self.strays.insert((name.clone(), attempt));
-                    }
                     *self.began.entry((name, attempt)).or_default() += 1;
                 }
-                (Event::Ended { outcome, .. }, Some(attempt)) => self.end(name, attempt, Some(*outcome)),
+                (Event::Ended { outcome, .. }, Some(attempt)) => {
+                    if fact.run.is_none() {
+                        // It is said not to have been created, with its component gone, and may have been all the same.
+                        self.strays.insert((name.clone(), attempt));
+                    }
+                    self.end(name, attempt, Some(*outcome));
+                }
                 (Event::Vanished, Some(attempt)) => self.end(name, attempt, None),
                 (Event::Superseded(_), Some(attempt)) => {
                     self.gave_way.insert((name, attempt.number));
@@ -102,6 +104,11 @@ impl Ledger {
 
     pub(crate) fn built(&self, name: &ComponentName) -> usize {
         self.runs.keys().filter(|(component, _)| component == name).count()
+    }
+
+    /// Returns whether the branch has led to a build after this attempt.
+    pub(crate) fn has_newer(&self, name: &ComponentName, attempt: Attempt) -> bool {
+        self.made.iter().any(|((component, number), made)| component == name && *number > attempt.number && made.branch)
     }
 
     /// Everything that was created has begun once and ended once, as far as was told.

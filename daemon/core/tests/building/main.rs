@@ -61,7 +61,7 @@ fn deeds() -> impl Strategy<Value = Vec<(u32, Deed)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1024, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn each_change_is_built_once_or_gives_way_and_nothing_is_removed_too_early(
