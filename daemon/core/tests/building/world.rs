@@ -247,11 +247,9 @@ impl World {
         let newer = known.entries().any(|entry| entry.branch && entry.number > run.attempt.number)
             || self.ledger.has_newer(&run.build.component, run.attempt);
         assert!(newer || known.waiting.iter().any(|waiting| waiting.branch), "nothing takes the place of {}", run.name);
-        assert!(
-            known.entry(run).is_some_and(|entry| entry.superseded.is_some()),
-            "the status does not know: {}",
-            run.name
-        );
+        let entry = known.entry(run);
+        assert!(entry.is_some_and(|entry| entry.superseded.is_some()), "the status does not know: {}", run.name);
+        assert!(entry.is_some_and(|entry| entry.asked.is_none()), "a person asked for {}", run.name);
     }
 
     /// Nothing is removed that anybody needs.
