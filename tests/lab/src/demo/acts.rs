@@ -3,7 +3,10 @@
 use anyhow::ensure;
 use serde_json::Value;
 
-use super::stage::{CLUSTER, Stage, good, shown, title};
+use super::{
+    code_change,
+    stage::{CLUSTER, Stage, good, shown, title},
+};
 
 /// Plays all acts.
 pub(super) fn all(stage: &Stage) -> anyhow::Result<()> {
@@ -12,6 +15,7 @@ pub(super) fn all(stage: &Stage) -> anyhow::Result<()> {
     drift(stage)?;
     a_deletion(stage)?;
     a_bad_file(stage)?;
+    code_change::play(stage)?;
     a_bad_commit(stage)?;
     an_audit(stage)
 }
@@ -122,7 +126,7 @@ fn a_bad_file(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn a_bad_commit(stage: &Stage) -> anyhow::Result<()> {
-    title("6. A bad commit is taken back: in the cluster at once, in Git by a revert");
+    title("7. A bad commit is taken back: in the cluster at once, in Git by a revert");
     let path = "environments/staging/web.yaml";
     let before = file(stage, path)?;
     // An image that the Pods of this cluster never get to run.
@@ -159,7 +163,7 @@ fn a_bad_commit(stage: &Stage) -> anyhow::Result<()> {
 }
 
 fn an_audit(stage: &Stage) -> anyhow::Result<()> {
-    title("7. The auditor's view: what happened, when, by whom and why, from a clone alone");
+    title("8. The auditor's view: what happened, when, by whom and why, from a clone alone");
     let fetch = "git fetch --quiet origin 'refs/notes/plumb/*:refs/notes/plumb/*'";
     let log = "git log -3 --notes='plumb/*'";
     let newest = format!("git notes --ref plumb/{CLUSTER} show HEAD");
@@ -192,17 +196,25 @@ fn noticed(stage: &Stage, name: &str, what: &str) -> anyhow::Result<Value> {
     Ok(drift)
 }
 
-fn environment(stage: &Stage, name: &str) -> Result<Value, String> {
-    let text = stage.ask(&format!("kubectl get environments.plumb.dev {name} -n default -o json"));
+/// Returns an environment as the API server has it.
+pub(super) fn environment(stage: &Stage, name: &str) -> Result<Value, String> {
+    object(stage, &format!("environments.plumb.dev {name} -n default"))
+}
+
+/// Returns what the API server has: one object, or a list of them.
+pub(super) fn object(stage: &Stage, what: &str) -> Result<Value, String> {
+    let text = stage.ask(&format!("kubectl get {what} -o json"));
     serde_json::from_str(&text.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
 }
 
-fn condition(environment: &Value, name: &str) -> String {
-    let conditions = environment["status"]["conditions"].as_array().cloned().unwrap_or_default();
+/// Returns the status of a condition; nothing where there is none of that name.
+pub(super) fn condition(object: &Value, name: &str) -> String {
+    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
     let found = conditions.iter().find(|condition| condition["type"] == name);
     found.and_then(|condition| condition["status"].as_str()).unwrap_or_default().to_owned()
 }
 
-fn file(stage: &Stage, path: &str) -> anyhow::Result<String> {
+/// Returns a file of the environments' working copy.
+pub(super) fn file(stage: &Stage, path: &str) -> anyhow::Result<String> {
     Ok(std::fs::read_to_string(stage.copy.path().join(path))?)
 }

@@ -38,6 +38,9 @@ pub(super) struct Stage {
     folder: TempDir,
     pub(super) repository: BareRepository,
     pub(super) copy: WorkingCopy,
+    /// The repository of an application's source, and a clone of it.
+    pub(super) source: BareRepository,
+    pub(super) code: WorkingCopy,
     daemon: Child,
     metrics: String,
 }
@@ -60,6 +63,8 @@ impl Stage {
         let borrowed: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
         copy.commit_and_push(&borrowed, "Three environments")?;
         good(&format!("a Git repository holds three environments: {}", repository.url()));
+        let source = BareRepository::create()?;
+        let code = WorkingCopy::clone(&source.url())?.author("Grace Example", "grace@example.com");
         let bootstrap = folder.path().join("bootstrap");
         fs::create_dir(&bootstrap)?;
         for (path, text) in read(&Path::new(EXAMPLES).join("plumb"), "")? {
@@ -86,7 +91,7 @@ impl Stage {
             .spawn()
             .with_context(|| format!("{} does not start", plumb.display()))?;
         plane.adopt(daemon.id())?;
-        let mut stage = Self { plane, plumb, folder, repository, copy, daemon, metrics: String::new() };
+        let mut stage = Self { plane, plumb, folder, repository, copy, source, code, daemon, metrics: String::new() };
         stage.metrics = stage.until("plumb to start", || stage.metrics_address())?.0;
         Ok(stage)
     }
@@ -94,6 +99,20 @@ impl Stage {
     /// Returns plumb's log.
     pub(super) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("plumb.log")).unwrap_or_default()
+    }
+
+    /// Puts Tekton on the cluster; returns how long that took.
+    pub(super) fn install_tekton(&self) -> anyhow::Result<Duration> {
+        let begun = Instant::now();
+        self.plane.install_tekton()?;
+        Ok(begun.elapsed())
+    }
+
+    /// Writes a file for a command to read; returns where it is.
+    pub(super) fn write(&self, name: &str, text: &str) -> anyhow::Result<PathBuf> {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).with_context(|| format!("{} can't be written", path.display()))?;
+        Ok(path)
     }
 
     fn metrics_address(&self) -> Result<String, String> {
@@ -173,6 +192,10 @@ impl Stage {
         println!("  plumb status -A                                      # how the environments stand");
         println!("  kubectl -n shop-staging scale deployment web --replicas=9   # then: plumb drift staging");
         println!("  git pull --quiet; plumb history staging --repo .           # what became of each commit");
+        let code = self.code.path().display();
+        println!(
+            "  plumb runs shop                                      # what was built; commit and push in {code} for more"
+        );
         println!("  curl http://{}/metrics", self.metrics);
         println!("  less {}", self.folder.path().join("plumb.log").display());
     }
