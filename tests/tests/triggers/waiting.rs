@@ -107,3 +107,27 @@ fn while_tektons_webhook_is_away_nothing_is_lost_and_its_controller_may_begin_an
     shop.wait_ended("cart", &first, "Succeeded");
     assert_eq!(shop.runs().len(), 1);
 }
+
+#[test]
+fn a_trigger_is_ready_again_once_what_it_missed_is_there() {
+    daemon();
+    let shop = Shop::new("late");
+    let first = shop.push("cart/main.go", "1");
+    // With nothing to build, no run's end has the trigger looked at once more.
+    shop.trigger(&json!({ "repository": "late", "initial": "Skip" }));
+    wait::until("the Repository to be missed", || match shop.ready() {
+        (_, _, message) if message.contains("there is no Repository") => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    shop.site.apply(&json!({
+        "apiVersion": "plumb.dev/v1alpha1", "kind": "Repository",
+        "metadata": { "name": "late", "namespace": shop.site.namespace },
+        "spec": { "url": shop.site.repository.url(), "ref": { "branch": "main" } },
+    }));
+    wait::until("the trigger to be ready", || match shop.ready() {
+        (status, _, _) if status == "True" => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    assert_eq!(shop.status()["commit"], first);
+    assert!(shop.runs().is_empty());
+}
