@@ -15,7 +15,7 @@ use plumb_core::{
 };
 
 use self::{trees::compare, versions::Versions};
-use crate::{error::GitError, globals};
+use crate::{error::GitError, globals, history};
 
 /// A local repository that is read for an audit.
 pub struct Archive {
@@ -131,11 +131,7 @@ impl Archive {
 
     /// Returns whether a commit is another one, or one of its ancestors.
     pub fn leads_to(&self, from: &CommitId, to: &CommitId) -> Result<bool, GitError> {
-        self.read(|repository| match repository.find_commit(oid(to)?) {
-            Ok(found) => Ok(from == to || repository.graph_descendant_of(oid(from)?, found.id())?),
-            Err(error) if error.code() == ErrorCode::NotFound => Ok(false),
-            Err(error) => Err(error),
-        })
+        self.read(|repository| history::leads_to(repository, from, to))
     }
 
     /// Returns a trailer of all commits that branches and tags lead to.

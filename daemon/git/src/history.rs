@@ -1,6 +1,6 @@
 //! Commits as signatures cover them: their bytes, and which of them are new.
 
-use git2::{ErrorCode, ObjectType, Oid, Sort};
+use git2::{ErrorCode, ObjectType, Oid, Repository, Sort};
 use jiff::Timestamp;
 use plumb_core::{commit::CommitId, rollback::arrival::Later};
 
@@ -77,11 +77,7 @@ impl Mirror {
     ///
     /// *Errors:* the first is not in the mirror.
     pub fn leads_to(&self, from: &CommitId, to: &CommitId) -> Result<bool, GitError> {
-        self.with_commit(from, |repository, found| match repository.find_commit(Oid::from_str(to.as_str())?) {
-            Ok(to) => Ok(found.id() == to.id() || repository.graph_descendant_of(found.id(), to.id())?),
-            Err(error) if error.code() == ErrorCode::NotFound => Ok(false),
-            Err(error) => Err(error),
-        })
+        self.with_commit(from, |repository, _| leads_to(repository, from, to))
     }
 
     /// Returns the first-parent commits from one back to another, that one included, newest first, with their messages up to so
@@ -131,5 +127,14 @@ impl Mirror {
             };
             walk.take(most).map(id).collect()
         })
+    }
+}
+
+/// Returns whether a commit is another one, or one of its descendants.
+pub(crate) fn leads_to(repository: &Repository, from: &CommitId, to: &CommitId) -> Result<bool, git2::Error> {
+    match repository.find_commit(Oid::from_str(to.as_str())?) {
+        Ok(found) => Ok(from == to || repository.graph_descendant_of(Oid::from_str(from.as_str())?, found.id())?),
+        Err(error) if error.code() == ErrorCode::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Nothing is kept for it: the file is read again when a message needs a place.
 
-mod path;
+pub(crate) mod path;
 
 use plumb_core::{
     object::{Manifest, Origin},

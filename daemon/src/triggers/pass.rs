@@ -47,6 +47,9 @@ use crate::{
 /// daemon starts.
 const ROOM_AGAIN: Duration = Duration::from_millis(200);
 
+/// How long after another look is made by who has found no room: it may have become free while this pass went on.
+const ROOM_LATER: Duration = Duration::from_secs(5);
+
 /// What a pass starts from.
 pub(crate) struct Pass {
     pub(crate) name: TriggerName,
@@ -100,7 +103,7 @@ pub(crate) async fn look(context: &Context, builder: &Builder, mut pass: Pass) -
     let (settings, cluster) = match acting {
         Ok(acting) => acting,
         Err(failure) => {
-            builder.room.tell(&pass.name, 0);
+            builder.room.presume_none(&pass.name);
             let obstacles = Obstacles { problems: vec![failure.message], ..Obstacles::default() };
             let plan = Plan { memory: memory.clone(), ..Plan::default() };
             let standing = standing(&pass, (None, &plan), (&obstacles, &[]), now);
@@ -113,7 +116,7 @@ pub(crate) async fn look(context: &Context, builder: &Builder, mut pass: Pass) -
     if let Some(runs) = &gathered.runs {
         builder.room.tell(&pass.name, runs.iter().filter(|run| run.is_under_way()).count());
     } else if builder.runs.is_gone(&acting::watched(settings.run.kind()).gvk) {
-        builder.room.tell(&pass.name, 0);
+        builder.room.presume_none(&pass.name);
     }
     let memory = pass.refused(gathered.memory.clone(), now);
     let input = |room, head| plan::Input {
@@ -160,8 +163,7 @@ pub(crate) async fn look(context: &Context, builder: &Builder, mut pass: Pass) -
     show(context, &pass, Some(&plan), &standing);
     let before = pass.state.status.write_backs.clone();
     let images = Some(&called.statuses);
-    let seen = Some(&gathered).filter(|_| !blocked);
-    match write(context, &mut pass, (seen, &plan, images), standing, now).await {
+    match write(context, &mut pass, (Some((&gathered, blocked)), &plan, images), standing, now).await {
         Ok(true) => {}
         // It is gone: nothing is done in its name.
         Ok(false) => return pass.finish(None, None, false),
@@ -185,7 +187,8 @@ pub(crate) async fn look(context: &Context, builder: &Builder, mut pass: Pass) -
     let unknown = gathered.runs.is_none().then_some(Class::Wait);
     let retry = obstacles.failures.iter().map(|failure| failure.class).chain(waits).chain(unknown).min();
     // What was created is seen, and what the answers say is remembered; nobody tells when all triggers have told.
-    let soon = now.checked_add(ROOM_AGAIN).ok().filter(|_| short && builder.room.is_awaited());
+    let pause = if builder.room.is_awaited() { ROOM_AGAIN } else { ROOM_LATER };
+    let soon = now.checked_add(pause).ok().filter(|_| short);
     let anew = (created > 0 && uncreated == 0 || !told).then_some(now);
     let later = images::again(&called.statuses, now);
     let again = plan.again.into_iter().chain(gathered.again).chain(anew).chain(soon).chain(later).min();
@@ -295,11 +298,14 @@ fn going_on(plan: &Plan) -> (u32, u32) {
     (count(plan.running), count(plan.queued.len()))
 }
 
+/// What a pass has gathered, and whether something kept it from being planned with.
+type Seen<'a> = (&'a Gathered, bool);
+
 /// Writes the status, if it differs from what is there; returns whether the trigger is still there.
 async fn write(
     context: &Context,
     pass: &mut Pass,
-    (seen, plan, images): (Option<&Gathered>, &Plan, Option<&Vec<WriteBackStatus>>),
+    (seen, plan, images): (Option<Seen<'_>>, &Plan, Option<&Vec<WriteBackStatus>>),
     standing: Standing,
     now: Timestamp,
 ) -> Result<bool, Failure> {
@@ -317,7 +323,7 @@ async fn write(
         components: state::components(&plan.memory),
         ..before.clone()
     };
-    if let Some(gathered) = seen {
+    if let Some((gathered, blocked)) = seen {
         (after.running, after.queued) = going_on(plan);
         if let Some((id, _)) = &gathered.refused {
             after.handled.insert(request::BUILD.to_owned(), id.clone());
@@ -325,7 +331,8 @@ async fn write(
         for handled in &plan.handled {
             after.handled.insert(request::BUILD.to_owned(), handled.id.clone());
         }
-        let compared = gathered.runs.is_some() && !pass.resource.spec.suspend;
+        // What a plan has not taken in is compared again.
+        let compared = gathered.runs.is_some() && !pass.resource.spec.suspend && !blocked;
         after.commit = gathered.head.as_ref().filter(|_| compared).map(|head| head.commit.to_string()).or(after.commit);
     }
     if let Some(images) = images {

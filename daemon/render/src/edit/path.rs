@@ -1,6 +1,7 @@
 //! Paths to fields of a text that is to be edited: as [`crate::position`] reads them, but every step has to be there.
 
 use super::sketch::{Entry, Kind, Node, Sketch};
+use crate::position::path::bracket;
 
 /// One step from a node into one of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,20 +126,6 @@ fn at<'s, 'p>(elements: &'s [Node], index: Option<usize>, rest: &'p str) -> Next
         Some((index, node)) => Next::Into { step: Step::Index(index), node, entry: None, rest },
         None => Next::Stop,
     }
-}
-
-/// Splits `[inner]after`; brackets inside quotes do not count.
-fn bracket(text: &str) -> Option<(&str, &str)> {
-    let inner = text.strip_prefix('[')?;
-    let mut quoted = false;
-    for (offset, character) in inner.char_indices() {
-        match character {
-            '"' => quoted = !quoted,
-            ']' if !quoted => return Some((&inner[..offset], &inner[offset + 1..])),
-            _ => {}
-        }
-    }
-    None
 }
 
 /// Returns whether `name="app",protocol="TCP"` describes an element: it has to have every key.

@@ -86,7 +86,7 @@ fn field<'n, 'p>(fields: &'n [Field], test: impl Fn(&'n Field) -> Option<&'p str
 }
 
 /// Splits `[inner]after`; brackets inside quotes do not count.
-fn bracket(text: &str) -> Option<(&str, &str)> {
+pub(crate) fn bracket(text: &str) -> Option<(&str, &str)> {
     let inner = text.strip_prefix('[')?;
     let mut quoted = false;
     for (offset, character) in inner.char_indices() {
